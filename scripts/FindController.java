@@ -227,7 +227,6 @@ class FindController implements Callable<Integer> {
         boolean json;
         @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
         File events;
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
         boolean verbose;
         @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
         boolean help;
@@ -236,6 +235,12 @@ class FindController implements Callable<Integer> {
         @Spec(Spec.Target.MIXEE) CommandSpec spec;
 
         PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
         /** For composite scripts: gets each event as well. */
         Consumer<Map<String, Object>> listener = event -> { };
         private Writer eventsWriter;
@@ -285,7 +290,6 @@ class FindController implements Callable<Integer> {
 
         /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option wins over the file. */
         Properties client(Object... pairs) throws IOException {
-            System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", verbose ? "info" : "off");
             Properties properties = new Properties();
             if (commandConfig != null) {
                 try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }

@@ -1,0 +1,661 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka_2.13:4.4.0
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+// A short run: the light compiler and collector start a third faster (bench/README.md).
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
+//DESCRIPTION Three real Kafka nodes on this machine, without Docker: up, down, status, logs
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.channels.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.*;
+import org.apache.kafka.metadata.storage.Formatter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * The embedded cluster: three JVMs of the stock broker as combined broker and controller nodes (kafka01..03, ids 1..3, client
+ * ports 29192, 29292, 29392), a static quorum of three voters, on loopback only.
+ *
+ * <p>A node's folder holds {@code server.properties}, {@code data/}, {@code server.log} and {@code node.json} (pid, start instant,
+ * command line, ports, fault): the contract with kill-node, which signals a pid only while its start instant still matches.
+ * Start-up is fast because the nodes map their classes from an archive made once per Java and Kafka version, and run with the
+ * light compiler and collector (figures in bench/README.md).
+ *
+ * <pre>cluster up --timeouts fast
+ * cluster status
+ * cluster down</pre>
+ */
+@Command(name = "cluster", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Three real Kafka nodes on this machine, without Docker.")
+class Cluster implements Callable<Integer> {
+    enum Action { up, down, status, logs }
+    enum Timeouts { DEFAULT, FAST }
+
+    /** The tuned timeouts: an outage takes a third as long (KAFKA-FACTS: session 9 s to 3 s). */
+    private static final Map<String, String> FAST = Map.of("broker.session.timeout.ms", "3000", "broker.heartbeat.interval.ms", "500",
+            "controller.quorum.fetch.timeout.ms", "1000", "controller.quorum.election.timeout.ms", "500",
+            "controller.quorum.election.backoff.max.ms", "300");
+    static final List<Integer> IDS = List.of(1, 2, 3);
+    private static final String KAFKA = "4.4.0";
+    /** Marks a node's process, so that down finds one whose node.json was never written. */
+    private static final String MARK = "-Dkraft-lab.node=";
+
+    @Parameters(index = "0", paramLabel = "up|down|status|logs", description = "What to do.")
+    Action action;
+    @Parameters(index = "1", arity = "0..1", paramLabel = "NODE", description = "Whose log: 1 or kafka01 (logs only).")
+    String node;
+    @Option(names = "--timeouts", paramLabel = "default|fast", defaultValue = "DEFAULT", description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
+    Timeouts timeouts;
+    @Option(names = "--fresh", description = "up: end what runs and delete its data first.")
+    boolean fresh;
+    @Option(names = "--heap", paramLabel = "SIZE", defaultValue = "512m", description = "Heap of each node (default: ${DEFAULT-VALUE}).")
+    String heap;
+    @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
+    Path dataDir;
+    @Option(names = {"-n", "--lines"}, defaultValue = "50", description = "logs: how many lines (default: ${DEFAULT-VALUE}).")
+    int lines;
+    @Option(names = {"-f", "--follow"}, description = "logs: go on until Ctrl-C.")
+    boolean follow;
+
+    @Mixin Common common = new Common();
+
+    /** @param alreadyUp nothing had to be started  @param newData the cluster was made by this call, with empty storage */
+    public record Up(boolean alreadyUp, boolean newData, Duration took) { }
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        Cluster script = new Cluster();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        dataDir = dataDir.toAbsolutePath().normalize();
+        switch (action) {
+            case up -> {
+                Up up = up();
+                if (!common.json) common.out.printf(Locale.ROOT, up.alreadyUp ? "Already up: %s%n" : "Up in %2$.1f s: %1$s%n", bootstrap(), up.took.toMillis() / 1e3);
+            }
+            case down -> {
+                int ended = down();
+                if (!common.json) common.out.println(ended == 0 ? "Nothing was running." : "Down: " + ended + " nodes ended, data kept in " + dataDir);
+            }
+            case status -> { return status(); }
+            case logs -> logs();
+        }
+        return 0;
+    }
+
+    static String bootstrap() {
+        return String.join(",", IDS.stream().map(id -> "localhost:" + port(id)).toList());
+    }
+
+    static String name(int id) { return "kafka0" + id; }
+    static int port(int id) { return 29092 + 100 * id; }
+    static int controllerPort(int id) { return port(id) + 1; }
+    private Path folder(int id) { return dataDir.resolve(name(id)); }
+
+    // ---- up ----
+
+    /** Starts what does not run, and returns when three brokers are registered and unfenced. What it started ends again if it cannot. */
+    public Up up() throws Exception {
+        long began = System.nanoTime();
+        try { Files.createDirectories(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + e.getMessage() + "; name another with --data-dir."); }
+        try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+             FileLock lock = channel.lock()) {
+            if (fresh) {
+                down();
+                for (int id : IDS) delete(folder(id));
+            }
+            List<Integer> missing = IDS.stream().filter(id -> process(id).isEmpty()).toList();
+            for (int id : IDS) if (!missing.contains(id)) { requireSameSettings(id); signal(process(id).get(), "CONT"); }
+            boolean newData = IDS.stream().noneMatch(id -> Files.exists(folder(id).resolve("data/meta.properties")));
+            for (int id : missing) requireFreePorts(id);
+            warnIfMemoryIsShort(missing.size());
+            List<Process> started = new ArrayList<>();
+            boolean up = false;
+            try {
+                if (!missing.isEmpty()) {
+                    List<String> jvm = jvmOptions();
+                    String clusterId = clusterId();
+                    for (int id : missing) started.add(start(id, clusterId, jvm));
+                }
+                awaitUnfenced(missing, started);
+                for (int id : IDS) forgetFault(id);
+                up = true;
+            } finally {
+                if (!up) started.forEach(Process::destroyForcibly);
+            }
+            common.emit("node", "node", IDS, "state", "up");
+            return new Up(missing.isEmpty(), newData, Duration.ofNanos(System.nanoTime() - began));
+        }
+    }
+
+    private Process start(int id, String clusterId, List<String> jvm) throws Exception {
+        Path folder = folder(id), data = folder.resolve("data"), properties = folder.resolve("server.properties"), log = folder.resolve("server.log");
+        Files.createDirectories(data);
+        Files.writeString(properties, serverProperties(id, data));
+        if (!Files.exists(data.resolve("meta.properties"))) format(id, clusterId, data);
+        List<String> command = new ArrayList<>();
+        // A session of its own, so that Ctrl-C in the terminal reaches the script and not the nodes.
+        if (onPath("setsid")) command.add("setsid");
+        command.addAll(jvm);
+        command.addAll(List.of(MARK + folder, "kafka.Kafka", properties.toString()));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile())).start();
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("id", id);
+        json.put("name", name(id));
+        json.put("pid", process.pid());
+        json.put("started", process.info().startInstant().orElse(Instant.EPOCH).toString());
+        json.put("command", command);
+        json.put("port", port(id));
+        json.put("controllerPort", controllerPort(id));
+        json.put("log", log.toString());
+        json.put("timeouts", timeouts.name().toLowerCase(Locale.ROOT));
+        json.put("fault", null);
+        write(id, json);
+        return process;
+    }
+
+    private String serverProperties(int id, Path data) {
+        Map<String, String> p = new LinkedHashMap<>();
+        p.put("process.roles", "broker,controller");
+        p.put("node.id", "" + id);
+        p.put("controller.quorum.voters", String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()));
+        p.put("listeners", "CLIENT://127.0.0.1:" + port(id) + ",CONTROLLER://127.0.0.1:" + controllerPort(id));
+        p.put("advertised.listeners", "CLIENT://localhost:" + port(id));
+        p.put("listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+        p.put("inter.broker.listener.name", "CLIENT");
+        p.put("controller.listener.names", "CONTROLLER");
+        p.put("log.dirs", data.toString());
+        p.put("broker.rack", "rack" + id);
+        // The original lab's defaults.
+        p.put("num.partitions", "8");
+        p.put("default.replication.factor", "3");
+        p.put("min.insync.replicas", "2");
+        p.put("offsets.topic.replication.factor", "3");
+        p.put("offsets.topic.num.partitions", "8");
+        p.put("transaction.state.log.replication.factor", "3");
+        p.put("transaction.state.log.min.isr", "2");
+        p.put("transaction.state.log.num.partitions", "8");
+        p.put("share.coordinator.state.topic.replication.factor", "3");
+        p.put("share.coordinator.state.topic.min.isr", "2");
+        p.put("group.initial.rebalance.delay.ms", "0");
+        // Nobody looks at a lab node's MBeans.
+        p.put("metric.reporters", "");
+        if (timeouts == Timeouts.FAST) p.putAll(new TreeMap<>(FAST));
+        StringBuilder text = new StringBuilder();
+        p.forEach((key, value) -> text.append(key).append('=').append(value.replace("\\", "\\\\")).append('\n'));
+        return text.toString();
+    }
+
+    /** In this process: a JVM of its own for each would cost 1.6 s a node. */
+    private void format(int id, String clusterId, Path data) throws Exception {
+        new Formatter().setPrintStream(new PrintStream(OutputStream.nullOutputStream())).setClusterId(clusterId).setNodeId(id)
+                .setControllerListenerName("CONTROLLER").setMetadataLogDirectory(data.toString()).addDirectory(data.toString()).run();
+    }
+
+    /** The id that all data here has; new when there is none. */
+    private String clusterId() throws IOException {
+        Map<String, List<String>> found = new TreeMap<>();
+        for (int id : IDS) {
+            Path meta = folder(id).resolve("data/meta.properties");
+            if (!Files.exists(meta)) continue;
+            Properties p = new Properties();
+            try (Reader reader = Files.newBufferedReader(meta)) { p.load(reader); }
+            found.computeIfAbsent(p.getProperty("cluster.id"), k -> new ArrayList<>()).add(name(id));
+        }
+        if (found.size() > 1) throw new Exit(1, "The data in " + dataDir + " is of different clusters " + found + ": use --fresh to delete it, or another --data-dir.");
+        return found.isEmpty() ? Uuid.randomUuid().toString() : found.keySet().iterator().next();
+    }
+
+    /** java and its options up to the class path: light compiler and collector, and the class archive if it can be had. */
+    private List<String> jvmOptions() throws Exception {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        Path cache = dataDir.resolveSibling("cache");
+        Files.createDirectories(cache);
+        String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-"
+                + Integer.toHexString(java.hashCode());
+        Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".classpath");
+        // The archive fits one class path; scripts differ in theirs, so all use the one it was made with, while those jars exist.
+        String classPath = Files.exists(classPathFile) ? Files.readString(classPathFile) : "";
+        boolean usable = Files.exists(archive) && !classPath.isEmpty() && Stream.of(classPath.split(File.pathSeparator)).allMatch(p -> Files.exists(Path.of(p)));
+        if (!usable) classPath = String.join(File.pathSeparator, Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(p -> p.endsWith(".jar") && !p.contains(File.separator + ".jbang" + File.separator)).toList());
+        List<String> options = new ArrayList<>(List.of(java, "-Xmx" + heap, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
+                "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+                "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"));
+        if (!usable) makeArchive(options, classPath, archive, classPathFile);
+        // Quiet about an archive that does not fit: the node then starts without it.
+        if (Files.exists(archive)) options.addAll(List.of("-Xlog:disable", "-Xlog:all=error:stderr", "-XX:SharedArchiveFile=" + archive));
+        options.addAll(List.of("-cp", classPath));
+        return options;
+    }
+
+    /** Runs one throw-away node until it serves, and lets the JVM write down the classes it used. Failing only costs speed. */
+    private void makeArchive(List<String> options, String classPath, Path archive, Path classPathFile) throws Exception {
+        common.say("First start with this Java: archiving the broker's classes once, some 10 s ...");
+        Path folder = Files.createTempDirectory("kraft-lab-archive"), fresh = folder.resolve("classes.jsa");
+        Process process = null;
+        try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
+            int client = a.getLocalPort(), controller = b.getLocalPort();
+            Path data = Files.createDirectories(folder.resolve("data")), properties = folder.resolve("server.properties");
+            Files.writeString(properties, serverProperties(1, data).replaceAll("(?m)^controller.quorum.voters=.*", "controller.quorum.voters=1@127.0.0.1:" + controller)
+                    .replace(":" + port(1), ":" + client).replace(":" + controllerPort(1), ":" + controller).replaceAll("(?m)(factor|isr|replicas)=\\d", "$1=1"));
+            format(1, Uuid.randomUuid().toString(), data);
+            a.close();
+            b.close();
+            List<String> command = new ArrayList<>(options);
+            command.addAll(List.of("-Xlog:disable", "-XX:ArchiveClassesAtExit=" + fresh, "-cp", classPath, MARK + folder, "kafka.Kafka", properties.toString()));
+            process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile()).start();
+            long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+            while (process.isAlive() && !Common.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline) Thread.sleep(50);
+            process.destroy();
+            if (process.waitFor(60, TimeUnit.SECONDS) && Files.exists(fresh)) {
+                Files.writeString(classPathFile, classPath);
+                // Copied beside, then moved: an archive is whole or not there, also for a second script that starts now.
+                Path beside = archive.resolveSibling(archive.getFileName() + "." + ProcessHandle.current().pid());
+                Files.copy(fresh, beside);
+                Files.move(beside, archive, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+            } else common.say("That did not work; the nodes start without it, only slower.");
+        } finally {
+            if (process != null) process.destroyForcibly();
+            delete(folder);
+        }
+    }
+
+    /** An open client port means that the broker is unfenced (KRaft opens it then); one Admin look confirms all three. */
+    private void awaitUnfenced(List<Integer> startedIds, List<Process> started) throws Exception {
+        boolean chosen = common.spec.commandLine().getParseResult() != null && common.spec.commandLine().getParseResult().hasMatchedOption("--timeout");
+        Duration limit = chosen ? common.timeout : Duration.ofMinutes(2);
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (!IDS.stream().allMatch(id -> Common.connects("127.0.0.1", port(id), 200))) {
+            requireAlive(startedIds, started);
+            if (System.nanoTime() > deadline) throw new Exit(MISSED, "Not all of " + bootstrap() + " were open within " + limit.toSeconds() + " s; 'cluster logs kafka01' (02, 03) shows why.");
+            Thread.sleep(20);
+        }
+        common.bootstrapServer = bootstrap();
+        try (Admin admin = Admin.create(common.client("default.api.timeout.ms", limit.toMillis()))) {
+            while (admin.describeCluster().nodes().get().size() < IDS.size()) {
+                requireAlive(startedIds, started);
+                if (System.nanoTime() > deadline) throw new Exit(MISSED, "Not all three brokers were registered and unfenced within " + limit.toSeconds() + " s.");
+                Thread.sleep(50);
+            }
+        }
+    }
+
+    private void requireAlive(List<Integer> ids, List<Process> started) throws IOException {
+        for (int i = 0; i < started.size(); i++) {
+            if (started.get(i).isAlive()) continue;
+            Path log = folder(ids.get(i)).resolve("server.log");
+            String why = Files.readAllLines(log).stream().filter(l -> l.contains("ERROR") || l.contains("FATAL") || l.contains("Exception") || l.contains("memory"))
+                    .reduce((a, b) -> b).orElse("nothing in its log");
+            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + why + " (whole log: " + log + ").");
+        }
+    }
+
+    private void requireSameSettings(int id) {
+        Object running = read(id).get("timeouts");
+        if (running != null && !running.equals(timeouts.name().toLowerCase(Locale.ROOT)) && common.spec.commandLine().getParseResult().hasMatchedOption("--timeouts"))
+            throw new Exit(REFUSED, "The cluster is up with --timeouts " + running + "; run 'cluster down' before you choose others.");
+    }
+
+    private void requireFreePorts(int id) {
+        for (int port : new int[] {port(id), controllerPort(id)}) {
+            try (ServerSocket socket = new ServerSocket()) {
+                socket.setReuseAddress(true);
+                socket.bind(new InetSocketAddress("127.0.0.1", port));
+            } catch (IOException taken) {
+                throw new Exit(1, "Port " + port + " of " + name(id) + " is taken by " + listener(port) + ": end that, or run the lab against it with --bootstrap-server.");
+            }
+        }
+    }
+
+    /** Which process listens on the port, from /proc. */
+    static String listener(int port) {
+        String hex = String.format(":%04X", port);
+        try {
+            for (String table : List.of("/proc/net/tcp", "/proc/net/tcp6")) {
+                for (String line : Files.exists(Path.of(table)) ? Files.readAllLines(Path.of(table)) : List.<String>of()) {
+                    String[] f = line.trim().split("\\s+");
+                    if (f.length < 10 || !f[1].endsWith(hex) || !f[3].equals("0A")) continue;
+                    String socket = "socket:[" + f[9] + "]";
+                    for (ProcessHandle p : ProcessHandle.allProcesses().toList()) {
+                        File[] fds = new File("/proc/" + p.pid() + "/fd").listFiles();
+                        if (fds == null) continue;
+                        for (File fd : fds) if (socket.equals(target(fd))) {
+                            String command = p.info().commandLine().orElse("?");
+                            return "process " + p.pid() + " (" + (command.length() > 100 ? command.substring(0, 100) + "..." : command) + ")";
+                        }
+                    }
+                }
+            }
+        } catch (IOException | RuntimeException e) { /* say what is known */ }
+        return "a process that cannot be named from here (try: lsof -i :" + port + ")";
+    }
+
+    private static String target(File link) {
+        try { return Files.readSymbolicLink(link.toPath()).toString(); } catch (IOException e) { return ""; }
+    }
+
+    private void warnIfMemoryIsShort(int nodes) {
+        try {
+            for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+                if (!line.startsWith("MemAvailable:")) continue;
+                long free = Long.parseLong(line.replaceAll("\\D", "")) / 1024, wanted = nodes * 600L;
+                if (free < wanted) common.say("Only %d MB of memory are free, %d nodes take some %d MB: close something if one dies.", free, nodes, wanted);
+            }
+        } catch (IOException | NumberFormatException notLinux) { /* no such figure here */ }
+    }
+
+    // ---- down, status, logs ----
+
+    /** Ends every node of this folder, and processes an interrupted up left. @return how many were running */
+    public int down() throws Exception {
+        Set<ProcessHandle> running = new HashSet<>();
+        for (int id : IDS) process(id).ifPresent(running::add);
+        ProcessHandle.allProcesses().filter(p -> p.info().arguments().map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator))).orElse(false)).forEach(running::add);
+        for (ProcessHandle p : running) { signal(p, "CONT"); p.destroy(); }
+        // The last nodes have no quorum to leave in order and would wait for one: a short grace, then SIGKILL.
+        long deadline = System.nanoTime() + Duration.ofSeconds(4).toNanos();
+        for (ProcessHandle p : running) {
+            try { p.onExit().get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS); }
+            catch (java.util.concurrent.TimeoutException e) { p.destroyForcibly(); p.onExit().get(10, TimeUnit.SECONDS); }
+        }
+        for (int id : IDS) Files.deleteIfExists(folder(id).resolve("node.json"));
+        if (!running.isEmpty()) common.emit("node", "node", IDS, "state", "down");
+        return running.size();
+    }
+
+    /** Deletes the nodes' folders, data included. */
+    public void deleteData() throws IOException {
+        for (int id : IDS) delete(folder(id));
+    }
+
+    private int status() throws Exception {
+        int up = 0;
+        if (!common.json) common.out.printf("%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
+        for (int id : IDS) {
+            Optional<ProcessHandle> p = process(id);
+            String fault = read(id).get("fault") instanceof Map<?, ?> f ? f.get("mode").toString() : null;
+            String state = p.isEmpty() ? "down" : !Common.connects("127.0.0.1", port(id), 500) ? "starting" : Common.answers("127.0.0.1", port(id), 1500) ? "up" : "paused";
+            if (state.equals("up")) up++;
+            String since = p.flatMap(h -> h.info().startInstant()).map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("-");
+            common.emit("node", "node", id, "name", name(id), "state", state, "pid", p.map(ProcessHandle::pid).orElse(null), "port", port(id), "fault", fault);
+            if (!common.json) common.out.printf("%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + fault + ")");
+        }
+        return up == IDS.size() ? 0 : UNREACHABLE;
+    }
+
+    private void logs() throws Exception {
+        int id = IDS.stream().filter(i -> ("" + i).equals(node) || name(i).equals(node)).findFirst()
+                .orElseThrow(() -> new Exit(2, "Name the node whose log you want: cluster logs kafka01 (or 1)."));
+        Path log = folder(id).resolve("server.log");
+        if (!Files.exists(log)) throw new Exit(1, "There is no log of " + name(id) + " in " + dataDir + ": it has never been started there.");
+        try (BufferedReader reader = new BufferedReader(new FileReader(log.toFile()))) {
+            ArrayDeque<String> tail = new ArrayDeque<>();
+            for (String line; (line = reader.readLine()) != null; tail.add(line)) if (tail.size() >= lines) tail.poll();
+            tail.forEach(common.out::println);
+            while (follow && !common.out.checkError()) {
+                String line = reader.readLine();
+                if (line == null) Thread.sleep(200); else common.out.println(line);
+            }
+        }
+    }
+
+    // ---- a node's process and node.json ----
+
+    /** The node's process, if its pid is alive and still the one that was started. */
+    private Optional<ProcessHandle> process(int id) {
+        Map<String, Object> json = read(id);
+        if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
+        Instant started = Instant.parse((String) json.get("started"));
+        return ProcessHandle.of(pid.longValue()).filter(ProcessHandle::isAlive)
+                .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+    }
+
+    private Map<String, Object> read(int id) {
+        try { return JSON.std.mapFrom(folder(id).resolve("node.json").toFile()); }
+        catch (IOException e) { return Map.of(); }
+    }
+
+    private void write(int id, Map<String, Object> json) throws IOException {
+        Path file = folder(id).resolve("node.json"), fresh = folder(id).resolve("node.json.new");
+        Files.writeString(fresh, JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
+        Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private void forgetFault(int id) throws IOException {
+        Map<String, Object> json = read(id);
+        if (json.get("fault") == null) return;
+        json.put("fault", null);
+        write(id, json);
+    }
+
+    private static void signal(ProcessHandle process, String signal) throws Exception {
+        new ProcessBuilder("kill", "-" + signal, "" + process.pid()).redirectErrorStream(true).start().waitFor();
+    }
+
+    private static boolean onPath(String command) {
+        return Stream.of(Objects.requireNonNullElse(System.getenv("PATH"), "").split(File.pathSeparator)).anyMatch(d -> new File(d, command).canExecute());
+    }
+
+    private static void delete(Path folder) throws IOException {
+        if (!Files.exists(folder)) return;
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
+        }
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        Admin admin() throws IOException {
+            List<Node> nodes = bootstrapNodes();
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), (int) Math.min(timeout.toMillis(), 3000)))) throw unreachable("nothing listens there");
+            return Admin.create(client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000)));
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
+                return true;
+            } catch (SocketTimeoutException silent) { return false; }
+            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            Exit exit = e instanceof Exit x ? x
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

@@ -1,0 +1,633 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+// A short run: the light compiler and collector start a third faster (bench/README.md).
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
+//DESCRIPTION Break a node: kill, stop or pause it, by number, name or role; start-node undoes it
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.*;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Breaks nodes of a lab cluster on purpose, and with {@code --restore} (alias start-node) undoes what was done to them.
+ *
+ * <p>It first works out what the fault means (voters left, partitions under min ISR or offline), says it, and refuses with exit
+ * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its pid still has
+ * the start instant of its {@code node.json}; other clusters are reached by {@code --kill-command} and {@code --start-command}.
+ *
+ * <pre>kill-node controller --for 30s
+ * kill-node --mode pause leader:test_topic-0
+ * kill-node $(find-controller)
+ * start-node all</pre>
+ */
+@Command(name = "kill-node", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Breaks nodes of the lab, after saying what it means; start-node (--restore) undoes it.")
+class KillNode implements Callable<Integer> {
+    enum Mode { KILL, STOP, PAUSE }
+
+    @Parameters(paramLabel = "NODE", arity = "0..*", description = "1, kafka01, controller, leader:TOPIC-PARTITION, random, all, or - for ids on stdin.")
+    List<String> targets = List.of();
+    @Option(names = "--mode", paramLabel = "kill|stop|pause", defaultValue = "KILL", description = "SIGKILL, SIGTERM and wait, or SIGSTOP (default: kill).")
+    Mode mode;
+    @Option(names = "--for", paramLabel = "DURATION", description = "Undo the fault after this long, also when interrupted.")
+    Duration lasting;
+    @Option(names = "--restore", description = "Undo whatever was done to the nodes, and wait until they are back.")
+    boolean restore;
+    @Option(names = "--no-wait", description = "With --restore: do not wait.")
+    boolean noWait;
+    @Option(names = "--dry-run", description = "Only say what it would mean.")
+    boolean dryRun;
+    @Option(names = "--force", description = "Even if the quorum or a partition is lost by it.")
+    boolean force;
+    @Option(names = "--kill-command", paramLabel = "COMMAND", description = "For any cluster: how to break {id} ({name}, {host}, {mode}).")
+    String killCommand;
+    @Option(names = "--start-command", paramLabel = "COMMAND", description = "For any cluster: how to start {id} ({name}, {host}) again.")
+    String startCommand;
+    @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
+    Path dataDir;
+
+    @Mixin Common common = new Common();
+
+    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused or down; unknown with hooks */
+    public record Target(int id, String name, String host, int port, String state) { }
+    /** @param at when the signal was sent or the command began, by this machine's clock */
+    public record Done(Target node, Mode mode, Instant at) { }
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        KillNode script = new KillNode();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        NodeRuntime runtime = runtime();
+        common.say("Runtime: " + runtime.name());
+        List<Done> done = restore ? restoreNodes(runtime) : breakNodes(runtime);
+        if (!common.json) for (Done d : done) common.out.printf("%s %s%n", d.node.name, restore ? "restored" : past(d.mode));
+        if (lasting == null || restore || dryRun) return 0;
+        try {
+            common.say("Undoing it in %.1f s (Ctrl-C: now).", lasting.toMillis() / 1e3);
+            common.out.flush();
+            Thread.sleep(lasting.toMillis());
+        } finally {
+            // Also when interrupted: what was broken for a while must not stay broken.
+            boolean interrupted = Thread.interrupted() || common.out.checkError();
+            for (Done d : done) {
+                undo(runtime, runtime.refresh(d.node));
+                common.say("%s restored", d.node.name);
+            }
+            if (!interrupted && !noWait) awaitBack(done.stream().map(Done::node).toList());
+        }
+        return 0;
+    }
+
+    /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition and --force is not given */
+    public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
+        List<Target> nodes = resolve(runtime);
+        for (Target node : nodes) if (node.state.equals("down")) throw new Exit(1, node.name + " is down already; start-node " + node.id + " starts it.");
+        Impact impact = impact(nodes.stream().map(Target::id).toList());
+        common.say("%s %s: %s", mode.name().toLowerCase(Locale.ROOT), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
+        if (dryRun) return List.of();
+        if (impact.harmful() && !force) throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
+        List<Done> done = new ArrayList<>();
+        for (Target node : nodes) {
+            Instant at = Instant.now();
+            runtime.fault(node, mode);
+            done.add(new Done(node, mode, at));
+            common.emit("fault", "node", node.id, "name", node.name, "mode", mode.name().toLowerCase(Locale.ROOT), "runtime", runtime.name(), "at", at.toString());
+        }
+        return done;
+    }
+
+    /** Undoes what was done to every target, and waits until each is registered and unfenced again. */
+    public List<Done> restoreNodes(NodeRuntime runtime) throws Exception {
+        List<Target> nodes = resolve(runtime);
+        List<Done> done = new ArrayList<>();
+        for (Target node : nodes) {
+            if (node.state.equals("running")) common.say("%s runs already.", node.name);
+            else if (!dryRun) done.add(undo(runtime, node));
+        }
+        if (!noWait && !dryRun) awaitBack(nodes);
+        return done;
+    }
+
+    private Done undo(NodeRuntime runtime, Target node) throws Exception {
+        Instant at = Instant.now();
+        runtime.restore(node);
+        common.emit("restored", "node", node.id, "name", node.name, "runtime", runtime.name(), "at", at.toString());
+        return new Done(node, mode, at);
+    }
+
+    private void awaitBack(List<Target> nodes) throws Exception {
+        long deadline = System.nanoTime() + common.timeout.toNanos();
+        Set<Integer> wanted = new TreeSet<>(nodes.stream().map(Target::id).toList()), back = Set.of();
+        // Without an active controller a node cannot register: its port stays closed, and this times out, rightly.
+        try (Admin admin = Admin.create(common.client())) {
+            for (; System.nanoTime() < deadline; Thread.sleep(100)) {
+                back = registered(admin);
+                if (back.containsAll(wanted) && nodes.stream().allMatch(n -> n.port < 0 || Common.answers(n.host, n.port, 1000))) return;
+            }
+        }
+        wanted.removeAll(back);
+        throw new Exit(MISSED, "Started, but not back within " + common.timeout.toSeconds() + " s: " + (wanted.isEmpty() ? "does not answer on its port" : "node " + wanted
+                + " is not registered") + "; without a quorum none can be (find-controller tells), --no-wait does not wait.");
+    }
+
+    private static Set<Integer> registered(Admin admin) throws InterruptedException {
+        try {
+            Set<Integer> ids = new HashSet<>();
+            for (Node n : admin.describeCluster(new DescribeClusterOptions().timeoutMs(1500)).nodes().get()) ids.add(n.id());
+            return ids;
+        } catch (ExecutionException e) { return Set.of(); }
+    }
+
+    // ---- Which nodes ----
+
+    private List<Target> resolve(NodeRuntime runtime) throws Exception {
+        List<String> words = new ArrayList<>();
+        for (String word : targets) {
+            if (word.equals("-")) words.addAll(new BufferedReader(new InputStreamReader(System.in)).lines().flatMap(l -> Stream.of(l.trim().split("\\s+"))).filter(w -> !w.isEmpty()).toList());
+            else words.add(word);
+        }
+        if (words.isEmpty()) throw new Exit(2, "Which node? Name it by id, name, controller, leader:TOPIC-PARTITION, random or all (see --help).");
+        List<Target> known = runtime.nodes();
+        Map<Integer, Target> chosen = new LinkedHashMap<>();
+        for (String word : words) {
+            List<Target> found = switch (word) {
+                case "all" -> known;
+                case "random" -> random(known, chosen.keySet());
+                case "controller" -> List.of(byId(known, controller(), word));
+                default -> List.of(word.startsWith("leader:") ? byId(known, leader(word.substring(7)), word) : byName(known, word));
+            };
+            found.forEach(t -> chosen.put(t.id, t));
+        }
+        return List.copyOf(chosen.values());
+    }
+
+    private static List<Target> random(List<Target> known, Set<Integer> taken) {
+        List<Target> free = new ArrayList<>(known.stream().filter(t -> !taken.contains(t.id) && !t.state.equals("down")).toList());
+        if (free.isEmpty()) throw new Exit(1, "No running node is left to choose from.");
+        return List.of(free.get(ThreadLocalRandom.current().nextInt(free.size())));
+    }
+
+    private static Target byName(List<Target> known, String word) {
+        return known.stream().filter(t -> word.equals("" + t.id) || word.equals(t.name)).findFirst().orElseThrow(() ->
+                new Exit(2, "There is no node '" + word + "'; there are " + String.join(", ", known.stream().map(t -> t.id + " (" + t.name + ")").toList()) + "."));
+    }
+
+    private static Target byId(List<Target> known, int id, String word) {
+        return known.stream().filter(t -> t.id == id).findFirst().orElseThrow(() -> new Exit(1, "The node of '" + word + "' is " + id + ", which this runtime does not run."));
+    }
+
+    private int controller() throws Exception {
+        try (Admin admin = common.admin()) {
+            long deadline = System.nanoTime() + common.timeout.toNanos();
+            do {
+                Optional<QuorumInfo> quorum = quorum(admin);
+                if (quorum.isPresent()) return quorum.get().leaderId();
+                Thread.sleep(100);
+            } while (System.nanoTime() < deadline);
+            throw new Exit(NO_CONTROLLER, "There is no active controller to break: find-controller says who is missing.");
+        }
+    }
+
+    private static Optional<QuorumInfo> quorum(Admin admin) throws InterruptedException {
+        try {
+            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(2000)).quorumInfo().get()).filter(q -> q.leaderId() >= 0);
+        } catch (ExecutionException e) { return Optional.empty(); }
+    }
+
+    private int leader(String partition) throws Exception {
+        int dash = partition.lastIndexOf('-');
+        if (dash < 1 || !partition.substring(dash + 1).matches("\\d+")) throw new Exit(2, "'leader:" + partition + "' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.");
+        String topic = partition.substring(0, dash);
+        int number = Integer.parseInt(partition.substring(dash + 1));
+        try (Admin admin = common.admin()) {
+            TopicPartitionInfo info = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().stream()
+                    .filter(p -> p.partition() == number).findFirst().orElseThrow(() -> new Exit(2, topic + " has no partition " + number + "."));
+            if (info.leader() == null || info.leader().isEmpty()) throw new Exit(1, partition + " has no leader.");
+            return info.leader().id();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) throw new Exit(2, "There is no topic " + topic + ".");
+            throw e;
+        }
+    }
+
+    // ---- What it means ----
+
+    /** @param voters ids of the quorum's voters, empty when there is no quorum now  @param left voters alive after the fault */
+    record Impact(Set<Integer> voters, Set<Integer> left, int controller, List<Integer> nodes, int underMinIsr, int offline, int partitions) {
+        boolean losesQuorum() { return left.size() * 2 <= voters.size(); }
+        boolean harmful() { return losesQuorum() || offline > 0; }
+
+        String sentence() {
+            if (voters.isEmpty()) return "there is no active controller, so what it means for the partitions cannot be known.";
+            return (nodes.contains(controller) ? "the active controller is among them; " : "") + left.size() + " of " + voters.size() + " voters left, "
+                    + (losesQuorum() ? "the quorum is lost" : "the quorum holds") + "; of " + partitions + " partitions " + underMinIsr
+                    + " fall under min ISR, " + offline + " go offline.";
+        }
+
+        String reason() {
+            if (voters.isEmpty()) return "without an active controller nobody can say what would be lost";
+            List<String> reasons = new ArrayList<>();
+            if (losesQuorum()) reasons.add("the quorum would be lost (" + left.size() + " of " + voters.size() + " voters left)");
+            if (offline > 0) reasons.add(offline + " of " + partitions + " partitions would go offline");
+            return String.join(", and ", reasons);
+        }
+    }
+
+    private Impact impact(List<Integer> nodes) throws Exception {
+        try (Admin admin = common.admin()) {
+            Optional<QuorumInfo> found = quorum(admin);
+            if (found.isEmpty()) return new Impact(Set.of(), Set.of(), -1, nodes, 0, 0, 0);
+            QuorumInfo quorum = found.get();
+            // Alive is who fetched lately, by the leader's clock; the leader counts by being it.
+            long now = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId()).mapToLong(v -> v.lastFetchTimestamp().orElse(-1)).findFirst().orElse(-1);
+            Set<Integer> voters = new TreeSet<>(), left = new TreeSet<>();
+            for (QuorumInfo.ReplicaState v : quorum.voters()) {
+                voters.add(v.replicaId());
+                boolean alive = v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3000;
+                if (alive && !nodes.contains(v.replicaId())) left.add(v.replicaId());
+            }
+            int under = 0, offline = 0, partitions = 0;
+            Map<String, TopicDescription> topics = admin.describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get()).allTopicNames().get();
+            Map<String, Integer> minIsr = minIsr(admin, topics.keySet());
+            for (TopicDescription topic : topics.values()) {
+                for (TopicPartitionInfo p : topic.partitions()) {
+                    partitions++;
+                    long remaining = p.isr().stream().filter(n -> !nodes.contains(n.id())).count();
+                    if (remaining == p.isr().size()) continue;
+                    if (remaining == 0) offline++;
+                    else if (remaining < minIsr.get(topic.name())) under++;
+                }
+            }
+            return new Impact(voters, left, quorum.leaderId(), nodes, under, offline, partitions);
+        }
+    }
+
+    private static Map<String, Integer> minIsr(Admin admin, Set<String> topics) throws Exception {
+        Map<String, Integer> minIsr = new HashMap<>();
+        List<ConfigResource> resources = topics.stream().map(t -> new ConfigResource(ConfigResource.Type.TOPIC, t)).toList();
+        admin.describeConfigs(resources).all().get().forEach((topic, config) -> minIsr.put(topic.name(), Integer.parseInt(config.get("min.insync.replicas").value())));
+        return minIsr;
+    }
+
+    private static String past(Mode mode) {
+        return switch (mode) { case KILL -> "killed"; case STOP -> "stopped"; case PAUSE -> "paused"; };
+    }
+
+    // ---- Runtimes ----
+
+    /** How to reach a node from outside Kafka. */
+    public interface NodeRuntime {
+        String name();
+        List<Target> nodes() throws Exception;
+        void fault(Target node, Mode mode) throws Exception;
+        void restore(Target node) throws Exception;
+        /** The same node, its state looked at anew. */
+        default Target refresh(Target node) throws Exception { return nodes().stream().filter(n -> n.id == node.id).findFirst().orElse(node); }
+    }
+
+    /** Hooks if they are given, else the embedded cluster if its folder has nodes. */
+    public NodeRuntime runtime() throws Exception {
+        if (killCommand != null || startCommand != null) return new Hooks();
+        Embedded embedded = new Embedded();
+        List<Target> nodes = embedded.nodes();
+        if (nodes.isEmpty()) throw new Exit(UNREACHABLE, "No embedded cluster in " + dataDir + ": start one (cluster up), or name --kill-command and --start-command for yours.");
+        boolean named = common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server") || System.getenv("KAFKA_BOOTSTRAP") != null;
+        String own = String.join(",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
+        // A role asked of another cluster must not break a node here that happens to have the same id.
+        if (named && common.bootstrapNodes().stream().noneMatch(b -> nodes.stream().anyMatch(n -> n.port == b.port() && List.of("localhost", "127.0.0.1").contains(b.host()))))
+            throw new Exit(REFUSED, "--bootstrap-server " + common.bootstrapServer + " is not the embedded cluster at " + own + ": for another cluster give --kill-command and --start-command.");
+        if (!named) common.bootstrapServer = own;
+        return embedded;
+    }
+
+    /** Nodes started by cluster up: signals to the pid of node.json. */
+    private class Embedded implements NodeRuntime {
+        public String name() { return "embedded"; }
+
+        public List<Target> nodes() throws IOException {
+            List<Target> nodes = new ArrayList<>();
+            File[] files = Objects.requireNonNullElse(dataDir.toFile().listFiles(f -> new File(f, "node.json").exists()), new File[0]);
+            Arrays.sort(files);
+            for (File folder : files) {
+                Map<String, Object> json = read(folder.getName());
+                String state = process(json).isEmpty() ? "down" : json.get("fault") instanceof Map<?, ?> f && "pause".equals(f.get("mode")) ? "paused" : "running";
+                nodes.add(new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", (Integer) json.get("port"), state));
+            }
+            return nodes;
+        }
+
+        public void fault(Target node, Mode mode) throws Exception {
+            Map<String, Object> json = read(node.name);
+            ProcessHandle process = process(json).orElseThrow(() -> new Exit(1, node.name + " does not run (any more)."));
+            // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
+            json.put("fault", Map.of("mode", mode.name().toLowerCase(Locale.ROOT), "since", timestamp()));
+            write(node.name, json);
+            switch (mode) {
+                case KILL -> signal(process, "KILL");
+                case STOP -> { signal(process, "CONT"); signal(process, "TERM"); }
+                case PAUSE -> signal(process, "STOP");
+            }
+            if (mode == Mode.PAUSE) return;
+            long deadline = System.nanoTime() + common.timeout.toNanos();
+            for (; process(json).isPresent(); Thread.sleep(5))
+                if (System.nanoTime() > deadline) throw new Exit(MISSED, node.name + " (pid " + process.pid() + ") did not end within " + common.timeout.toSeconds() + " s.");
+        }
+
+        public void restore(Target node) throws Exception {
+            Map<String, Object> json = read(node.name);
+            Optional<ProcessHandle> process = process(json);
+            if (process.isPresent()) signal(process.get(), "CONT");
+            else {
+                @SuppressWarnings("unchecked") List<String> command = (List<String>) json.get("command");
+                Process started = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
+                        .redirectOutput(ProcessBuilder.Redirect.appendTo(new File((String) json.get("log")))).start();
+                json.put("pid", started.pid());
+                json.put("started", started.info().startInstant().orElse(Instant.EPOCH).toString());
+            }
+            json.put("fault", null);
+            write(node.name, json);
+        }
+
+        /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
+        private Optional<ProcessHandle> process(Map<String, Object> json) {
+            if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
+            Instant started = Instant.parse((String) json.get("started"));
+            return ProcessHandle.of(pid.longValue()).filter(ProcessHandle::isAlive).filter(p -> !isZombie(p.pid()))
+                    .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+        }
+
+        /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
+        private boolean isZombie(long pid) {
+            try {
+                String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+                return stat.charAt(stat.lastIndexOf(')') + 2) == 'Z';
+            } catch (IOException notLinux) { return false; }
+        }
+
+        private void signal(ProcessHandle process, String signal) throws Exception {
+            Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid()).redirectErrorStream(true).start();
+            String said = new String(kill.getInputStream().readAllBytes()).trim();
+            if (kill.waitFor() != 0 && process.isAlive()) throw new Exit(1, "Cannot send SIG" + signal + " to pid " + process.pid() + ": " + said + ".");
+        }
+
+        private Map<String, Object> read(String name) throws IOException {
+            return JSON.std.mapFrom(dataDir.resolve(name).resolve("node.json").toFile());
+        }
+
+        private void write(String name, Map<String, Object> json) throws IOException {
+            Path file = dataDir.resolve(name).resolve("node.json"), fresh = file.resolveSibling("node.json.new");
+            Files.writeString(fresh, JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
+            Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
+
+    /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists. */
+    private class Hooks implements NodeRuntime {
+        public String name() { return "hooks"; }
+
+        public List<Target> nodes() throws Exception {
+            try (Admin admin = common.admin()) {
+                return admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get().stream()
+                        .sorted(Comparator.comparingInt(Node::id)).map(n -> new Target(n.id(), String.format("kafka%02d", n.id()), n.host(), n.port(), "unknown")).toList();
+            }
+        }
+
+        public void fault(Target node, Mode mode) throws Exception {
+            if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
+            if (mode != Mode.KILL && !killCommand.contains("{mode}")) throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
+            execute(killCommand, node, mode.name().toLowerCase(Locale.ROOT));
+        }
+
+        public void restore(Target node) throws Exception {
+            if (startCommand == null) throw new Exit(2, "How to start a node of this cluster? Give --start-command.");
+            execute(startCommand, node, "start");
+        }
+
+        private void execute(String command, Target node, String mode) throws Exception {
+            // The host comes from the cluster and goes into a shell.
+            if (!node.host.matches("[A-Za-z0-9._:-]+")) throw new Exit(1, "The host name '" + node.host + "' of node " + node.id + " has characters that a command must not get.");
+            String line = command.replace("{id}", "" + node.id).replace("{name}", node.name).replace("{host}", node.host).replace("{mode}", mode);
+            Process process = new ProcessBuilder("sh", "-c", line).redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
+            // Not read to its end: what the command leaves running may hold the pipe open.
+            if (!process.waitFor(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) { process.destroyForcibly(); throw new Exit(MISSED, "'" + line + "' did not end within " + common.timeout.toSeconds() + " s."); }
+            byte[] said = process.getInputStream().readNBytes(process.getInputStream().available());
+            if (process.exitValue() != 0) throw new Exit(1, "'" + line + "' ended with " + process.exitValue() + ": " + new String(said).trim() + ".");
+        }
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        Admin admin() throws IOException {
+            List<Node> nodes = bootstrapNodes();
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), (int) Math.min(timeout.toMillis(), 3000)))) throw unreachable("nothing listens there");
+            return Admin.create(client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000)));
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
+                return true;
+            } catch (SocketTimeoutException silent) { return false; }
+            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            Exit exit = e instanceof Exit x ? x
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

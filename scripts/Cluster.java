@@ -60,7 +60,7 @@ class Cluster implements Callable<Integer> {
             "controller.quorum.fetch.timeout.ms", "1000", "controller.quorum.election.timeout.ms", "500",
             "controller.quorum.election.backoff.max.ms", "300");
     static final List<Integer> IDS = List.of(1, 2, 3);
-    private static final String KAFKA = "4.4.0";
+    static final String KAFKA = "4.4.0";
     /** Marks a node's process, so that down finds one whose node.json was never written. */
     private static final String MARK = "-Dkraft-lab.node=";
 
@@ -106,7 +106,7 @@ class Cluster implements Callable<Integer> {
                 if (!common.json) common.out.printf(Locale.ROOT, up.alreadyUp ? "Already up: %s%n" : "Up in %2$.1f s: %1$s%n", bootstrap(), up.took.toMillis() / 1e3);
             }
             case down -> {
-                int ended = down();
+                int ended = down(false);
                 if (!common.json) common.out.println(ended == 0 ? "Nothing was running." : "Down: " + ended + " nodes ended, data kept in " + dataDir);
             }
             case status -> { return status(); }
@@ -133,8 +133,8 @@ class Cluster implements Callable<Integer> {
         try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
              FileLock lock = channel.lock()) {
             if (fresh) {
-                down();
-                for (int id : IDS) delete(folder(id));
+                down(true);
+                deleteData();
             }
             List<Integer> missing = IDS.stream().filter(id -> process(id).isEmpty()).toList();
             for (int id : IDS) if (!missing.contains(id)) { requireSameSettings(id); signal(process(id).get(), "CONT"); }
@@ -380,12 +380,15 @@ class Cluster implements Callable<Integer> {
 
     // ---- down, status, logs ----
 
-    /** Ends every node of this folder, and processes an interrupted up left. @return how many were running */
-    public int down() throws Exception {
+    /** Ends every node of this folder, and processes an interrupted up left. @param atOnce by SIGKILL  @return how many were running */
+    public int down(boolean atOnce) throws Exception {
         Set<ProcessHandle> running = new HashSet<>();
         for (int id : IDS) process(id).ifPresent(running::add);
         ProcessHandle.allProcesses().filter(p -> p.info().arguments().map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator))).orElse(false)).forEach(running::add);
-        for (ProcessHandle p : running) { signal(p, "CONT"); p.destroy(); }
+        for (ProcessHandle p : running) {
+            if (atOnce) p.destroyForcibly();
+            else { signal(p, "CONT"); p.destroy(); }
+        }
         // The last nodes have no quorum to leave in order and would wait for one: a short grace, then SIGKILL.
         long deadline = System.nanoTime() + Duration.ofSeconds(4).toNanos();
         for (ProcessHandle p : running) {

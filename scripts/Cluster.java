@@ -5,8 +5,6 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-// A short run: the light compiler and collector start a third faster (bench/README.md).
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
 //DESCRIPTION Three real Kafka nodes on this machine, without Docker: up, down, status, logs
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -56,9 +54,13 @@ class Cluster implements Callable<Integer> {
     enum Timeouts { DEFAULT, FAST }
 
     /** The tuned timeouts: an outage takes a third as long (KAFKA-FACTS: session 9 s to 3 s). */
-    private static final Map<String, String> FAST = Map.of("broker.session.timeout.ms", "3000", "broker.heartbeat.interval.ms", "500",
-            "controller.quorum.fetch.timeout.ms", "1000", "controller.quorum.election.timeout.ms", "500",
-            "controller.quorum.election.backoff.max.ms", "300");
+    private static final String FAST = """
+            broker.session.timeout.ms=3000
+            broker.heartbeat.interval.ms=500
+            controller.quorum.fetch.timeout.ms=1000
+            controller.quorum.election.timeout.ms=500
+            controller.quorum.election.backoff.max.ms=300
+            """;
     static final List<Integer> IDS = List.of(1, 2, 3);
     static final String KAFKA = "4.4.0";
     /** Marks a node's process, so that down finds one whose node.json was never written. */
@@ -188,35 +190,34 @@ class Cluster implements Callable<Integer> {
     }
 
     private String serverProperties(int id, Path data) {
-        Map<String, String> p = new LinkedHashMap<>();
-        p.put("process.roles", "broker,controller");
-        p.put("node.id", "" + id);
-        p.put("controller.quorum.voters", String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()));
-        p.put("listeners", "CLIENT://127.0.0.1:" + port(id) + ",CONTROLLER://127.0.0.1:" + controllerPort(id));
-        p.put("advertised.listeners", "CLIENT://localhost:" + port(id));
-        p.put("listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
-        p.put("inter.broker.listener.name", "CLIENT");
-        p.put("controller.listener.names", "CONTROLLER");
-        p.put("log.dirs", data.toString());
-        p.put("broker.rack", "rack" + id);
-        // The original lab's defaults.
-        p.put("num.partitions", "8");
-        p.put("default.replication.factor", "3");
-        p.put("min.insync.replicas", "2");
-        p.put("offsets.topic.replication.factor", "3");
-        p.put("offsets.topic.num.partitions", "8");
-        p.put("transaction.state.log.replication.factor", "3");
-        p.put("transaction.state.log.min.isr", "2");
-        p.put("transaction.state.log.num.partitions", "8");
-        p.put("share.coordinator.state.topic.replication.factor", "3");
-        p.put("share.coordinator.state.topic.min.isr", "2");
-        p.put("group.initial.rebalance.delay.ms", "0");
-        // Nobody looks at a lab node's MBeans.
-        p.put("metric.reporters", "");
-        if (timeouts == Timeouts.FAST) p.putAll(new TreeMap<>(FAST));
-        StringBuilder text = new StringBuilder();
-        p.forEach((key, value) -> text.append(key).append('=').append(value.replace("\\", "\\\\")).append('\n'));
-        return text.toString();
+        String text = """
+                process.roles=broker,controller
+                node.id=%1$d
+                broker.rack=rack%1$d
+                controller.quorum.voters=%2$s
+                listeners=CLIENT://127.0.0.1:%3$d,CONTROLLER://127.0.0.1:%4$d
+                advertised.listeners=CLIENT://localhost:%3$d
+                listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+                inter.broker.listener.name=CLIENT
+                controller.listener.names=CONTROLLER
+                log.dirs=%5$s
+                # The original lab's defaults.
+                num.partitions=8
+                default.replication.factor=3
+                min.insync.replicas=2
+                offsets.topic.replication.factor=3
+                offsets.topic.num.partitions=8
+                transaction.state.log.replication.factor=3
+                transaction.state.log.min.isr=2
+                transaction.state.log.num.partitions=8
+                share.coordinator.state.topic.replication.factor=3
+                share.coordinator.state.topic.min.isr=2
+                group.initial.rebalance.delay.ms=0
+                # Nobody looks at a lab node's MBeans.
+                metric.reporters=
+                """.formatted(id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
+                data.toString().replace("\\", "\\\\"));
+        return timeouts == Timeouts.FAST ? text + FAST : text;
     }
 
     /** In this process: a JVM of its own for each would cost 1.6 s a node. */
@@ -248,22 +249,26 @@ class Cluster implements Callable<Integer> {
                 + Integer.toHexString(java.hashCode());
         Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".classpath");
         // The archive fits one class path; scripts differ in theirs, so all use the one it was made with, while those jars exist.
-        String classPath = Files.exists(classPathFile) ? Files.readString(classPathFile) : "";
+        String classPath = Files.exists(classPathFile) ? Files.readString(classPathFile).replaceAll("-cp \"|\"\\s*", "") : "";
         boolean usable = Files.exists(archive) && !classPath.isEmpty() && Stream.of(classPath.split(File.pathSeparator)).allMatch(p -> Files.exists(Path.of(p)));
-        if (!usable) classPath = String.join(File.pathSeparator, Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-                .filter(p -> p.endsWith(".jar") && !p.contains(File.separator + ".jbang" + File.separator)).toList());
+        if (!usable) {
+            String own = Path.of(Cluster.class.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+            classPath = String.join(File.pathSeparator, Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(p -> p.endsWith(".jar") && !p.equals(own)).toList());
+            // An argument file: some 4 KiB of class path in the command line would hide the rest of it from ps and from ProcessHandle.
+            Files.writeString(classPathFile, "-cp \"" + classPath + "\"\n");
+        }
         List<String> options = new ArrayList<>(List.of(java, "-Xmx" + heap, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
                 "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
                 "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"));
-        if (!usable) makeArchive(options, classPath, archive, classPathFile);
+        if (!usable) makeArchive(options, archive, classPathFile);
         // Quiet about an archive that does not fit: the node then starts without it.
         if (Files.exists(archive)) options.addAll(List.of("-Xlog:disable", "-Xlog:all=error:stderr", "-XX:SharedArchiveFile=" + archive));
-        options.addAll(List.of("-cp", classPath));
+        options.add("@" + classPathFile);
         return options;
     }
 
     /** Runs one throw-away node until it serves, and lets the JVM write down the classes it used. Failing only costs speed. */
-    private void makeArchive(List<String> options, String classPath, Path archive, Path classPathFile) throws Exception {
+    private void makeArchive(List<String> options, Path archive, Path classPathFile) throws Exception {
         common.say("First start with this Java: archiving the broker's classes once, some 10 s ...");
         Path folder = Files.createTempDirectory("kraft-lab-archive"), fresh = folder.resolve("classes.jsa");
         Process process = null;
@@ -276,18 +281,20 @@ class Cluster implements Callable<Integer> {
             a.close();
             b.close();
             List<String> command = new ArrayList<>(options);
-            command.addAll(List.of("-Xlog:disable", "-XX:ArchiveClassesAtExit=" + fresh, "-cp", classPath, MARK + folder, "kafka.Kafka", properties.toString()));
+            command.addAll(List.of("-Xlog:disable", "-XX:ArchiveClassesAtExit=" + fresh, "@" + classPathFile, MARK + folder, "kafka.Kafka", properties.toString()));
             process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile()).start();
             long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
             while (process.isAlive() && !Common.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline) Thread.sleep(50);
             process.destroy();
             if (process.waitFor(60, TimeUnit.SECONDS) && Files.exists(fresh)) {
-                Files.writeString(classPathFile, classPath);
                 // Copied beside, then moved: an archive is whole or not there, also for a second script that starts now.
                 Path beside = archive.resolveSibling(archive.getFileName() + "." + ProcessHandle.current().pid());
                 Files.copy(fresh, beside);
                 Files.move(beside, archive, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
-            } else common.say("That did not work; the nodes start without it, only slower.");
+            } else {
+                common.say("That did not work; the nodes start without it, only slower.");
+                Files.write(archive, new byte[0]); // not tried again with this Java
+            }
         } finally {
             if (process != null) process.destroyForcibly();
             delete(folder);
@@ -384,7 +391,7 @@ class Cluster implements Callable<Integer> {
     public int down(boolean atOnce) throws Exception {
         Set<ProcessHandle> running = new HashSet<>();
         for (int id : IDS) process(id).ifPresent(running::add);
-        ProcessHandle.allProcesses().filter(p -> p.info().arguments().map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator))).orElse(false)).forEach(running::add);
+        ProcessHandle.allProcesses().filter(p -> p.info().commandLine().map(line -> line.contains(MARK + dataDir + File.separator)).orElse(false)).forEach(running::add);
         for (ProcessHandle p : running) {
             if (atOnce) p.destroyForcibly();
             else { signal(p, "CONT"); p.destroy(); }
@@ -485,9 +492,10 @@ class Cluster implements Callable<Integer> {
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
 
     /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
-    static class Exit extends RuntimeException {
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
         Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
     }
 
     /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
@@ -564,13 +572,15 @@ class Cluster implements Callable<Integer> {
             return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
         }
 
-        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option wins over the file. */
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
                 try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
                 catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
             }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
             return properties;
@@ -578,9 +588,11 @@ class Cluster implements Callable<Integer> {
 
         /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
         Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), (int) Math.min(timeout.toMillis(), 3000)))) throw unreachable("nothing listens there");
-            return Admin.create(client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000)));
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            return Admin.create(properties);
         }
 
         Exit unreachable(String why) {
@@ -644,7 +656,8 @@ class Cluster implements Callable<Integer> {
             Throwable e = problem;
             while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
-            Exit exit = e instanceof Exit x ? x
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
                     : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
                     : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
                     : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")

@@ -4,8 +4,6 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-// A short run: the light compiler and collector start a third faster (bench/README.md).
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
 //DESCRIPTION Which node is the active controller now?
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -209,9 +207,10 @@ class FindController implements Callable<Integer> {
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
 
     /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
-    static class Exit extends RuntimeException {
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
         Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
     }
 
     /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
@@ -288,13 +287,15 @@ class FindController implements Callable<Integer> {
             return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
         }
 
-        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option wins over the file. */
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
                 try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
                 catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
             }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
             return properties;
@@ -302,9 +303,11 @@ class FindController implements Callable<Integer> {
 
         /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
         Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), (int) Math.min(timeout.toMillis(), 3000)))) throw unreachable("nothing listens there");
-            return Admin.create(client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000)));
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            return Admin.create(properties);
         }
 
         Exit unreachable(String why) {
@@ -368,7 +371,8 @@ class FindController implements Callable<Integer> {
             Throwable e = problem;
             while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
-            Exit exit = e instanceof Exit x ? x
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
                     : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
                     : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
                     : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")

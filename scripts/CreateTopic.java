@@ -1,0 +1,455 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+// A short run: the light compiler and collector start a third faster (bench/README.md).
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
+//DESCRIPTION Is the topic there, with this layout, led and in sync?
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.*;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.*;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.*;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Creates topics and waits until they can be relied on.
+ *
+ * <p>The controller answers createTopics as soon as it has written the topic down; brokers learn of it later, and replicas
+ * join the ISR later still. This returns when every partition has a leader and a full ISR, and when each leader itself
+ * answers for its partitions, so that a producer started next meets no UnknownTopicOrPartition.
+ *
+ * <pre>create-topic test_topic critical_data --if-not-exists --config min.insync.replicas=2</pre>
+ */
+@Command(name = "create-topic", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Creates topics; returns when every partition has a leader and a full ISR, and prints the layout.")
+class CreateTopic implements Callable<Integer> {
+    /** One Admin call may hang on a paused broker; asked again after this long, the client takes another broker. */
+    private static final Duration ATTEMPT = Duration.ofSeconds(4);
+
+    @Parameters(paramLabel = "TOPIC", defaultValue = "test_topic", description = "The topics (default: ${DEFAULT-VALUE}).")
+    List<String> topics;
+
+    @Option(names = "--partitions", paramLabel = "N", defaultValue = "8", description = "Partitions of each topic (default: ${DEFAULT-VALUE}).")
+    int partitions;
+
+    @Option(names = "--replication-factor", paramLabel = "N", defaultValue = "3", description = "Replicas of each partition (default: ${DEFAULT-VALUE}).")
+    short replicationFactor;
+
+    @Option(names = "--config", paramLabel = "KEY=VALUE", description = "A topic configuration, such as min.insync.replicas=2; may be repeated.")
+    Map<String, String> configs = new TreeMap<>();
+
+    @Option(names = "--if-not-exists", description = "Accept a topic that exists already with this very layout.")
+    boolean ifNotExists;
+
+    @Mixin Common common = new Common();
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        CreateTopic script = new CreateTopic();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        try (Admin admin = common.admin()) {
+            create(admin, layout -> {
+                common.say("%s topic %s, every partition led and in sync after %d ms.", layout.created ? "Created" : "Found", layout.topic, layout.ms);
+                common.emit("topic", layout.fields());
+                if (!common.json) print(layout);
+            });
+        }
+        return 0;
+    }
+
+    /** Creates each topic that the options name, one after the other, and hands over each layout once it is led and in sync. */
+    public void create(Admin admin, Consumer<Layout> each) throws InterruptedException {
+        for (String topic : topics) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+    }
+
+    /** What a topic shall be; of the configurations only those named here are compared. */
+    record Wanted(String topic, int partitions, short replicationFactor, Map<String, String> configs) {
+        /** How a topic that exists differs, in words; empty when it does not. */
+        String difference(List<Partition> found, Map<String, String> foundConfigs) {
+            List<String> differences = new ArrayList<>();
+            if (found.size() != partitions) differences.add("partitions expected " + partitions + ", found " + found.size());
+            Set<Integer> factors = new TreeSet<>(found.stream().map(p -> p.replicas.size()).toList());
+            if (!factors.equals(Set.of((int) replicationFactor)))
+                differences.add("replication factor expected " + replicationFactor + ", found " + commas(factors));
+            configs.forEach((key, value) -> {
+                String there = foundConfigs.get(key);
+                if (!value.equals(there)) differences.add(key + " expected " + value + ", found " + (there == null ? "no such configuration" : there));
+            });
+            return String.join("; ", differences);
+        }
+    }
+
+    record Partition(int partition, int leader, List<Integer> replicas, List<Integer> isr) {
+        boolean inSync() { return leader >= 0 && isr.size() == replicas.size(); }
+
+        String state() {
+            return "partition " + partition + " (" + (leader < 0 ? "no leader" : "leader " + leader) + ", ISR " + commas(isr) + " of " + commas(replicas) + ")";
+        }
+    }
+
+    /** A topic as it is, led and in sync, and how long that took; not {@code created} when it was there before. */
+    record Layout(String topic, boolean created, List<Partition> partitions, Map<String, String> configs, long ms) {
+        Object[] fields() {
+            List<Map<String, Object>> each = new ArrayList<>();
+            for (Partition p : partitions) each.add(new TreeMap<>(Map.of("partition", p.partition, "leader", p.leader, "replicas", p.replicas, "isr", p.isr)));
+            return new Object[] {"topic", topic, "created", created, "configs", configs, "partitions", each, "ms", ms};
+        }
+    }
+
+    /**
+     * Creates one topic, or finds it as wanted, and waits until it is led and in sync.
+     * Throws {@link Exit}: 1 it exists (otherwise), or there are too few brokers; 2 refused as it was asked for; 11 no active controller; 15 not in sync in time.
+     */
+    public static Layout create(Admin admin, Wanted wanted, boolean ifNotExists, Duration timeout) throws InterruptedException {
+        long start = System.nanoTime(), deadline = start + timeout.toNanos();
+        boolean created = createOrFind(admin, wanted, timeout, deadline);
+        if (!created) {
+            String difference = wanted.difference(describe(admin, wanted.topic, deadline), configs(admin, wanted, deadline));
+            if (!difference.isEmpty()) throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
+            if (!ifNotExists) throw new Exit(1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
+        }
+        List<Partition> partitions = awaitInSync(admin, wanted, timeout, deadline);
+        return new Layout(wanted.topic, created, partitions, wanted.configs, (System.nanoTime() - start) / 1_000_000);
+    }
+
+    /** @return whether this call made the topic. An attempt without an answer may have made it too, so "exists" after one is ours. */
+    private static boolean createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
+        for (boolean tried = false; ; tried = true) {
+            try {
+                NewTopic topic = new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor).configs(wanted.configs);
+                get(admin.createTopics(List.of(topic), new CreateTopicsOptions().timeoutMs(attempt(deadline))).all());
+                return true;
+            } catch (TopicExistsException e) {
+                return tried;
+            } catch (InvalidReplicationFactorException e) {
+                throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
+            } catch (InvalidConfigurationException | InvalidPartitionsException e) {
+                throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
+            } catch (RetriableException e) {
+                List<Node> nodes = nodes(admin, e);
+                List<Node> answering = nodes.stream().filter(n -> Common.answers(n.host(), n.port(), 1000)).toList();
+                boolean over = System.nanoTime() >= deadline;
+                if (answering.isEmpty() && over) throw e;
+                if (over || tried && answering.size() * 2 <= nodes.size() && !answering.isEmpty())
+                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : ", quorum lost") + ": createTopics of "
+                            + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size() + " nodes answer ("
+                            + commas(answering.stream().map(Node::id).toList()) + "); the topic is not created, or not yet.");
+            }
+        }
+    }
+
+    /** Waits until the brokers agree: a full ISR, each leader itself answers for its partitions, and after that the layout is still the same. */
+    private static List<Partition> awaitInSync(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
+        List<Partition> seen = List.of(), answered = null;
+        String why = "the layout keeps changing.";
+        do {
+            try {
+                seen = describe(admin, wanted.topic, deadline);
+                if (seen.equals(answered)) return seen;
+                answered = null;
+                if (seen.stream().allMatch(Partition::inSync)) {
+                    Map<TopicPartition, OffsetSpec> ends = seen.stream().collect(Collectors.toMap(p -> new TopicPartition(wanted.topic, p.partition), p -> OffsetSpec.latest()));
+                    get(admin.listOffsets(ends, new ListOffsetsOptions().timeoutMs(attempt(deadline))).all());
+                    answered = seen;
+                    continue;
+                }
+            } catch (RetriableException e) {
+                if (seen.isEmpty() && e instanceof org.apache.kafka.common.errors.TimeoutException) throw e;
+                why = seen.isEmpty() ? e.getMessage() : "not every leader answers, although the metadata shows a full ISR.";
+            }
+            Thread.sleep(50);
+        } while (System.nanoTime() < deadline);
+        String behind = seen.stream().filter(p -> !p.inSync()).map(Partition::state).collect(Collectors.joining(", "));
+        throw new Exit(MISSED, "Topic " + wanted.topic + " is not in sync after " + timeout.toMillis() + " ms: " + (behind.isEmpty() ? why : behind + "."));
+    }
+
+    /** The topic as one broker knows it, in the order of its partitions. */
+    private static List<Partition> describe(Admin admin, String topic, long deadline) throws InterruptedException {
+        return ask(deadline, ms -> admin.describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(ms)).topicNameValues().get(topic))
+                .partitions().stream().sorted(Comparator.comparing(TopicPartitionInfo::partition))
+                .map(p -> new Partition(p.partition(), p.leader() == null ? -1 : p.leader().id(), ids(p.replicas()), ids(p.isr()))).toList();
+    }
+
+    private static Map<String, String> configs(Admin admin, Wanted wanted, long deadline) throws InterruptedException {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, wanted.topic);
+        Map<String, String> found = new HashMap<>();
+        ask(deadline, ms -> admin.describeConfigs(List.of(topic), new DescribeConfigsOptions().timeoutMs(ms)).all()).get(topic).entries()
+                .forEach(entry -> found.put(entry.name(), entry.value()));
+        return found;
+    }
+
+    /** Asks again until the deadline, for a broker may not have heard of the topic yet, or not answer at all. */
+    private static <T> T ask(long deadline, IntFunction<KafkaFuture<T>> question) throws InterruptedException {
+        while (true) {
+            try {
+                return get(question.apply(attempt(deadline)));
+            } catch (RetriableException e) {
+                if (System.nanoTime() >= deadline) throw e;
+                Thread.sleep(50);
+            }
+        }
+    }
+
+    private static String brokers(Admin admin, ApiException why) throws InterruptedException {
+        List<Node> nodes = nodes(admin, why);
+        return (nodes.size() == 1 ? "1 broker is" : nodes.size() + " brokers are") + " registered ("
+                + nodes.stream().map(n -> n.id() + (n.isFenced() ? " fenced" : "")).collect(Collectors.joining(", ")) + ")";
+    }
+
+    /** The registered brokers; when not even those are known, what led here is the answer. */
+    private static List<Node> nodes(Admin admin, ApiException why) throws InterruptedException {
+        try {
+            return get(admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true).timeoutMs(2_000)).nodes())
+                    .stream().sorted(Comparator.comparing(Node::id)).toList();
+        } catch (ApiException e) {
+            throw why;
+        }
+    }
+
+    private static int attempt(long deadline) {
+        return (int) Math.max(200, Math.min((deadline - System.nanoTime()) / 1_000_000, ATTEMPT.toMillis()));
+    }
+
+    /** The answer, or what the cluster said instead; each call brings its own time limit. */
+    private static <T> T get(KafkaFuture<T> answer) throws InterruptedException {
+        try {
+            return answer.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof ApiException problem ? problem : new CompletionException(e.getCause());
+        }
+    }
+
+    private static List<Integer> ids(List<Node> nodes) {
+        return nodes.stream().map(Node::id).toList();
+    }
+
+    private static String commas(Collection<?> values) {
+        return values.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
+    private void print(Layout layout) {
+        boolean several = topics.size() > 1;
+        int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
+        String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
+        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        for (Partition p : layout.partitions)
+            common.out.printf(row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            List<Node> nodes = bootstrapNodes();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            return Admin.create(properties);
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
+                return true;
+            } catch (SocketTimeoutException silent) { return false; }
+            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

@@ -1,0 +1,510 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+//SOURCES Cluster.java CreateTopic.java PerfTest.java FindController.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//DESCRIPTION The whole experiment on three real nodes, with a verdict
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.Predicate;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * The classic KRaft lab from beginning to end: three nodes, the topics, the load test; then, under a running producer, the
+ * active controller is killed, and the next one, so that the quorum is lost; the nodes are brought back until every replica is in sync;
+ * and what was acknowledged is compared with what is in the log.
+ *
+ * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but for the look at the
+ * cluster without a quorum, which has to last a while to show that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl,
+ * perf.hlog, verdict.json and notebook.md.
+ *
+ * <pre>lab                                     as in the original, with Kafka's own timeouts
+ * lab --timeouts fast --records 100000    in about a minute</pre>
+ */
+@Command(name = "lab", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "The whole experiment on three real nodes, without Docker: load, kill the controller twice, bring the nodes back, check every record.")
+class Lab implements Callable<Integer> {
+    private static final String LOAD = "test_topic", CRITICAL = "critical_data";
+    /** What the quorum's loss and return may take at the most, with Kafka's own timeouts on a slow machine. */
+    private static final Duration PATIENCE = Duration.ofMinutes(3);
+
+    @Option(names = "--records", paramLabel = "N", defaultValue = "1000000", description = "Records of the load test, 1000 bytes each (default: ${DEFAULT-VALUE}).")
+    long records;
+    @Option(names = "--timeouts", paramLabel = "default|fast", defaultValue = "DEFAULT", description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
+    Cluster.Timeouts timeouts;
+    @Option(names = "--rate", paramLabel = "N", defaultValue = "20", description = "Messages per second of the producer; a gap is measured to one period (default: ${DEFAULT-VALUE}).")
+    double rate;
+    @Option(names = "--observe", paramLabel = "DURATION", defaultValue = "5s", description = "How long to look at the cluster without a quorum (default: ${DEFAULT-VALUE}).")
+    Duration observe;
+    @Option(names = "--out", paramLabel = "DIR", description = "The run's folder (default: runs/<time>).")
+    Path out;
+    @Option(names = "--keep", description = "Leave the cluster running.")
+    boolean keep;
+    @Option(names = "--heap", paramLabel = "SIZE", defaultValue = "512m", description = "Heap of each node (default: ${DEFAULT-VALUE}).")
+    String heap;
+    @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
+    Path dataDir;
+
+    @Mixin Cluster.Common common = new Cluster.Common();
+
+    /** A step of the notebook. @param waited part of took spent waiting for Kafka: elections, session timeouts, restarts, catching up */
+    static class Step {
+        final String title, command;
+        final List<String> lines = new ArrayList<>();
+        String meaning = "";
+        Duration took = Duration.ZERO, waited = Duration.ZERO;
+        boolean complete;
+        final long began = System.nanoTime();
+        Step(String title, String command) { this.title = title; this.command = command; }
+    }
+
+    private final List<Step> steps = new ArrayList<>();
+    private final Set<Integer> broken = new LinkedHashSet<>();
+    private final long began = System.nanoTime();
+    private Step step;
+    private Cluster cluster;
+    private Cluster.Up up;
+    private WatchIsr watch;
+    private Future<Boolean> watching;
+    private WatchIsr.Snapshot snapshot;
+    private double longestStallMs;
+    private int sendErrors;
+    private ResilientProducer producer;
+    private Future<ResilientProducer.Summary> producing;
+    private ResilientProducer.Summary sent;
+    private CheckDelivery.Verdict verdict;
+    private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
+    private Writer events;
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        Lab script = new Lab();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
+        try {
+            Files.createDirectories(out);
+            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
+        } catch (IOException e) { throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        common.listener = this::record;
+        String ended = "Ended early.";
+        int code = 1;
+        try {
+            experiment();
+            code = verdict.exitCode();
+            ended = verdictLine();
+        } catch (InterruptedException | InterruptException e) {
+            Thread.interrupted(); // the clean-up below has waiting of its own
+            ended = "INTERRUPTED in step " + steps.size() + ", nothing is proved.";
+            code = 130;
+        } catch (Exception e) {
+            ended = "INCOMPLETE: step " + steps.size() + " (" + (step == null ? "" : step.title) + ") did not end: " + e.getMessage();
+            throw e;
+        } finally {
+            finish(ended, code);
+        }
+        return code;
+    }
+
+    private void experiment() throws Exception {
+        bootCluster();
+        createTopics();
+        loadTest();
+        startProducer();
+        int first = killController();
+        int second = loseQuorum(first);
+        startFirst(first);
+        startSecond(second);
+        stopProducer();
+        checkDelivery();
+    }
+
+    // ---- The steps ----
+
+    private void bootCluster() throws Exception {
+        begin("Boot three nodes", "cluster up --timeouts " + timeouts.name().toLowerCase(Locale.ROOT));
+        cluster = new Cluster();
+        cluster.common.configure(cluster, common.out, common.err, "up", "--timeouts", timeouts.name(), "--heap", heap, "--data-dir", dataDir.toAbsolutePath().normalize().toString());
+        cluster.common.listener = this::record;
+        up = cluster.up();
+        common.bootstrapServer = Cluster.bootstrap();
+        say(up.alreadyUp() ? "Found the cluster up; it will be left as it is found." : "Three brokers registered and unfenced after %.1f s.", seconds(up.took()));
+        QuorumInfo quorum;
+        try (Admin admin = common.admin()) { quorum = controller(admin); }
+        say("Active controller: node %d, epoch %d.", quorum.leaderId(), quorum.leaderEpoch());
+        watch = new WatchIsr();
+        watch.common.configure(watch, quiet(), quiet(), "-b", common.bootstrapServer, "--interval", "100ms");
+        watch.common.listener = this::record;
+        watching = background.submit(() -> watch.watch(this::seen, null));
+        end("Each node is a broker and a controller; the three controllers form a quorum with one of them active. "
+                + "A majority, two of three, must live for anything about the cluster to change.");
+    }
+
+    private void createTopics() throws Exception {
+        begin("Create the topics", "create-topic " + LOAD + " " + CRITICAL + " --partitions 8 --replication-factor 3 --if-not-exists");
+        CreateTopic create = new CreateTopic();
+        create.common.configure(create, quiet(), common.err, LOAD, CRITICAL, "--if-not-exists", "-b", common.bootstrapServer);
+        create.common.listener = this::record;
+        try (Admin admin = common.admin()) {
+            create.create(admin, l -> say("%s: %d partitions, all led and in sync after %d ms.", l.topic(), l.partitions().size(), l.ms()));
+        }
+        WatchIsr.Share s = await("every replica in sync", this::isInSync).total();
+        say("Partitions online %d of %d, in-sync replicas %d of %d.", s.online(), s.partitions(), s.inSync(), s.replicas());
+        end("Every partition has three replicas, and min.insync.replicas is 2: an acks=all write needs two of them, so one node may die.");
+    }
+
+    private void loadTest() throws Exception {
+        String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --producer-props batch.size=16384 acks=1 linger.ms=50";
+        begin("Load test", "perf " + command + " --hdr-log perf.hlog");
+        PerfTest perf = new PerfTest();
+        List<String> args = new ArrayList<>(List.of("-b", common.bootstrapServer, "--hdr-log", out.resolve("perf.hlog").toString()));
+        args.addAll(List.of(command.split(" ")));
+        perf.common.configure(perf, quiet(), common.err, args.toArray(String[]::new));
+        perf.common.listener = this::record;
+        PerfTest.Summary s = perf.measure();
+        say(s.line(""));
+        if (s.interrupted()) throw new InterruptedException();
+        end(String.format(Locale.ROOT, "This machine took %,.0f records/s (%.1f MB/s). With --throughput -1 the latency is mostly time in the producer's own buffer: it says how far the "
+                + "producer is ahead of the brokers, not how fast a broker answers.", s.recordsPerSec(), s.mbPerSec()));
+    }
+
+    private void startProducer() throws Exception {
+        begin("Start the producer", "resilient-producer --rate " + plain(rate) + " --ledger ledger.jsonl");
+        producer = new ResilientProducer();
+        producer.common.configure(producer, quiet(), common.err, "-b", common.bootstrapServer, "--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h");
+        producer.common.listener = this::record;
+        Instant start = Instant.now();
+        producing = background.submit(producer::produce);
+        writesFlow(start);
+        say("A message each %s ms, acks=all, idempotent; all %d partitions have acknowledged one.", plain(1000 / rate), producer.partitions());
+        end("From here on every send is written to a ledger with its outcome. The client retries by itself; nothing is sent again by hand.");
+    }
+
+    private int killController() throws Exception {
+        begin("Kill the active controller", "kill-node controller");
+        KillNode.Done fault = kill("controller");
+        int killed = fault.node().id();
+        Instant dead = Instant.now();
+        WatchIsr.Snapshot s = await("a new controller", x -> x.controller() >= 0 && x.controller() != killed);
+        waited(fault.at(), "New controller: node %d, epoch %d, %s after the kill.", s.controller(), s.epoch());
+        writesFlow(dead);
+        waited(fault.at(), "All %d partitions acknowledge again %s after the kill.", producer.partitions());
+        WatchIsr.Share t = await("the dead node out of every ISR", x -> x.alive() && !x.brokers().contains(killed) && x.total().inSync() * 3 == x.total().replicas() * 2).total();
+        waited(fault.at(), "In-sync replicas %d of %d, under-replicated partitions %d, online %d of %d, %s after the kill.", t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
+        sayGap();
+        end("The two voters that were left elected a controller. The broker on the dead node is fenced one session timeout later; until then acks=all writes wait for "
+                + "its replicas, which is most of the gap. The client only waited: no send failed.");
+        return killed;
+    }
+
+    private int loseQuorum(int first) throws Exception {
+        begin("Kill the next controller: the quorum is lost", "kill-node controller --force");
+        KillNode.Done fault = kill("controller", "--force");
+        int killed = fault.node().id();
+        await("the loss of the quorum", WatchIsr.Until.NO_QUORUM);
+        waited(fault.at(), "No active controller, 1 of 3 voters left; seen %s after the kill.");
+        long before = producer.acknowledged();
+        observations().forEach(this::say);
+        Thread.sleep(observe.toMillis()); // an observation: that nothing is acknowledged has to be watched for a while
+        say("Acknowledged by the producer in %.0f s: %d.", seconds(Duration.between(fault.at(), Instant.now())), producer.acknowledged() - before);
+        end("One voter of three is no majority: nobody may elect a controller, move a leader or shrink an ISR. What a broker still tells about the cluster is frozen metadata, "
+                + "so the ISR it shows contains the dead. acks=all writes wait; that is what keeps them safe.");
+        return killed;
+    }
+
+    /** What still works without a quorum, each bounded in time. */
+    private List<String> observations() throws Exception {
+        List<String> seen = new ArrayList<>();
+        try (Admin admin = Admin.create(common.client())) {
+            seen.add(attempt("describe the topics", () -> "answered, from frozen metadata: " + admin.describeTopics(List.of(CRITICAL), new DescribeTopicsOptions().timeoutMs(3000)).allTopicNames().get()
+                    .get(CRITICAL).partitions().stream().mapToInt(p -> p.isr().size()).sum() + " replicas shown as in sync"));
+            seen.add(attempt("ask for the metadata quorum", () -> "answered, leader " + admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(3000)).quorumInfo().get().leaderId()));
+            seen.add(attempt("create a topic", () -> { admin.createTopics(List.of(new NewTopic("without_quorum", 1, (short) 1)), new CreateTopicsOptions().validateOnly(true).timeoutMs(3000)).all().get(); return "would work"; }));
+        }
+        seen.add(attempt("read what is committed", this::readSome));
+        return seen;
+    }
+
+    private String readSome() throws Exception {
+        Properties p = common.client("key.deserializer", "org.apache.kafka.common.serialization.StringDeserializer",
+                "value.deserializer", "org.apache.kafka.common.serialization.StringDeserializer", "auto.offset.reset", "earliest", "default.api.timeout.ms", 3000);
+        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(p)) {
+            consumer.assign(consumer.partitionsFor(CRITICAL).stream().map(i -> new TopicPartition(CRITICAL, i.partition())).toList());
+            consumer.seekToBeginning(consumer.assignment());
+            Set<Integer> from = new TreeSet<>();
+            int read = 0;
+            for (long end = System.nanoTime() + 2_000_000_000L; System.nanoTime() < end; )
+                for (var r : consumer.poll(Duration.ofMillis(200))) { read++; from.add(r.partition()); }
+            return "read " + read + " records of " + from.size() + " partitions, those the survivor leads";
+        }
+    }
+
+    private String attempt(String what, Callable<String> action) throws InterruptedException {
+        long start = System.nanoTime();
+        String result;
+        try { result = action.call(); }
+        catch (InterruptedException | InterruptException e) { throw new InterruptedException(); }
+        catch (Exception e) { result = "fails, " + (e.getCause() == null ? e : e.getCause()).getClass().getSimpleName(); }
+        return String.format(Locale.ROOT, "Without a quorum, %s: %s (%.1f s).", what, result, (System.nanoTime() - start) / 1e9);
+    }
+
+    private void startFirst(int node) throws Exception {
+        begin("Start one node: the quorum is back", "start-node " + node);
+        Instant at = start(node);
+        WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
+        waited(at, "Active controller: node %d, epoch %d, %s after the start.", s.controller(), s.epoch());
+        writesFlow(at);
+        waited(at, "All %d partitions acknowledge again %s after the start.", producer.partitions());
+        sayGap();
+        end("Two of three voters are a majority again: a controller is elected, the dead node is fenced, and partitions get leaders among the living. "
+                + "Writes flow as soon as two replicas of a partition are in sync.");
+    }
+
+    private void startSecond(int node) throws Exception {
+        begin("Start the other node: back in sync", "start-node " + node + "; watch-isr --until in-sync");
+        Instant at = start(node);
+        WatchIsr.Share s = await("every replica in sync", this::isInSync).total();
+        waited(at, "In-sync replicas %d of %d, partitions online %d of %d, %s after the start.", s.inSync(), s.replicas(), s.online(), s.partitions());
+        end("The node first fetched what it had missed, and was then taken back into every ISR. The cluster may lose a node again.");
+    }
+
+    private void stopProducer() throws Exception {
+        begin("Stop the producer", "Ctrl-C");
+        producer.stop();
+        sent = producing.get();
+        say("Sent %d, acknowledged %d, failed %d, indeterminate %d.", sent.sent(), sent.acknowledged(), sent.failed(), sent.indeterminate());
+        say("Longest gap between acknowledgements: %.2f s, from %s.", seconds(sent.longestGap().length()), sent.longestGap().from());
+        end("The gap is what the outage cost whoever waits for an answer. What it did not cost is shown next.");
+    }
+
+    private void checkDelivery() throws Exception {
+        begin("Check the delivery", "check-delivery ledger.jsonl");
+        CheckDelivery check = new CheckDelivery();
+        check.common.configure(check, quiet(), common.err, "-b", common.bootstrapServer, out.resolve("ledger.jsonl").toString());
+        check.common.listener = this::record;
+        verdict = check.check();
+        say("Acknowledged %d, read back %d: lost %d, duplicated %d, reordered %d, at another offset %d, never sent %d.", verdict.acknowledged(), verdict.read(),
+                count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
+        end("A fresh consumer read every partition past the last acknowledged offset, and each acknowledged message was looked for at its offset. "
+                + "Zero lost with acks=all and min.insync.replicas=2 is what Kafka promises; here it was checked.");
+    }
+
+    // ---- What the steps are made of ----
+
+    private KillNode.Done kill(String... args) throws Exception {
+        KillNode script = node(args);
+        KillNode.Done done = script.breakNodes(script.runtime()).get(0);
+        broken.add(done.node().id());
+        say("Killed %s (SIGKILL) at %s.", done.node().name(), done.at());
+        return done;
+    }
+
+    private Instant start(int id) throws Exception {
+        KillNode script = node("" + id, "--restore", "--no-wait");
+        Instant at = script.restoreNodes(script.runtime()).get(0).at();
+        broken.remove(id);
+        say("Started %s.", Cluster.name(id));
+        return at;
+    }
+
+    private KillNode node(String... args) {
+        KillNode script = new KillNode();
+        List<String> all = new ArrayList<>(List.of("--data-dir", dataDir.toAbsolutePath().normalize().toString()));
+        all.addAll(List.of(args));
+        script.common.configure(script, quiet(), common.err, all.toArray(String[]::new));
+        script.common.listener = this::record;
+        return script;
+    }
+
+    private QuorumInfo controller(Admin admin) throws Exception {
+        for (long end = System.nanoTime() + PATIENCE.toNanos(); System.nanoTime() < end; Thread.sleep(100)) {
+            Optional<QuorumInfo> quorum = FindController.look(admin, Duration.ofSeconds(2));
+            if (quorum.isPresent()) return quorum.get();
+        }
+        throw new Cluster.Exit(Cluster.NO_CONTROLLER, "no active controller.");
+    }
+
+    /** Every look of the watcher that runs beside the whole experiment. */
+    private synchronized boolean seen(WatchIsr.Snapshot now) {
+        snapshot = now;
+        notifyAll();
+        return false;
+    }
+
+    /** Waits for a look, made from now on, that meets the condition. */
+    private synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws InterruptedException {
+        snapshot = null;
+        for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
+            long left = (deadline - System.nanoTime()) / 1_000_000;
+            if (left <= 0) throw new Cluster.Exit(Cluster.MISSED, what + " was not seen within " + PATIENCE.toSeconds() + " s.");
+            wait(Math.min(left, 1000));
+        }
+        return snapshot;
+    }
+
+    private boolean isInSync(WatchIsr.Snapshot s) {
+        return s.topics().keySet().containsAll(List.of(LOAD, CRITICAL)) && WatchIsr.Until.IN_SYNC.test(s);
+    }
+
+    private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
+
+    private synchronized void sayGap() {
+        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestStallMs / 1e3, sendErrors);
+    }
+
+    /** Waits until each partition has acknowledged a message that was sent after the instant. */
+    private void writesFlow(Instant after) throws Exception {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (producer.partitions() == 0 && !producing.isDone() && System.nanoTime() < deadline) Thread.sleep(10);
+        if (producing.isDone()) producing.get(); // brings its exception here
+        for (int p = 0; p < producer.partitions(); p++) {
+            if (producer.awaitAckAfter(p, after, Duration.ofNanos(Math.max(1, deadline - System.nanoTime()))).isEmpty())
+                throw new Cluster.Exit(Cluster.MISSED, "partition " + p + " of " + CRITICAL + " acknowledged nothing within " + PATIENCE.toSeconds() + " s.");
+        }
+    }
+
+    private void begin(String title, String command) {
+        step = new Step(title, command);
+        steps.add(step);
+        common.emit("phase", "phase", title, "state", "start");
+        if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
+    }
+
+    private void say(String line) { say("%s", line); }
+
+    private void say(String format, Object... args) {
+        String line = String.format(Locale.ROOT, format, args);
+        step.lines.add(line);
+        if (!common.json) common.out.println("   " + line);
+    }
+
+    /** Says a line in which the last %s is the time since an instant, all of it spent waiting for Kafka. */
+    private void waited(Instant since, String format, Object... args) {
+        Duration d = Duration.between(since, Instant.now());
+        Object[] all = Arrays.copyOf(args, args.length + 1);
+        all[args.length] = String.format(Locale.ROOT, "%.2f s", seconds(d));
+        if (d.compareTo(step.waited) > 0) step.waited = d;
+        say(format, all);
+    }
+
+    private void end(String meaning) {
+        step.meaning = meaning;
+        step.complete = true;
+        step.took = Duration.ofNanos(System.nanoTime() - step.began);
+        common.emit("phase", "phase", step.title, "state", "end", "ms", step.took.toMillis());
+    }
+
+    private String verdictLine() {
+        String counts = String.format(Locale.ROOT, "%d acknowledged, %d lost, %d duplicated, %d indeterminate; longest gap %.2f s", verdict.acknowledged(), count("LOST"), count("DUPLICATE"),
+                sent.indeterminate(), seconds(sent.longestGap().length()));
+        return switch (verdict.verdict()) {
+            case "pass" -> "PASS: every acknowledged record is in the log (" + counts + ").";
+            case "fail" -> "FAIL: " + counts + "; check-delivery " + out.resolve("ledger.jsonl") + " shows where.";
+            default -> "INCOMPLETE: not all of the log could be read (" + counts + ").";
+        };
+    }
+
+    // ---- The end, whatever it was ----
+
+    private void finish(String ended, int code) throws Exception {
+        if (producer != null && !producing.isDone()) {
+            producing.cancel(true);
+            producer.stop();
+        }
+        if (watching != null) watching.cancel(true);
+        Duration took = Duration.ofNanos(System.nanoTime() - began), waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
+        String time = String.format(Locale.ROOT, "%.1f s in all, of which %.1f s were waiting for Kafka: elections, session timeouts, restarts, catching up", seconds(took), seconds(waiting));
+        try {
+            writeVerdict(ended, took, waiting);
+            Files.writeString(out.resolve("notebook.md"), notebook(ended, time));
+        } finally {
+            leaveCluster(code);
+            events.close();
+            background.shutdownNow();
+        }
+        if (common.json) return;
+        common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
+    }
+
+    /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
+    private void leaveCluster(int code) throws Exception {
+        if (cluster == null) return;
+        boolean own = up != null && !up.alreadyUp();
+        if (up == null || (own && !keep)) {
+            boolean disposable = up != null && up.newData();
+            cluster.down(disposable || code == 130);
+            if (disposable) cluster.deleteData();
+        } else for (int id : List.copyOf(broken)) start(id);
+    }
+
+    private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("verdict", verdict == null ? "incomplete" : verdict.verdict());
+        json.put("text", ended);
+        json.put("tookMs", took.toMillis());
+        json.put("waitedForKafkaMs", waiting.toMillis());
+        if (sent != null) {
+            json.put("sent", sent.sent());
+            json.put("indeterminate", sent.indeterminate());
+            json.put("longestGapMs", sent.longestGap().length().toMillis());
+        }
+        if (verdict != null) {
+            json.put("acknowledged", verdict.acknowledged());
+            verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
+        }
+        List<Map<String, Object>> list = new ArrayList<>();
+        for (Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
+        json.put("steps", list);
+        Files.writeString(out.resolve("verdict.json"), JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
+    }
+
+    /** What a person would have handed in: each step, its command, what it printed, what it means. */
+    private String notebook(String ended, String time) {
+        StringBuilder md = new StringBuilder("# What happens when a Kafka node dies\n\n");
+        md.append(String.format("Run of %s with kraft-lab: `lab --timeouts %s --records %d`.%nThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
+                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), timeouts.name().toLowerCase(Locale.ROOT), records,
+                Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors(), ended, time));
+        int number = 0;
+        for (Step s : steps) {
+            md.append(String.format(Locale.ROOT, "%n## %d. %s%n%n```console%n$ %s%n", ++number, s.title, s.command));
+            s.lines.forEach(l -> md.append(l).append('\n'));
+            md.append("```\n\n").append(s.complete ? s.meaning + String.format(Locale.ROOT, " (%.1f s)", seconds(s.took)) : "This step did not end.").append('\n');
+        }
+        return md.toString();
+    }
+
+    private synchronized void record(Map<String, Object> event) {
+        if ("stall".equals(event.get("type")) && Integer.valueOf(-1).equals(event.get("partition"))) longestStallMs = Math.max(longestStallMs, ((Number) event.get("ms")).doubleValue());
+        if ("send-error".equals(event.get("type"))) sendErrors++;
+        try {
+            events.write(JSON.std.asString(event) + "\n");
+            events.flush();
+        } catch (IOException closed) { /* an event after the end of the run */ }
+    }
+
+    private static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
+    private static double seconds(Duration d) { return d.toMillis() / 1e3; }
+    private static String plain(double d) { return d == Math.rint(d) ? "" + (long) d : "" + d; }
+}

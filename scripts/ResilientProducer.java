@@ -1,0 +1,640 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+//DESCRIPTION Does a well-written producer keep going? Prints Sent: 136 and keeps a ledger
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.*;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.*;
+import org.apache.kafka.common.serialization.StringSerializer;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Writes numbered messages through whatever happens to the cluster, and keeps a ledger of what became of each attempt.
+ *
+ * <p>Resilient mode leaves retrying to the idempotent client and never sends a number twice: an outage shorter than {@code delivery.timeout.ms}
+ * (120 s) is a gap between acknowledgements, not an error. Messages go out on schedule while earlier ones wait, so that the gap is not hidden by
+ * a producer that stood still itself. Naive mode is the loop often written: wait two seconds, call it an error, send the number again. The first
+ * attempt may land all the same: a duplicate. Its true outcome goes into the ledger when it is known.
+ *
+ * <pre>resilient-producer --ledger run.jsonl --duration 2m &amp;
+ * kill-node $(find-controller); wait; check-delivery run.jsonl</pre>
+ */
+@Command(name = "resilient-producer", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Writes one message each 500 ms, prints Sent: N for each acknowledgement, and says how long the longest gap was.")
+class ResilientProducer implements Callable<Integer> {
+    /** resilient: the client retries; naive: this script does, after --send-timeout. */
+    enum Mode { resilient, naive }
+    /** How an attempt ended, in the ledger's words. */
+    enum Outcome { acknowledged, failed, indeterminate }
+
+    @Option(names = "--topic", paramLabel = "TOPIC", defaultValue = "critical_data", description = "Where to write (default: ${DEFAULT-VALUE}).")
+    String topic;
+    @Option(names = "--rate", paramLabel = "N", defaultValue = "2", description = "Messages per second (default: ${DEFAULT-VALUE}, one each 500 ms).")
+    double rate;
+    @Option(names = "--count", paramLabel = "N", description = "End after this many messages (default: go on until Ctrl-C).")
+    long count = Long.MAX_VALUE;
+    @Option(names = "--duration", paramLabel = "DURATION", description = "End after this long, and wait for what is still unresolved.")
+    Duration duration = Duration.ofDays(36_500);
+    @Option(names = "--acks", paramLabel = "0|1|all", defaultValue = "all",
+            description = "Who must have a message (default: ${DEFAULT-VALUE}). Less than all is not idempotent.")
+    String acks;
+    @Option(names = "--mode", defaultValue = "resilient", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    Mode mode;
+    @Option(names = "--send-timeout", paramLabel = "DURATION", defaultValue = "2s",
+            description = "naive: wait this long, then send again; resilient: then say that a message waits (default: ${DEFAULT-VALUE}).")
+    Duration sendTimeout;
+    @Option(names = "--ledger", paramLabel = "FILE", description = "Write each attempt's outcome here, for check-delivery; replaces the file.")
+    File ledgerFile;
+    @Option(names = "--run", paramLabel = "ID", description = "First part of each record's identity (default: generated).")
+    String run = timestamp().replaceAll("[^0-9T]", "");
+    @Option(names = "--producer-id", paramLabel = "ID", description = "Second part; tells the producers of one run apart (default: generated).")
+    String producerId = "p" + Long.toHexString(ThreadLocalRandom.current().nextLong(0x100000, 0x1000000));
+
+    @Mixin Common common = new Common();
+
+    // Shared by the sending thread, the client's network thread and a composite script; guarded by this, notified of each change.
+    private final Set<Attempt> pending = new LinkedHashSet<>();
+    private final Deque<Ack> recentAcks = new ArrayDeque<>();
+    private final long[] outcomes = new long[Outcome.values().length];
+    private long messages, attempts, errors;
+    private boolean stopping, finished, slow;
+    private Gaps gaps;
+    private Exception problem, lastError;
+
+    private final long startNanos = System.nanoTime();
+    private final Instant startInstant = Instant.now();
+    private volatile int partitions;
+    private volatile boolean closedOut;
+    private KafkaProducer<String, String> producer;
+    private Metric retries;
+    private OutputStream ledger;
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        ResilientProducer script = new ResilientProducer();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        Summary summary = produce();
+        render(summary);
+        if (!closedOut && summary.sent > 0 && summary.errors == summary.sent)
+            throw new Exit(ALL_FAILED, "Every send failed, the last with " + name(lastError) + ": " + lastError.getMessage());
+        return 0;
+    }
+
+    /** An acknowledgement: when its message was sent, and when it came. */
+    public record Ack(long seq, int attempt, int partition, long offset, Instant sent, Instant at) { }
+
+    /** A time without acknowledgements; partition -1 is the topic as a whole. */
+    public record Gap(int partition, Instant from, Duration length) { }
+
+    /** Counts are of attempts (naive mode may make several for a message). longestGap is null before the second acknowledgement. */
+    public record Summary(String run, String producer, long messages, long sent, long acknowledged, long failed, long indeterminate,
+                          long errors, Gap longestGap, List<Gap> partitionGaps, Duration took) { }
+
+    /** Sends until count, duration, {@link #stop()}, an interrupt or a closed stdout; then waits for what is unresolved. */
+    public Summary produce() throws Exception {
+        if (!List.of("0", "1", "all").contains(acks)) throw new Exit(2, "--acks is 0, 1 or all, not '" + acks + "'.");
+        if (!(rate > 0 && rate <= 1e6)) throw new Exit(2, "--rate is a number of messages per second above 0.");
+        if ((run + producerId).contains("/") || run.isEmpty() || producerId.isEmpty())
+            throw new Exit(2, "--run and --producer-id become parts of run/producer/sequence: not empty and without a slash.");
+        long start = System.nanoTime();
+        boolean idempotent = mode == Mode.resilient && acks.equals("all");
+        try {
+            List<Long> startOffsets;
+            try (Admin admin = common.admin()) { startOffsets = startOffsets(admin); }
+            // A full buffer makes resilient mode wait (max.block.ms, 60 s), since giving up is a message lost. With every broker down the client would
+            // forget the topic (rebootstrap) and send() would block: the schedule, and with it the measurement, would stop.
+            Properties properties = common.client("acks", acks, "enable.idempotence", idempotent);
+            if (mode == Mode.naive) properties.putIfAbsent("max.block.ms", String.valueOf(sendTimeout.toMillis()));
+            else properties.putIfAbsent("metadata.recovery.strategy", "none");
+            properties.remove("transactional.id"); // a transaction would decide what counts as written
+            producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer());
+            retries = producer.metrics().entrySet().stream().filter(m -> m.getKey().name().equals("record-retry-total")
+                    && m.getKey().group().equals("producer-metrics")).findFirst().orElseThrow().getValue();
+            try {
+                if (ledgerFile != null) ledger = new FileOutputStream(ledgerFile);
+                note("ledger", 1, "run", run, "producer", producerId, "topic", topic, "acks", acks, "idempotent", idempotent,
+                        "mode", mode.name(), "startOffsets", startOffsets, "ts", timestamp());
+                if (acks.equals("0")) common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
+                if (mode == Mode.naive) sendOneByOne();
+                else sendOnSchedule();
+                awaitUnresolved(Long.parseLong(properties.getProperty("delivery.timeout.ms", "120000")));
+            } catch (FileNotFoundException e) {
+                throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".");
+            } catch (InterruptedException | InterruptException e) {
+                Thread.interrupted(); // the summary and the ledger's end still have to be written
+            } finally {
+                producer.close(Duration.ofSeconds(3));
+            }
+            return finish(start);
+        } finally {
+            synchronized (this) { finished = true; notifyAll(); }
+            if (ledger != null) ledger.close();
+        }
+    }
+
+    /** Ends {@link #produce()} from another thread. */
+    public synchronized void stop() {
+        stopping = true;
+        notifyAll();
+    }
+
+    /** @return the topic's partitions; 0 until produce() has looked */
+    public int partitions() { return partitions; }
+    public synchronized long acknowledged() { return outcomes[0]; }
+    public synchronized Optional<Ack> lastAck() { return Optional.ofNullable(recentAcks.peekLast()); }
+
+    /** Waits until writes flow: the first acknowledgement of a message <em>sent</em> after an instant; empty after the timeout or the end of the run. */
+    public Optional<Ack> awaitAckAfter(Instant sent, Duration timeout) throws InterruptedException { return awaitAckAfter(-1, sent, timeout); }
+
+    /** The same for one partition. */
+    public synchronized Optional<Ack> awaitAckAfter(int partition, Instant sent, Duration timeout) throws InterruptedException {
+        Supplier<Optional<Ack>> found = () -> recentAcks.stream().filter(a -> (partition < 0 || a.partition == partition) && a.sent.isAfter(sent)).findFirst();
+        await(() -> finished || found.get().isPresent(), timeout.toNanos());
+        return found.get();
+    }
+
+    /** Where each partition ends before the first send; 0 for one without a leader, which makes a check read more than it must. */
+    private List<Long> startOffsets(Admin admin) throws Exception {
+        try {
+            partitions = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+            // A broker may create it at the first send, but with its own defaults: one partition, one replica.
+            throw new Exit(1, "Topic " + topic + " does not exist; create it with: create-topic " + topic);
+        }
+        gaps = new Gaps(partitions);
+        Map<TopicPartition, OffsetSpec> all = new LinkedHashMap<>();
+        for (int p = 0; p < partitions; p++) all.put(new TopicPartition(topic, p), OffsetSpec.latest());
+        ListOffsetsResult ends = admin.listOffsets(all);
+        List<Long> offsets = new ArrayList<>();
+        for (TopicPartition partition : all.keySet()) {
+            try { offsets.add(ends.partitionResult(partition).get().offset()); }
+            catch (ExecutionException e) {
+                if (!(e.getCause() instanceof RetriableException)) throw e;
+                offsets.add(0L);
+            }
+        }
+        return offsets;
+    }
+
+    /** An open loop: the schedule does not wait for acknowledgements. */
+    private void sendOnSchedule() throws InterruptedException {
+        long start = System.nanoTime();
+        for (long seq = 1; seq <= count; seq++) {
+            long due = (long) ((seq - 1) * 1e9 / rate), now = System.nanoTime() - start;
+            if (await(() -> stopping, Math.min(due, duration.toNanos()) - now) || Math.max(due, now) >= duration.toNanos()) return;
+            send(seq, 1);
+            saySlow();
+        }
+    }
+
+    private void sendOneByOne() throws InterruptedException {
+        long start = System.nanoTime();
+        boolean sent = true;
+        for (long seq = 0, number = 0; seq < count || !sent; ) {
+            number = sent ? 1 : number + 1;
+            if (sent) seq++;
+            Attempt attempt = send(seq, (int) number);
+            await(() -> attempt.outcome != null || stopping, sendTimeout.toNanos());
+            if (attempt.outcome == null && stopping) return;
+            // What the loop believes: without an outcome in time, an error.
+            Exception error = attempt.outcome != null ? attempt.error
+                    : new org.apache.kafka.common.errors.TimeoutException("no acknowledgement within " + sendTimeout.toMillis() + " ms");
+            tell(attempt, error);
+            sent = error == null;
+            long now = System.nanoTime();
+            if (now - start >= duration.toNanos() || await(() -> stopping, attempt.sentNanos + (long) (1e9 / rate) - now)) return;
+        }
+    }
+
+    /** One try at one number. Partitions take turns: each is tried equally often, and a number sent again goes to the same one. */
+    private final class Attempt {
+        final long seq, sentNanos = System.nanoTime();
+        final int number, partition;
+        final double retriesBefore = retried();
+        volatile Exception error;
+        volatile Outcome outcome;
+        Attempt(long seq, int number) { this.seq = seq; this.number = number; this.partition = (int) ((seq - 1) % partitions); }
+    }
+
+    private Attempt send(long seq, int number) {
+        Attempt attempt = new Attempt(seq, number);
+        synchronized (this) {
+            messages = seq;
+            attempts++;
+            pending.add(attempt);
+            gaps.sent(attempt.partition, attempt.sentNanos);
+        }
+        var record = new ProducerRecord<>(topic, attempt.partition, run + "/" + producerId + "/" + seq, "Message " + seq + ", sent " + timestamp());
+        record.headers().add("attempt", String.valueOf(number).getBytes());
+        Thread sender = Thread.currentThread(); // a callback in this thread comes from inside send(), any other from the network thread
+        try {
+            producer.send(record, (metadata, error) ->
+                    resolve(attempt, error == null && metadata.hasOffset() ? metadata.offset() : -1, error, Thread.currentThread() == sender));
+        } catch (KafkaException | IllegalStateException e) {
+            if (e instanceof InterruptException) Thread.interrupted();
+            resolve(attempt, -1, e, true);
+            if (e instanceof InterruptException) throw e;
+        }
+        return attempt;
+    }
+
+    /**
+     * What an attempt's end means, in the words of the verifier. Certainly not written is what send() refused before it took the message, and what a
+     * broker did not authorize at the first try. send() can also throw after it took the message: InvalidProducerEpochException.
+     */
+    static Outcome classify(long offset, Throwable error, boolean insideSend, boolean retried) {
+        if (error == null) return offset >= 0 ? Outcome.acknowledged : Outcome.indeterminate; // acks=0 gives no offset
+        boolean refused = error instanceof org.apache.kafka.common.errors.TimeoutException || error instanceof RecordTooLargeException
+                || error instanceof SerializationException || error instanceof AuthenticationException
+                || error instanceof InvalidTopicException || error instanceof InterruptException;
+        boolean denied = error instanceof AuthorizationException;
+        return insideSend && (refused || denied) || denied && !retried ? Outcome.failed : Outcome.indeterminate;
+    }
+
+    /** The callback: an attempt's true outcome, perhaps long after the naive loop gave up on it. */
+    private void resolve(Attempt attempt, long offset, Exception error, boolean insideSend) {
+        long now = System.nanoTime(), latencyUs = (now - attempt.sentNanos) / 1000;
+        List<Gap> ended = List.of();
+        Outcome outcome = classify(offset, error, insideSend, retried() > attempt.retriesBefore);
+        try {
+            synchronized (this) {
+                if (!pending.remove(attempt)) return;
+                note("seq", attempt.seq, "attempt", attempt.number, "outcome", outcome.name(), "partition", attempt.partition,
+                        "offset", offset < 0 ? null : offset, "error", error == null ? null : name(error) + ": " + error.getMessage(), "ts", timestamp(), "latencyUs", latencyUs);
+                attempt.error = error;
+                attempt.outcome = outcome;
+                outcomes[outcome.ordinal()]++;
+                if (error != null) { errors++; lastError = error; }
+                if (outcome == Outcome.acknowledged) {
+                    recentAcks.addLast(new Ack(attempt.seq, attempt.number, attempt.partition, offset, instant(attempt.sentNanos), instant(now)));
+                    if (recentAcks.size() > 4096) recentAcks.removeFirst();
+                    ended = gaps(gaps.acknowledged(attempt.partition, now));
+                    if (slow) common.say("Acknowledged again: %d after %.1f s.", attempt.seq, latencyUs / 1e6);
+                    slow = false;
+                } else gaps.unresolved(attempt.partition);
+                notifyAll();
+            }
+            if (outcome == Outcome.acknowledged)
+                common.emit("ack", "seq", attempt.seq, "attempt", attempt.number, "topic", topic,
+                        "partition", attempt.partition, "offset", offset, "latencyUs", latencyUs);
+            if (mode == Mode.resilient) tell(attempt, error);
+            stalls(ended);
+        } catch (Exception e) { // thrown to the client it would be lost: end the run, which throws it
+            problem = e;
+            stop();
+        }
+    }
+
+    private void tell(Attempt attempt, Exception error) {
+        if (!common.json) common.out.println(error == null ? "Sent: " + attempt.seq : "Error sending " + attempt.seq + ": " + error.getMessage());
+        if (error != null) common.emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
+                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name());
+        if (common.out.checkError()) {
+            closedOut = true;
+            stop();
+        }
+    }
+
+    /** A gap is a stall when it is longer than the schedule explains. */
+    private void stalls(List<Gap> ended) {
+        for (Gap gap : ended) if (gap.length.toMillis() >= Math.max(1000, 3000 / rate))
+            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(gap.from), "ms", gap.length.toMillis());
+    }
+
+    /** A line of the ledger, written through: a killed producer leaves it readable. */
+    private void note(Object... fields) throws IOException {
+        if (ledger == null) return;
+        Map<String, Object> line = new LinkedHashMap<>();
+        for (int i = 0; i < fields.length; i += 2) if (fields[i + 1] != null) line.put((String) fields[i], fields[i + 1]);
+        ledger.write((JSON.std.asString(line) + "\n").getBytes("UTF-8"));
+    }
+
+    /** The client ends every attempt within its delivery timeout. With nobody reading on, that is not waited for. */
+    private void awaitUnresolved(long deliveryTimeoutMs) throws InterruptedException {
+        long deadline = System.nanoTime() + (closedOut ? sendTimeout.toNanos() : (deliveryTimeoutMs + 5000) * 1_000_000);
+        while (!await(pending::isEmpty, Math.min(deadline - System.nanoTime(), 1_000_000_000)) && System.nanoTime() < deadline) saySlow();
+    }
+
+    private synchronized void saySlow() {
+        if (pending.isEmpty() || slow || mode == Mode.naive) return;
+        Attempt oldest = pending.iterator().next();
+        long waited = System.nanoTime() - oldest.sentNanos;
+        if (slow = waited > sendTimeout.toNanos()) common.say("No acknowledgement of %d for %.1f s; the client goes on trying.", oldest.seq, waited / 1e9);
+    }
+
+    /** After close(): an attempt without an outcome never gets one. */
+    private Summary finish(long start) throws Exception {
+        for (Attempt attempt : List.copyOf(pending)) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
+        long now = System.nanoTime();
+        stalls(gaps(gaps.end(now)));
+        note("end", true, "sent", attempts, "acknowledged", outcomes[0], "failed", outcomes[1], "indeterminate", outcomes[2], "ts", timestamp());
+        if (problem != null) throw problem;
+        List<Gap> longest = gaps(gaps.longest());
+        int n = longest.size() - 1;
+        return new Summary(run, producerId, messages, attempts, outcomes[0], outcomes[1], outcomes[2], errors,
+                n < 0 ? null : longest.get(n), n < 0 ? longest : longest.subList(0, n), Duration.ofNanos(now - start));
+    }
+
+    /** The summary goes to stderr: stdout has the messages. */
+    public void render(Summary s) {
+        common.say("Sent %d messages%s in %.1f s: %d acknowledged, %d failed, %d indeterminate.", s.messages,
+                s.sent == s.messages ? "" : " in " + s.sent + " attempts", s.took.toMillis() / 1e3, s.acknowledged, s.failed, s.indeterminate);
+        if (s.longestGap == null) return;
+        common.say("Longest gap between acknowledgements: %.2f s, from %s.", s.longestGap.length.toMillis() / 1e3, TIME.format(s.longestGap.from));
+        List<String> waits = s.partitionGaps.stream().map(g -> String.format(Locale.ROOT, "%d: %.2f s", g.partition, g.length.toMillis() / 1e3)).toList();
+        common.say("Longest wait by partition: " + String.join(", ", waits) + ".");
+    }
+
+    /** Waits for a condition on what this guards. @return whether it holds; false after the time */
+    private synchronized boolean await(BooleanSupplier condition, long nanos) throws InterruptedException {
+        long deadline = System.nanoTime() + nanos;
+        for (long left = nanos; !condition.getAsBoolean(); left = deadline - System.nanoTime()) {
+            if (left <= 0) return false;
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+        return true;
+    }
+
+    /**
+     * Measures times without acknowledgements, from the first one on; times are System.nanoTime(). For the topic it is the time from one
+     * to the next. For a partition only time in which a message waited counts: having nothing to acknowledge is no outage.
+     */
+    static final class Gaps {
+        record Span(int partition, long from, long to) { long length() { return to - from; } }
+        private static final long NONE = Long.MIN_VALUE;
+        private final long[] waitingSince;
+        private final int[] unresolved;
+        private final Span[] longest; // the last one is the topic's
+        private long first = NONE, last = NONE;
+
+        Gaps(int partitions) {
+            Arrays.fill(waitingSince = new long[partitions], NONE);
+            unresolved = new int[partitions];
+            longest = new Span[partitions + 1];
+        }
+
+        void sent(int partition, long now) {
+            unresolved[partition]++;
+            if (waitingSince[partition] == NONE) waitingSince[partition] = now;
+        }
+
+        /** Ended without acknowledgement: the partition goes on waiting. */
+        void unresolved(int partition) { unresolved[partition]--; }
+
+        /** @return the gaps that this acknowledgement ends */
+        List<Span> acknowledged(int partition, long now) {
+            List<Span> ended = spans(partition, partition + 1, now);
+            if (first == NONE) first = now;
+            last = now;
+            waitingSince[partition] = --unresolved[partition] > 0 ? now : NONE;
+            return ended;
+        }
+
+        /** @return what still lasts at the end: nothing if no message waits */
+        List<Span> end(long now) {
+            return Arrays.stream(waitingSince).allMatch(since -> since == NONE) ? List.of() : spans(0, waitingSince.length, now);
+        }
+
+        /** @return the partitions' longest gaps, then the topic's; all are missing before the second acknowledgement */
+        List<Span> longest() { return Arrays.stream(longest).filter(Objects::nonNull).toList(); }
+
+        private List<Span> spans(int fromPartition, int toPartition, long now) {
+            if (first == NONE) return List.of();
+            List<Span> spans = new ArrayList<>(List.of(new Span(-1, last, now)));
+            for (int p = fromPartition; p < toPartition; p++)
+                if (waitingSince[p] != NONE) spans.add(new Span(p, Math.max(waitingSince[p], first), now));
+            for (Span span : spans) {
+                int slot = Math.floorMod(span.partition, longest.length);
+                if (longest[slot] == null || span.length() > longest[slot].length()) longest[slot] = span;
+            }
+            return spans;
+        }
+    }
+
+    private List<Gap> gaps(List<Gaps.Span> spans) {
+        return spans.stream().map(s -> new Gap(s.partition, instant(s.from), Duration.ofNanos(s.length()))).toList();
+    }
+
+    private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
+    private Instant instant(long nanos) { return startInstant.plusNanos(nanos - startNanos); }
+    private double retried() { return (Double) retries.metricValue(); }
+    private static String name(Throwable error) { return error.getClass().getSimpleName(); }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            List<Node> nodes = bootstrapNodes();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            return Admin.create(properties);
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
+                return true;
+            } catch (SocketTimeoutException silent) { return false; }
+            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

@@ -1,0 +1,616 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+// Mostly waiting: the light compiler and collector start a third faster and leave the cores to the cluster (bench/README.md).
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
+//DESCRIPTION What is in sync, led, offline; since when; wait until it is
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.*;
+import java.util.stream.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.*;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.*;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Watches the in-sync replicas, and what they hang on: brokers, active controller, ports.
+ *
+ * <p>Brokers answer with the metadata they last heard of. Without a quorum it is frozen: the ISR of two dead nodes still reads
+ * 48 of 48. So three things are asked side by side, none waiting for another: metadata, quorum (by a client of its own, since a
+ * paused controller blocks what follows on a connection) and ports. The metadata is alive while a majority follows a controller,
+ * or while its offset, which the controller moves twice a second, goes on.
+ *
+ * <pre>watch-isr --until in-sync --timeout 2m
+ * watch-isr --once --json | jq .inSync</pre>
+ */
+@Command(name = "watch-isr", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Shows active controller, brokers, partitions online, under-replicated, in-sync replicas: a line for every change, until Ctrl-C.")
+class WatchIsr implements Callable<Integer> {
+    /** No question waits longer; and no election takes so long that the metadata is not called frozen, even if all ports answer. */
+    private static final int LOOK_MS = 1_500, ELECTION_MS = 10_000;
+
+    /** What can be waited for. None but no-quorum holds by frozen metadata. */
+    enum Until implements Predicate<Snapshot> {
+        IN_SYNC(s -> s.behind().isEmpty()), UNDER_REPLICATED(s -> s.alive() && s.total().underReplicated > 0),
+        OFFLINE(s -> s.alive() && !s.offline().isEmpty()), NO_QUORUM(s -> s.frozenSince != null);
+
+        private final Predicate<Snapshot> condition;
+        Until(Predicate<Snapshot> condition) { this.condition = condition; }
+        @Override public boolean test(Snapshot snapshot) { return condition.test(snapshot); }
+        @Override public String toString() { return name().toLowerCase(Locale.ROOT).replace('_', '-'); }
+    }
+
+    @Option(names = "--once", description = "Look once, print it, and end.")
+    boolean once;
+
+    @Option(names = "--until", paramLabel = "CONDITION", description = "End when it holds: ${COMPLETION-CANDIDATES}; exit 15 when it does not within --timeout.")
+    Until until;
+
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "Only this topic; may be repeated (default: all but the internal ones).")
+    Set<String> topics = new TreeSet<>();
+
+    @Option(names = "--internal", description = "Internal topics too.")
+    boolean internal;
+
+    @Option(names = "--interval", paramLabel = "DURATION", defaultValue = "500ms", description = "Look this often (default: ${DEFAULT-VALUE}).")
+    Duration interval;
+
+    @Mixin Common common = new Common();
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        WatchIsr script = new WatchIsr();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (!once) return watch(until == null ? s -> false : until, until == null ? null : common.timeout) ? 0 : 130;
+        Snapshot now = look();
+        common.emit("isr", now.fields());
+        if (!common.json) common.out.println(now.state().replace(" | ", System.lineSeparator()));
+        if (until != null && !until.test(now)) throw new Exit(MISSED, "Not " + until + ": " + now.lacking() + ".");
+        return 0;
+    }
+
+    /** One look. Without a controller it takes some seconds, so as not to rest on a single slow answer. */
+    public Snapshot look() throws Exception {
+        return loop(s -> true, 1, common.timeout, s -> { });
+    }
+
+    /** Waits without printing until the condition holds in two looks in a row (a broker may lag). Exit 15 when it did not in time. */
+    public Snapshot await(Predicate<Snapshot> condition, Duration timeout) throws Exception {
+        return loop(condition, 2, timeout, s -> { });
+    }
+
+    /** Prints and emits every change until the condition holds or stdout closes (true), or the thread is interrupted (false). */
+    public boolean watch(Predicate<Snapshot> condition, Duration timeout) throws Exception {
+        Changes changes = new Changes();
+        long start = System.nanoTime();
+        try {
+            loop(condition, 2, timeout, changes);
+            return true;
+        } catch (InterruptedException | InterruptException e) {
+            common.say("Watched for %.1f s, %d changes.", (System.nanoTime() - start) / 1e9, Math.max(0, changes.told - 1));
+            return false;
+        }
+    }
+
+    private Snapshot loop(Predicate<Snapshot> condition, int times, Duration timeout, Consumer<Snapshot> each) throws Exception {
+        long start = System.nanoTime(), limit = (timeout == null ? common.timeout : timeout).toNanos();
+        try (Looker looker = new Looker()) {
+            for (int held = 0, looks = -1; ; ) {
+                long next = System.nanoTime() + interval.toNanos();
+                Snapshot now = looker.look(next);
+                if (now != null) {
+                    each.accept(now);
+                    held = !condition.test(now) ? 0 : now.looks == looks ? held : held + 1;
+                    looks = now.looks;
+                    if (held == times || common.out.checkError()) return now;
+                }
+                if (System.nanoTime() - start > limit) {
+                    if (now == null) throw common.unreachable("no answer within " + limit / 1_000_000 + " ms");
+                    if (timeout != null) throw new Exit(MISSED, "Not " + (condition instanceof Until ? condition : "as awaited") + " after " + limit / 1_000_000 + " ms: " + now.lacking() + ".");
+                }
+                TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());
+            }
+        }
+    }
+
+    /** Partitions and replicas of one topic, or of all. */
+    record Share(int online, int partitions, int underReplicated, int inSync, int replicas) {
+        static Share of(Collection<TopicPartitionInfo> all) {
+            return new Share((int) all.stream().filter(Share::isOnline).count(), all.size(), (int) all.stream().filter(p -> p.isr().size() < p.replicas().size()).count(),
+                    all.stream().mapToInt(p -> p.isr().size()).sum(), all.stream().mapToInt(p -> p.replicas().size()).sum());
+        }
+        static boolean isOnline(TopicPartitionInfo p) { return p.leader() != null && !p.leader().isEmpty(); }
+    }
+
+    /**
+     * One look. Topics (unknown ones are empty) and brokers (registered and unfenced) are metadata; nodes says whether each port answers, refuses
+     * or is silent (paused). The controller is -1 when none is known, since {@code leaderless}; {@code moving}: the metadata goes on all the same.
+     */
+    record Snapshot(String ts, int controller, long epoch, List<Integer> brokers, Map<Integer, String> nodes, Map<String, List<TopicPartitionInfo>> topics,
+                    String leaderless, String frozenSince, boolean moving, boolean fresh, int looks) {
+        boolean alive() { return fresh && (controller >= 0 || moving); }
+        Share total() { return Share.of(partitions().toList()); }
+        List<Integer> nodes(String state) { return nodes.keySet().stream().filter(id -> nodes.get(id).equals(state)).toList(); }
+        Stream<TopicPartitionInfo> partitions() { return topics.values().stream().flatMap(List::stream); }
+
+        Set<TopicPartition> offline() {
+            Set<TopicPartition> offline = new LinkedHashSet<>();
+            topics.forEach((topic, all) -> all.stream().filter(p -> !Share.isOnline(p)).forEach(p -> offline.add(new TopicPartition(topic, p.partition()))));
+            return offline;
+        }
+
+        /** In how many ISRs each broker is. */
+        Map<Integer, Integer> isrs() {
+            return partitions().flatMap(p -> p.isr().stream()).collect(Collectors.toMap(Node::id, n -> 1, Integer::sum, TreeMap::new));
+        }
+
+        /** What keeps this from being in sync. A dead broker stays in the ISR until it is fenced, so every host of a replica must answer too. */
+        List<String> behind() {
+            List<String> behind = new ArrayList<>();
+            Share total = total();
+            if (controller < 0) behind.add(quorum());
+            if (!fresh) behind.add("no broker describes the topics");
+            topics.forEach((topic, partitions) -> { if (partitions.isEmpty()) behind.add("no topic " + topic); });
+            if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSync + " of " + total.replicas);
+            if (total.online < total.partitions) behind.add("online " + total.online + " of " + total.partitions + " partitions");
+            partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted().forEach(id -> {
+                String state = nodes.getOrDefault(id, "unknown");
+                if (!state.equals("answers")) behind.add("node " + id + " " + state);
+                else if (!brokers.contains(id)) behind.add("node " + id + " fenced");
+            });
+            return behind;
+        }
+
+        String lacking() { return behind().isEmpty() ? state() : String.join(", ", behind()); }
+
+        String quorum() {
+            return controller >= 0 ? "controller " + controller + " epoch " + epoch
+                    : frozenSince != null ? "quorum lost, metadata frozen since " + leaderless + (nodes("answers").isEmpty() ? ", no node answers" : "")
+                    : moving ? "controller unknown, metadata moves" : "no active controller since " + leaderless;
+        }
+
+        /** All of it in a line, without what changes all the time: two equal states are no change. */
+        String state() {
+            Share total = total();
+            String ports = Stream.of("answers", "refuses", "silent").filter(s -> !nodes(s).isEmpty()).map(s -> s + " " + commas(nodes(s))).collect(Collectors.joining(", "));
+            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
+                    + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
+                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return t.getKey() + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
+                            .collect(Collectors.joining(", ", " (", ")"));
+        }
+
+        Object[] fields() {
+            Map<String, Object> shares = new LinkedHashMap<>();
+            topics.forEach((topic, partitions) -> {
+                Share s = Share.of(partitions);
+                shares.put(topic, new TreeMap<>(Map.of("inSync", s.inSync, "replicas", s.replicas, "online", s.online, "partitions", s.partitions)));
+            });
+            Share total = total();
+            return new Object[] {"online", total.online, "partitions", total.partitions, "underReplicated", total.underReplicated, "inSync", total.inSync,
+                "replicas", total.replicas, "brokers", brokers, "topics", shares, "controller", controller, "epoch", epoch, "answering", nodes("answers"), "frozenSince", frozenSince};
+        }
+    }
+
+    /** What one broker knows; the controller moves the offset twice a second, while it can. */
+    private record Metadata(Collection<Node> nodes, Map<String, List<TopicPartitionInfo>> topics, long offset) { }
+
+    /** Asks the cluster, all questions at once, and makes one picture of the newest answers. */
+    private class Looker implements AutoCloseable {
+        private final Client client = new Client(bootstrap()), quorumClient = new Client(bootstrap());
+        private final ExecutorService pool = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "look"); t.setDaemon(true); return t; });
+        private final Ask<Metadata> metadata = new Ask<>(() -> client.ask(this::metadata));
+        private final Ask<QuorumInfo> quorum = new Ask<>(() -> quorumClient.ask(Looker::quorum));
+        private final Map<Integer, Ask<String>> ports = new TreeMap<>();
+        private long highest = -1, movedAt;
+        private int goneAt = -1;
+
+        Looker() throws IOException { }
+
+        private String bootstrap() {
+            List<Node> answering = common.bootstrapNodes().parallelStream().filter(n -> Common.answers(n.host(), n.port(), 1_000)).toList();
+            if (answering.isEmpty()) throw common.unreachable("nothing answers there");
+            return addresses(answering.stream().map(n -> Map.entry(n.host(), n.port())));
+        }
+
+        /** Does not wait longer than until then. @return null while there is not yet an answer to each question */
+        Snapshot look(long then) throws Exception {
+            Map<Integer, Node> nodes = new TreeMap<>();
+            (metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes).forEach(n -> nodes.put(n.id(), n));
+            ports.keySet().retainAll(nodes.keySet());
+            nodes.forEach((id, node) -> ports.computeIfAbsent(id, i -> new Ask<>(() -> port(node))));
+            List<Ask<?>> asks = new ArrayList<>(List.of(metadata, quorum));
+            asks.addAll(ports.values());
+            for (Ask<?> ask : asks) ask.start(pool);
+            for (Ask<?> ask : asks) ask.take(then);
+            for (Ask<?> ask : List.of(metadata, quorum))
+                if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException)) throw e;
+            if (metadata.answer == null || quorum.answers == 0 && quorum.failed < 2 || ports.containsKey(-1) || ports.values().stream().anyMatch(p -> p.answers + p.failed == 0)) return null;
+            if (metadata.answer.offset > highest) { highest = metadata.answer.offset; movedAt = System.nanoTime(); }
+            return compose();
+        }
+
+        private Snapshot compose() {
+            Map<Integer, String> states = new TreeMap<>();
+            ports.forEach((id, ask) -> states.put(id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
+            QuorumInfo known = quorum.answer;
+            String port = known == null ? "" : states.getOrDefault(known.leaderId(), "");
+            long failing = (System.nanoTime() - quorum.sinceNs) / 1_000_000, still = (System.nanoTime() - movedAt) / 1_000_000;
+            boolean moving = still < 2_000 && failing - still > 1_000;
+            boolean gone = known == null || goneAt == quorum.answers || quorum.failed > 1 && !(moving && port.equals("answers"))
+                    || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent")) || quorum.pending != null && port.equals("refuses");
+            goneAt = gone ? quorum.answers : -1; // until the quorum answers again
+            Set<Integer> voters = known == null ? states.keySet() : known.voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
+            boolean minority = states.keySet().containsAll(voters) && voters.stream().filter(v -> states.get(v).equals("answers")).count() * 2 <= voters.size();
+            boolean frozen = gone && !moving && quorum.failed > 1 && (minority || failing > ELECTION_MS);
+            Predicate<Integer> answers = id -> "answers".equals(states.get(id));
+            if (states.containsValue("answers")) client.brokers = quorumClient.brokers = addresses(metadata.answer.nodes.stream().filter(n -> answers.test(n.id())).map(n -> Map.entry(n.host(), n.port())));
+            if (known != null) quorumClient.controllers = addresses(known.nodes().values().stream().filter(n -> answers.test(n.nodeId()))
+                    .flatMap(n -> n.endpoints().stream()).map(e -> Map.entry(e.host(), e.port())));
+            return new Snapshot(timestamp(), gone ? -1 : known.leaderId(), gone ? -1 : known.leaderEpoch(),
+                    metadata.answer.nodes.stream().filter(n -> !n.isFenced()).map(Node::id).sorted().toList(), states, metadata.answer.topics,
+                    gone ? quorum.since + (known == null ? " or before" : "") : null, frozen ? quorum.since : null, moving, metadata.failed == 0, metadata.answers);
+        }
+
+        private Metadata metadata(Admin admin) throws Exception {
+            Collection<Node> nodes = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get();
+            Collection<String> names = topics.isEmpty() ? admin.listTopics(new ListTopicsOptions().listInternal(internal)).names().get() : topics;
+            Map<String, List<TopicPartitionInfo>> found = new TreeMap<>();
+            for (var topic : admin.describeTopics(names).topicNameValues().entrySet()) {
+                try { found.put(topic.getKey(), topic.getValue().get().partitions()); }
+                catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+                    if (!topics.isEmpty()) found.put(topic.getKey(), List.of());
+                }
+            }
+            return new Metadata(nodes, found, admin.describeFeatures().featureMetadata().get().finalizedFeaturesEpoch().orElse(-1L));
+        }
+
+        /** As find-controller asks: a leader counts only while a majority of the voters fetches from it, by the leader's own clock. */
+        private static QuorumInfo quorum(Admin admin) throws Exception {
+            QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
+            long now = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId()).mapToLong(v -> v.lastFetchTimestamp().orElse(-1)).findFirst().orElse(-1);
+            long following = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3_000).count();
+            if (quorum.leaderId() < 0 || following * 2 <= quorum.voters().size()) throw new LeaderNotAvailableException("no controller that a majority follows");
+            return quorum;
+        }
+
+        private static String port(Node node) throws IOException {
+            long start = System.nanoTime();
+            if (Common.answers(node.host(), node.port(), 1_000)) return "answers";
+            if (System.nanoTime() - start < 900_000_000) return "refuses";
+            throw new SocketTimeoutException("silent");
+        }
+
+        @Override public void close() {
+            pool.shutdownNow();
+            client.close();
+            quorumClient.close();
+        }
+    }
+
+    private static String addresses(Stream<Map.Entry<String, Integer>> nodes) {
+        return nodes.map(n -> (n.getKey().contains(":") ? "[" + n.getKey() + "]" : n.getKey()) + ":" + n.getValue()).collect(Collectors.joining(","));
+    }
+
+    private interface Question<T> { T ask(Admin admin) throws Exception; }
+
+    /**
+     * An Admin that is renewed when it gave no answer, for one that has begun to connect to a paused node waits for that one. And brokers go
+     * on asking a paused controller for 30 s, whoever leads by then: so the other controllers, where known and reachable, are asked in turn.
+     */
+    private class Client implements AutoCloseable {
+        private volatile String brokers, controllers = "";
+        private boolean direct;
+        private Admin admin;
+
+        Client(String brokers) throws IOException {
+            this.brokers = brokers;
+            admin = create();
+        }
+
+        private Admin create() throws IOException {
+            Properties properties = common.client("request.timeout.ms", LOOK_MS, "default.api.timeout.ms", LOOK_MS);
+            if (direct) properties.remove("bootstrap.servers");
+            properties.put(direct ? "bootstrap.controllers" : "bootstrap.servers", direct ? controllers : brokers);
+            return Admin.create(properties);
+        }
+
+        <T> T ask(Question<T> question) throws Exception {
+            try { return question.ask(admin); } catch (Exception e) { renew(); throw e; }
+        }
+
+        private synchronized void renew() throws IOException {
+            if (admin == null) return;
+            admin.close(Duration.ZERO);
+            direct = !direct && !controllers.isEmpty();
+            try { admin = create(); } catch (org.apache.kafka.common.KafkaException noSuchHost) { direct = false; admin = create(); }
+        }
+
+        @Override public synchronized void close() {
+            admin.close(Duration.ZERO);
+            admin = null;
+        }
+    }
+
+    /** A question asked again and again: the newest answer, how many attempts failed since, and when the first of those began. */
+    private static class Ask<T> {
+        private final Callable<T> question;
+        private Future<T> pending;
+        private T answer;
+        private Throwable problem;
+        private int answers, failed;
+        private String since;
+        private long sinceNs;
+
+        Ask(Callable<T> question) { this.question = question; }
+
+        void start(ExecutorService pool) {
+            if (pending != null) return;
+            if (failed == 0) { since = timestamp(); sinceNs = System.nanoTime(); }
+            pending = pool.submit(question);
+        }
+
+        /** Takes the answer if it is there by then; else the question stays open. */
+        void take(long then) throws InterruptedException {
+            try {
+                answer = pending.get(Math.max(0, then - System.nanoTime()), TimeUnit.NANOSECONDS);
+                answers++;
+                failed = 0;
+            } catch (ExecutionException e) {
+                problem = e.getCause() instanceof ExecutionException inner ? inner.getCause() : e.getCause();
+                failed++;
+            } catch (java.util.concurrent.TimeoutException open) { return; }
+            pending = null;
+        }
+    }
+
+    /** Tells what is new: a line, and the events. */
+    private class Changes implements Consumer<Snapshot> {
+        private Snapshot last;
+        private String state = "", before = "";
+        private boolean doubt;
+        private int told;
+
+        @Override public void accept(Snapshot now) {
+            String state = now.state();
+            doubt = state.equals(before) && !doubt && told > 1; // what was is back: perhaps a broker that lags, so look once more
+            if (doubt || state.equals(this.state)) return;
+            now.nodes.forEach((id, is) -> { if (last == null || !is.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", is); });
+            if (last == null || last.controller != now.controller || last.epoch != now.epoch) common.emit("controller", "controller", now.controller, "epoch", now.epoch);
+            common.emit("isr", now.fields());
+            now.offline().forEach(p -> { if (last == null || !last.offline().contains(p)) common.emit("offline", "topic", p.topic(), "partition", p.partition()); });
+            if (!common.json) common.out.println(now.ts + " " + state + moves(now));
+            before = this.state;
+            this.state = state;
+            last = now;
+            told++;
+        }
+
+        /** Who left or joined how many ISRs, such as " | 2 left 16". */
+        private String moves(Snapshot now) {
+            if (last == null) return "";
+            Map<Integer, Integer> moves = now.isrs();
+            last.isrs().forEach((id, n) -> moves.merge(id, -n, Integer::sum));
+            return moves.entrySet().stream().filter(e -> e.getValue() != 0)
+                    .map(e -> " | " + e.getKey() + (e.getValue() < 0 ? " left " : " joined ") + Math.abs(e.getValue())).collect(Collectors.joining());
+        }
+    }
+
+    private static String commas(Collection<?> values) {
+        return values.isEmpty() ? "none" : values.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            List<Node> nodes = bootstrapNodes();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
+            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            return Admin.create(properties);
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
+                return true;
+            } catch (SocketTimeoutException silent) { return false; }
+            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

@@ -1,0 +1,118 @@
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.sun.source.tree.*;
+import com.sun.source.util.JavacTask;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.*;
+import java.util.*;
+import java.util.regex.*;
+import java.util.stream.*;
+import javax.lang.model.element.Modifier;
+import javax.tools.*;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Proves that the scripts are written in one form, share one text for what is common, and that the tree names no machine of ours. */
+class SourceFormTest {
+    private static final Path REPO = ContractTest.REPO;
+    /** Composite scripts compose others through //SOURCES; all other scripts stand alone. */
+    private static final Set<String> COMPOSITE = Set.of("Lab.java");
+
+    static List<Path> files() throws Exception { return ContractTest.scripts().stream().map(ContractTest.Alias::file).distinct().toList(); }
+    static List<Path> steps() throws Exception { return files().stream().filter(f -> !isComposite(f)).toList(); }
+
+    @ParameterizedTest(name = "{0}") @MethodSource("files") void scriptHasTheForm(Path file) throws Exception {
+        List<String> header = header(file);
+        boolean composite = isComposite(file);
+        assertEquals("///usr/bin/env jbang \"$0\" \"$@\" ; exit $?", header.get(0));
+        assertEquals("//JAVA 17+", header.get(1));
+        assertTrue(header.get(header.size() - 1).startsWith("//DESCRIPTION "), "the header ends with " + header.get(header.size() - 1));
+        for (String line : header.subList(2, header.size())) {
+            String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|DESCRIPTION .+| .+" + (composite ? "|SOURCES \\w+\\.java( \\w+\\.java)*" : "") + ")";
+            assertTrue(line.matches(directive), "not a header line of a " + (composite ? "composite" : "step") + " script: " + line);
+        }
+        assertEquals(composite, header.stream().anyMatch(l -> l.startsWith("//SOURCES ")), "has //SOURCES");
+        for (int i = 1; i < header.size(); i++)
+            assertTrue(!header.get(i).startsWith("//RUNTIME_OPTIONS") || header.get(i - 1).startsWith("// "), "//RUNTIME_OPTIONS without its reason in the line before");
+        long lines = read(file).lines().count() - (composite ? 0 : commonBlock(file).lines().count());
+        assertTrue(lines <= 450, "has " + lines + " lines, which are more than a reader takes in");
+    }
+
+    @ParameterizedTest(name = "{0}") @MethodSource("files") void scriptIsOneClassOfTheDefaultPackage(Path file) throws Exception {
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        JavacTask task = (JavacTask) compiler.getTask(null, null, problem -> { }, List.of(), null,
+                compiler.getStandardFileManager(null, null, null).getJavaFileObjects(REPO.resolve(file)));
+        CompilationUnitTree unit = task.parse().iterator().next();
+        assertNull(unit.getPackageName(), "has a package");
+        assertEquals(1, unit.getTypeDecls().size(), "top-level classes");
+        ClassTree type = (ClassTree) unit.getTypeDecls().get(0);
+        assertEquals(file.getFileName().toString(), type.getSimpleName() + ".java");
+        assertFalse(type.getModifiers().getFlags().contains(Modifier.PUBLIC), "is public");
+    }
+
+    @Test void commonBlockIsTheSameTextInEachStep() throws Exception {
+        Map<String, List<Path>> texts = new HashMap<>();
+        for (Path file : steps()) texts.computeIfAbsent(commonBlock(file), t -> new ArrayList<>()).add(file);
+        assertEquals(1, texts.size(), "groups of scripts with a block of their own: " + texts.values());
+        assertTrue(texts.values().iterator().next().size() >= 8, "compared only " + texts.values());
+    }
+
+    @Test void dependenciesHaveOneVersion() throws Exception {
+        Map<String, Map<String, List<Path>>> versions = new TreeMap<>();
+        for (Path file : files()) for (String line : header(file)) {
+            Matcher m = Pattern.compile("//DEPS (.+):(.+?)(?:@\\w+)?").matcher(line);
+            if (m.matches()) versions.computeIfAbsent(m.group(1), k -> new TreeMap<>()).computeIfAbsent(m.group(2), k -> new ArrayList<>()).add(file);
+        }
+        assertTrue(versions.containsKey("org.apache.kafka:kafka-clients"), "read only " + versions.keySet());
+        versions.forEach((dependency, by) -> assertEquals(1, by.size(), dependency + " has several versions: " + by));
+    }
+
+    @Test void treeNamesNoRegistryAndNoMachine() throws Exception {
+        Process git = new ProcessBuilder("git", "-C", REPO.toString(), "ls-files", "-co", "--exclude-standard").redirectErrorStream(true).start();
+        List<String> files = new String(git.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().filter(f -> Files.isRegularFile(REPO.resolve(f))).toList();
+        assumeTrue(git.waitFor() == 0, "not a git working tree");
+        assertTrue(files.contains("jbang") && files.contains("jbang-catalog.json"), "git lists only " + files);
+        for (String file : files) {
+            String text = new String(Files.readAllBytes(REPO.resolve(file)), StandardCharsets.ISO_8859_1);
+            assertEquals(List.of(), strangers(text), file + " names a registry or a place on somebody's machine");
+        }
+    }
+
+    @Test void strangersAreRecognised() {
+        String slash = "/"; // or this file would name them
+        for (String bad : List.of("http:" + slash + "/10.1.2.3:8081/x", "https:" + slash + "/nexus.firm.example/maven", "https:" + slash + "/repo1.mav" + "en.org/maven2",
+                "http:" + slash + "/cache:3128/", slash + "home/joe/kraft-lab", "in " + slash + "root/.m2", slash + "work/main/jbang",
+                "/" + "/REPOS central")) assertEquals(1, strangers(bad).size(), bad);
+        assertEquals(List.of(), strangers("https:" + slash + "/kafka.apache.org/43/ http:" + slash + "/localhost:8080/ "
+                + "http:" + slash + "/127.0.0.1:1/ ~/.kraft-lab scripts/home/x ${TMPDIR:-/tmp}/k /usr/bin/java"));
+    }
+
+    /** Hosts in URLs that are a registry's or known on one network only, absolute paths of a person's or build's folder, and directives that name a repository. */
+    private static List<String> strangers(String text) {
+        List<String> found = new ArrayList<>();
+        Matcher url = Pattern.compile("https?://(?:[^\\s/@]*@)?([\\w.-]+)(:\\d+)?").matcher(text);
+        while (url.find()) {
+            String host = url.group(1).toLowerCase(Locale.ROOT);
+            if (host.matches("localhost|127\\.0\\.0\\.1|\\w+\\.example")) continue;
+            if (!host.contains(".") || host.startsWith("repo") || host.matches("[\\d.]+|.*\\.(local|internal|corp|lan)"
+                    + "|.*(maven|nexus|artifactory|registry|mirror|proxy|jitpack|jcenter).*")) found.add(url.group());
+        }
+        Matcher path = Pattern.compile("(?<![\\w.~/$}-])/(?:work|root|home|Users|mnt|tmp/x)/[\\w.]+|//" + "REPOS\\b").matcher(text);
+        while (path.find()) found.add(path.group());
+        return found;
+    }
+
+    private static boolean isComposite(Path file) { return COMPOSITE.contains(file.getFileName().toString()); }
+    private static List<String> header(Path file) throws Exception { return ContractTest.header(file); }
+    private static String read(Path file) throws Exception { return Files.readString(REPO.resolve(file)); }
+
+    /** From its first to its last comment; a script that lacks one of them fails here. */
+    private static String commonBlock(Path file) throws Exception {
+        String text = read(file), last = "// ---- End of what is common. ----";
+        int from = text.indexOf("// ---- Common to the step scripts"), to = text.indexOf(last);
+        assertTrue(from > 0 && to > from, file + " lacks the common block");
+        return text.substring(from, to + last.length());
+    }
+}

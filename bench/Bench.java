@@ -113,9 +113,9 @@ class Bench implements Callable<Integer> {
             Path node = Files.createDirectories(folder.resolve("" + id)), data = Files.createDirectories(node.resolve("data"));
             new Formatter().setPrintStream(new PrintStream(OutputStream.nullOutputStream())).setClusterId(cluster).setNodeId(id)
                     .setControllerListenerName("CONTROLLER").setMetadataLogDirectory(data.toString()).addDirectory(data.toString()).run();
-            // The very settings of our nodes, so that only the way of starting differs.
+            // The settings of our nodes but for those that are there for the start's sake.
             Files.writeString(node.resolve("server.properties"), Files.readString(home.resolve("cluster/" + Cluster.name(id) + "/server.properties"))
-                    .replaceAll("(?m)^log.dirs=.*", "log.dirs=" + data));
+                    .replaceAll("(?m)^log.dirs=.*", "log.dirs=" + data).replaceAll("(?s)# For a small machine.*", ""));
         }
         List<Process> nodes = new ArrayList<>();
         try {

@@ -213,8 +213,9 @@ class Cluster implements Callable<Integer> {
                 share.coordinator.state.topic.replication.factor=3
                 share.coordinator.state.topic.min.isr=2
                 group.initial.rebalance.delay.ms=0
-                # Nobody looks at a lab node's MBeans.
+                # For a small machine: no MBeans, which nobody looks at, and no 128 MiB for a log cleaner with nothing to clean.
                 metric.reporters=
+                log.cleaner.dedupe.buffer.size=4194304
                 """.formatted(id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
                 data.toString().replace("\\", "\\\\"));
         return timeouts == Timeouts.FAST ? text + FAST : text;
@@ -247,7 +248,7 @@ class Cluster implements Callable<Integer> {
         Files.createDirectories(cache);
         String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-"
                 + Integer.toHexString(java.hashCode());
-        Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".classpath");
+        Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".args");
         // The archive fits one class path; scripts differ in theirs, so all use the one it was made with, while those jars exist.
         String classPath = Files.exists(classPathFile) ? Files.readString(classPathFile).replaceAll("-cp \"|\"\\s*", "") : "";
         boolean usable = Files.exists(archive) && !classPath.isEmpty() && Stream.of(classPath.split(File.pathSeparator)).allMatch(p -> Files.exists(Path.of(p)));
@@ -301,7 +302,7 @@ class Cluster implements Callable<Integer> {
         }
     }
 
-    /** An open client port means that the broker is unfenced (KRaft opens it then); one Admin look confirms all three. */
+    /** An open client port means that the broker is unfenced: KRaft opens it then. Of one that ran before, and may be fenced since, only Admin knows. */
     private void awaitUnfenced(List<Integer> startedIds, List<Process> started) throws Exception {
         boolean chosen = common.spec.commandLine().getParseResult() != null && common.spec.commandLine().getParseResult().hasMatchedOption("--timeout");
         Duration limit = chosen ? common.timeout : Duration.ofMinutes(2);
@@ -312,6 +313,7 @@ class Cluster implements Callable<Integer> {
             Thread.sleep(20);
         }
         common.bootstrapServer = bootstrap();
+        if (started.size() == IDS.size()) return;
         try (Admin admin = Admin.create(common.client("default.api.timeout.ms", limit.toMillis()))) {
             while (admin.describeCluster().nodes().get().size() < IDS.size()) {
                 requireAlive(startedIds, started);
@@ -327,7 +329,7 @@ class Cluster implements Callable<Integer> {
             Path log = folder(ids.get(i)).resolve("server.log");
             String why = Files.readAllLines(log).stream().filter(l -> l.contains("ERROR") || l.contains("FATAL") || l.contains("Exception") || l.contains("memory"))
                     .reduce((a, b) -> b).orElse("nothing in its log");
-            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + why + " (whole log: " + log + ").");
+            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + (why.length() > 200 ? why.substring(0, 200) + "..." : why) + " (whole log: " + log + ").");
         }
     }
 
@@ -398,10 +400,8 @@ class Cluster implements Callable<Integer> {
         }
         // The last nodes have no quorum to leave in order and would wait for one: a short grace, then SIGKILL.
         long deadline = System.nanoTime() + Duration.ofSeconds(4).toNanos();
-        for (ProcessHandle p : running) {
-            try { p.onExit().get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS); }
-            catch (java.util.concurrent.TimeoutException e) { p.destroyForcibly(); p.onExit().get(10, TimeUnit.SECONDS); }
-        }
+        for (ProcessHandle p : running)
+            for (; isAlive(p); Thread.sleep(10)) if (System.nanoTime() > deadline) p.destroyForcibly();
         for (int id : IDS) Files.deleteIfExists(folder(id).resolve("node.json"));
         if (!running.isEmpty()) common.emit("node", "node", IDS, "state", "down");
         return running.size();
@@ -450,8 +450,16 @@ class Cluster implements Callable<Integer> {
         Map<String, Object> json = read(id);
         if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
         Instant started = Instant.parse((String) json.get("started"));
-        return ProcessHandle.of(pid.longValue()).filter(ProcessHandle::isAlive)
+        return ProcessHandle.of(pid.longValue()).filter(Cluster::isAlive)
                 .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+    }
+
+    /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
+    private static boolean isAlive(ProcessHandle p) {
+        try {
+            String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
+            return stat.charAt(stat.lastIndexOf(')') + 2) != 'Z' && p.isAlive();
+        } catch (IOException notLinux) { return p.isAlive(); }
     }
 
     private Map<String, Object> read(int id) {
@@ -586,12 +594,14 @@ class Cluster implements Callable<Integer> {
             return properties;
         }
 
-        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
-            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);
         }
 

@@ -384,16 +384,16 @@ class KillNode implements Callable<Integer> {
         private Optional<ProcessHandle> process(Map<String, Object> json) {
             if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
             Instant started = Instant.parse((String) json.get("started"));
-            return ProcessHandle.of(pid.longValue()).filter(ProcessHandle::isAlive).filter(p -> !isZombie(p.pid()))
+            return ProcessHandle.of(pid.longValue()).filter(Embedded::isAlive)
                     .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
         }
 
         /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
-        private boolean isZombie(long pid) {
+        private static boolean isAlive(ProcessHandle p) {
             try {
-                String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
-                return stat.charAt(stat.lastIndexOf(')') + 2) == 'Z';
-            } catch (IOException notLinux) { return false; }
+                String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
+                return stat.charAt(stat.lastIndexOf(')') + 2) != 'Z' && p.isAlive();
+            } catch (IOException notLinux) { return p.isAlive(); }
         }
 
         private void signal(ProcessHandle process, String signal) throws Exception {
@@ -546,12 +546,14 @@ class KillNode implements Callable<Integer> {
             return properties;
         }
 
-        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
-            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);
         }
 

@@ -131,7 +131,8 @@ class WatchIsr implements Callable<Integer> {
                     if (held == times || common.out.checkError()) return now;
                 }
                 if (System.nanoTime() - start > limit) {
-                    if (now == null) throw common.unreachable("no answer within " + limit / 1_000_000 + " ms");
+                    if (now == null) now = looker.late(limit);
+                    if (times == 1) return now;
                     if (timeout != null) throw new Exit(MISSED, "Not " + (condition instanceof Until ? condition : "as awaited") + " after " + limit / 1_000_000 + " ms: " + now.lacking() + ".");
                 }
                 TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());
@@ -202,7 +203,7 @@ class WatchIsr implements Callable<Integer> {
             return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
                     + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
                     + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return t.getKey() + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
-                            .collect(Collectors.joining(", ", " (", ")"));
+                            .collect(Collectors.collectingAndThen(Collectors.joining(", "), each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
         }
 
         Object[] fields() {
@@ -227,12 +228,13 @@ class WatchIsr implements Callable<Integer> {
         private final Ask<Metadata> metadata = new Ask<>(() -> client.ask(this::metadata));
         private final Ask<QuorumInfo> quorum = new Ask<>(() -> quorumClient.ask(Looker::quorum));
         private final Map<Integer, Ask<String>> ports = new TreeMap<>();
-        private long highest = -1, movedAt;
+        private long highest = -1, movedAt = System.nanoTime(), movedBefore = movedAt;
         private int goneAt = -1;
 
         Looker() throws IOException { }
 
-        private String bootstrap() {
+        private String bootstrap() throws IOException {
+            common.client(); // --command-config may name the cluster
             List<Node> answering = common.bootstrapNodes().parallelStream().filter(n -> Common.answers(n.host(), n.port(), 1_000)).toList();
             if (answering.isEmpty()) throw common.unreachable("nothing answers there");
             return addresses(answering.stream().map(n -> Map.entry(n.host(), n.port())));
@@ -250,8 +252,18 @@ class WatchIsr implements Callable<Integer> {
             for (Ask<?> ask : asks) ask.take(then);
             for (Ask<?> ask : List.of(metadata, quorum))
                 if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException)) throw e;
+            if (metadata.answer != null && metadata.answer.offset > highest) {
+                movedBefore = movedAt;
+                movedAt = System.nanoTime();
+                highest = metadata.answer.offset;
+            }
             if (metadata.answer == null || quorum.answers == 0 && quorum.failed < 2 || ports.containsKey(-1) || ports.values().stream().anyMatch(p -> p.answers + p.failed == 0)) return null;
-            if (metadata.answer.offset > highest) { highest = metadata.answer.offset; movedAt = System.nanoTime(); }
+            return compose();
+        }
+
+        /** There is no more time to make sure: what is known so far. */
+        Snapshot late(long limit) {
+            if (metadata.answer == null) throw common.unreachable("no answer within " + limit / 1_000_000 + " ms");
             return compose();
         }
 
@@ -260,8 +272,8 @@ class WatchIsr implements Callable<Integer> {
             ports.forEach((id, ask) -> states.put(id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
             QuorumInfo known = quorum.answer;
             String port = known == null ? "" : states.getOrDefault(known.leaderId(), "");
-            long failing = (System.nanoTime() - quorum.sinceNs) / 1_000_000, still = (System.nanoTime() - movedAt) / 1_000_000;
-            boolean moving = still < 2_000 && failing - still > 1_000;
+            long now = System.nanoTime(), failing = (now - quorum.sinceNs) / 1_000_000;
+            boolean moving = now - movedAt < 2_000_000_000L && movedBefore - quorum.sinceNs > 1_000_000_000L; // twice: one broker may just know more than another
             boolean gone = known == null || goneAt == quorum.answers || quorum.failed > 1 && !(moving && port.equals("answers"))
                     || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent")) || quorum.pending != null && port.equals("refuses");
             goneAt = gone ? quorum.answers : -1; // until the quorum answers again
@@ -525,12 +537,14 @@ class WatchIsr implements Callable<Integer> {
             return properties;
         }
 
-        /** An Admin of a cluster of which at least one address accepts a connection, else exit 10 at once. */
+        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 3000));
-            if (nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);
         }
 

@@ -138,8 +138,10 @@ class Cluster implements Callable<Integer> {
                 down(true);
                 deleteData();
             }
-            List<Integer> missing = IDS.stream().filter(id -> process(id).isEmpty()).toList();
-            for (int id : IDS) if (!missing.contains(id)) { requireSameSettings(id); signal(process(id).get(), "CONT"); }
+            Map<Integer, ProcessHandle> running = new TreeMap<>(); // looked at once: a node may be dying just now
+            for (int id : IDS) process(id).ifPresent(p -> running.put(id, p));
+            for (int id : running.keySet()) { requireSameSettings(id); signal(running.get(id), "CONT"); }
+            List<Integer> missing = IDS.stream().filter(id -> !running.containsKey(id)).toList();
             boolean newData = IDS.stream().noneMatch(id -> Files.exists(folder(id).resolve("data/meta.properties")));
             for (int id : missing) requireFreePorts(id);
             warnIfMemoryIsShort(missing.size());

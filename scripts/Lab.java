@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES Cluster.java CreateTopic.java PerfTest.java FindController.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -54,8 +54,6 @@ class Lab implements Callable<Integer> {
     Path out;
     @Option(names = "--keep", description = "Leave the cluster running.")
     boolean keep;
-    @Option(names = "--heap", paramLabel = "SIZE", defaultValue = "512m", description = "Heap of each node (default: ${DEFAULT-VALUE}).")
-    String heap;
     @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
@@ -146,18 +144,17 @@ class Lab implements Callable<Integer> {
     private void bootCluster() throws Exception {
         begin("Boot three nodes", "cluster up --timeouts " + timeouts.name().toLowerCase(Locale.ROOT));
         cluster = new Cluster();
-        cluster.common.configure(cluster, common.out, common.err, "up", "--timeouts", timeouts.name(), "--heap", heap, "--data-dir", dataDir.toAbsolutePath().normalize().toString());
+        cluster.common.configure(cluster, common.out, common.err, "up", "--timeouts", timeouts.name(), "--data-dir", dataDir.toAbsolutePath().normalize().toString());
         cluster.common.listener = this::record;
         up = cluster.up();
         common.bootstrapServer = Cluster.bootstrap();
         say(up.alreadyUp() ? "Found the cluster up; it will be left as it is found." : "Three brokers registered and unfenced after %.1f s.", seconds(up.took()));
-        QuorumInfo quorum;
-        try (Admin admin = common.admin()) { quorum = controller(admin); }
-        say("Active controller: node %d, epoch %d.", quorum.leaderId(), quorum.leaderEpoch());
         watch = new WatchIsr();
         watch.common.configure(watch, quiet(), quiet(), "-b", common.bootstrapServer, "--interval", "100ms");
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
+        WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
+        say("Active controller: node %d, epoch %d.", s.controller(), s.epoch());
         end("Each node is a broker and a controller; the three controllers form a quorum with one of them active. "
                 + "A majority, two of three, must live for anything about the cluster to change.");
     }
@@ -176,7 +173,7 @@ class Lab implements Callable<Integer> {
     }
 
     private void loadTest() throws Exception {
-        String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --producer-props batch.size=16384 acks=1 linger.ms=50";
+        String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --command-property batch.size=16384 acks=1 linger.ms=50";
         begin("Load test", "perf " + command + " --hdr-log perf.hlog");
         PerfTest perf = new PerfTest();
         List<String> args = new ArrayList<>(List.of("-b", common.bootstrapServer, "--hdr-log", out.resolve("perf.hlog").toString()));
@@ -208,7 +205,7 @@ class Lab implements Callable<Integer> {
         int killed = fault.node().id();
         Instant dead = Instant.now();
         WatchIsr.Snapshot s = await("a new controller", x -> x.controller() >= 0 && x.controller() != killed);
-        waited(fault.at(), "New controller: node %d, epoch %d, %s after the kill.", s.controller(), s.epoch());
+        waited(fault.at(), "New controller: node %d, epoch %d, seen %s after the kill.", s.controller(), s.epoch());
         writesFlow(dead);
         waited(fault.at(), "All %d partitions acknowledge again %s after the kill.", producer.partitions());
         WatchIsr.Share t = await("the dead node out of every ISR", x -> x.alive() && !x.brokers().contains(killed) && x.total().inSync() * 3 == x.total().replicas() * 2).total();
@@ -338,14 +335,6 @@ class Lab implements Callable<Integer> {
         return script;
     }
 
-    private QuorumInfo controller(Admin admin) throws Exception {
-        for (long end = System.nanoTime() + PATIENCE.toNanos(); System.nanoTime() < end; Thread.sleep(100)) {
-            Optional<QuorumInfo> quorum = FindController.look(admin, Duration.ofSeconds(2));
-            if (quorum.isPresent()) return quorum.get();
-        }
-        throw new Cluster.Exit(Cluster.NO_CONTROLLER, "no active controller.");
-    }
-
     /** Every look of the watcher that runs beside the whole experiment. */
     private synchronized boolean seen(WatchIsr.Snapshot now) {
         snapshot = now;
@@ -465,15 +454,9 @@ class Lab implements Callable<Integer> {
         json.put("text", ended);
         json.put("tookMs", took.toMillis());
         json.put("waitedForKafkaMs", waiting.toMillis());
-        if (sent != null) {
-            json.put("sent", sent.sent());
-            json.put("indeterminate", sent.indeterminate());
-            json.put("longestGapMs", sent.longestGap().length().toMillis());
-        }
-        if (verdict != null) {
-            json.put("acknowledged", verdict.acknowledged());
-            verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
-        }
+        if (sent != null) json.putAll(Map.of("sent", sent.sent(), "indeterminate", sent.indeterminate(), "longestGapMs", sent.longestGap().length().toMillis()));
+        if (verdict != null) json.put("acknowledged", verdict.acknowledged());
+        if (verdict != null) verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
         List<Map<String, Object>> list = new ArrayList<>();
         for (Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
         json.put("steps", list);

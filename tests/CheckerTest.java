@@ -1,0 +1,250 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.File;
+import java.nio.file.*;
+import java.util.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The delivery check without a cluster: each anomaly of docs/verifier.md is planted and found, each legal case passes. */
+@Order(10)
+class CheckerTest {
+    private final CheckDelivery.Checker checker = new CheckDelivery.Checker();
+
+    private CheckDelivery.Checker.Written written(boolean idempotent) { return checker.add("t", "run", "p", idempotent); }
+
+    /** The log of a partition, from offset 0: keys, with null for an offset that holds no record. All of it is read. */
+    private void log(int partition, String... keys) {
+        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) checker.record(partition, offset, keys[offset], 1);
+        checker.reached(partition, keys.length);
+    }
+
+    /** The verdict, which has these anomalies and no others: name, count, ... */
+    private CheckDelivery.Verdict expect(String verdict, Object... anomalies) {
+        CheckDelivery.Verdict v = checker.verdict();
+        Map<CheckDelivery.Anomaly, Long> wanted = new EnumMap<>(CheckDelivery.Anomaly.class);
+        for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) wanted.put(a, 0L);
+        for (int i = 0; i < anomalies.length; i += 2) wanted.put(CheckDelivery.Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
+        assertEquals(wanted, v.anomalies());
+        assertEquals(verdict, v.verdict());
+        assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
+        return v;
+    }
+
+    @Test void everythingThereIsAPass() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2);
+        log(1, "run/p/1", "run/p/3");
+        log(0, "run/p/2", "run/p/4");
+        var v = expect("pass");
+        assertEquals(List.of(4L, 4L, 0L, 0L), List.of(v.acknowledged(), v.read(), v.other(), v.failed()));
+    }
+
+    @Test void acknowledgedAndNotInTheLogThatWasReadIsLost() {
+        var w = written(true);
+        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1);
+        log(0, "run/p/1", null, "run/p/3");
+        var example = expect("fail", "LOST", 1).examples().get(0);
+        assertEquals(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/2", 2, 0, 1), example);
+    }
+
+    @Test void acknowledgedBeyondWhatWasReachedIsUnseenAndNotLost() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0);
+        w.acknowledged(2, 0, 1);
+        log(0, "run/p/1");
+        expect("incomplete", "UNSEEN", 1);
+    }
+
+    @Test void onePartitionUnseenDoesNotHideALossInAnother() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0);
+        w.acknowledged(2, 1, 7);
+        log(0, (String) null);
+        log(1);
+        expect("fail", "LOST", 1, "UNSEEN", 1);
+    }
+
+    @Test void oneIdentityAtTwoOffsetsIsADuplicate() {
+        written(true).acknowledged(1, 0, 0);
+        log(0, "run/p/1", "run/p/1", "run/p/1");
+        expect("fail", "DUPLICATE", 1);
+    }
+
+    @Test void duplicatesInTwoPartitionsCountToo() {
+        written(true).acknowledged(1, 0, 0);
+        log(0, "run/p/1");
+        log(1, "run/p/1");
+        expect("fail", "DUPLICATE", 1);
+    }
+
+    @Test void duplicatesOfAProducerThatIsNotIdempotentAreOnlyReported() {
+        var w = written(false);
+        w.acknowledged(1, 0, 0);
+        w.acknowledged(1, 0, 1);
+        w.acknowledged(2, 0, 2);
+        log(0, "run/p/1", "run/p/1", "run/p/2");
+        assertEquals(2, expect("pass", "DUPLICATE", 1).acknowledged());
+    }
+
+    @Test void aLaterSequenceAtALowerOffsetIsReordered() {
+        var w = written(true);
+        w.acknowledged(1, 0, 1);
+        w.acknowledged(2, 0, 0);
+        log(0, "run/p/2", "run/p/1");
+        expect("fail", "REORDERED", 1);
+    }
+
+    @Test void reorderingByAProducerThatIsNotIdempotentIsOnlyReported() {
+        var w = written(false);
+        w.acknowledged(1, 0, 1);
+        w.acknowledged(2, 0, 0);
+        log(0, "run/p/2", "run/p/1");
+        expect("pass", "REORDERED", 1);
+    }
+
+    @Test void orderIsOfAPartitionAndOfAProducer() {
+        var p = written(true);
+        var q = checker.add("t", "run", "q", true);
+        p.acknowledged(1, 1, 0);
+        p.acknowledged(2, 0, 0);
+        q.acknowledged(1, 0, 1);
+        log(0, "run/p/2", "run/q/1");
+        log(1, "run/p/1");
+        expect("pass");
+    }
+
+    @Test void anAcknowledgedOffsetWithAnotherRecordIsInconsistent() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0);
+        w.acknowledged(2, 0, 1);
+        log(0, "run/p/1", "other/p/9", "run/p/2");
+        expect("fail", "INCONSISTENT", 1);
+    }
+
+    @Test void aFailedRecordInTheLogIsAnAbortedRead() {
+        var w = written(true);
+        w.failed(1, 1);
+        log(0, "run/p/1");
+        assertEquals(1, expect("fail", "ABORTED_READ", 1).failed());
+    }
+
+    @Test void theFailedAttemptIsToldFromTheOneThatWasWritten() {
+        var w = written(false);
+        w.failed(1, 1);
+        w.acknowledged(1, 0, 0);
+        w.failed(2, 1);
+        w.acknowledged(2, 0, 1);
+        checker.record(0, 0, "run/p/1", 2);
+        checker.record(0, 1, "run/p/2", 1);
+        checker.reached(0, 2);
+        expect("fail", "ABORTED_READ", 1);
+    }
+
+    @Test void anIdentityThatNobodyAttemptedIsAPhantom() {
+        written(true).acknowledged(1, 0, 0);
+        log(0, "run/p/1", "run/p/2", "run/q/1", "run/p/x", "run/p/01", "run/p/0", "run/p/");
+        expect("fail", "PHANTOM", 6);
+    }
+
+    @Test void otherRunsRecordsAreIgnored() {
+        written(true).acknowledged(1, 0, 4);
+        log(0, "run2/p/1", "ru/p/1", "", "run", "run/p/1");
+        checker.record(1, 0, null, 1);
+        assertEquals(5, expect("pass").other());
+    }
+
+    @Test void anIndeterminateRecordMayHaveLandedOrNot() {
+        var w = written(true);
+        w.indeterminate(1);
+        w.indeterminate(2);
+        w.acknowledged(3, 0, 1);
+        log(0, "run/p/1", "run/p/3");
+        var v = expect("pass");
+        assertEquals(List.of(1L, 1L), List.of(v.landed(), v.absent()));
+    }
+
+    @Test void anIndeterminateAttemptThatWasAcknowledgedLaterIsAcknowledged() {
+        var w = written(false);
+        w.indeterminate(1);
+        w.acknowledged(1, 0, 0);
+        log(0, "run/p/1");
+        var v = expect("pass");
+        assertEquals(List.of(1L, 0L, 0L), List.of(v.acknowledged(), v.landed(), v.absent()));
+    }
+
+    @Test void offsetGapsAreLegal() {
+        var w = written(true);
+        w.acknowledged(1, 0, 3);
+        w.acknowledged(2, 0, 7);
+        log(0, null, null, null, "run/p/1", null, null, null, "run/p/2", null);
+        expect("pass");
+    }
+
+    @Test void noMoreThanTenExamplesOfAKindAreKept() {
+        var w = written(true);
+        for (int seq = 1; seq <= 25; seq++) w.acknowledged(seq, 0, seq - 1);
+        log(0, new String[25]);
+        assertEquals(10, expect("fail", "LOST", 25).examples().size());
+    }
+
+    // ---- Ledgers ----
+
+    @TempDir Path folder;
+    private static final String HEAD = "{'ledger':1,'run':'run','producer':'p','topic':'t','acks':'all','idempotent':true,'mode':'resilient','startOffsets':[0,5]}",
+            ACK = "{'seq':1,'attempt':1,'outcome':'acknowledged','partition':0,'offset':0}", UNKNOWN = "{'seq':2,'attempt':1,'outcome':'indeterminate','error':'x'}",
+            FAILED = "{'seq':3,'attempt':1,'outcome':'failed','error':'x'}", END = "{'end':true,'sent':3,'acknowledged':1,'failed':1,'indeterminate':1}";
+
+    private File ledger(String... lines) throws Exception {
+        Path file = Files.createTempFile(folder, "ledger", ".jsonl");
+        return Files.writeString(file, String.join("\n", lines).replace('\'', '"')).toFile();
+    }
+
+    private void load(String... lines) throws Exception { CheckDelivery.load(ledger(lines), checker); }
+
+    @Test void aWholeLedgerIsReadAsItIs() throws Exception {
+        load(HEAD, ACK, UNKNOWN, FAILED, END);
+        assertEquals(List.of(0L, 5L), List.of(checker.startOf(0), checker.startOf(1)));
+        log(0, "run/p/1");
+        var v = expect("pass");
+        assertEquals(List.of(1L, 1L, 0L, 1L), List.of(v.acknowledged(), v.failed(), v.landed(), v.absent()));
+    }
+
+    @Test void aLedgerWithoutItsEndIsIncompleteAndNeverAPass() throws Exception {
+        load(HEAD, ACK);
+        log(0, "run/p/1", "run/p/2");
+        var v = expect("incomplete"); // 2 may have been sent: not a phantom
+        assertEquals(1, v.unknown());
+        assertTrue(v.incomplete().get(0).contains("no end"), v.incomplete().toString());
+    }
+
+    @Test void whatATruncatedLedgerSaysStillHolds() throws Exception {
+        load(HEAD, ACK, FAILED);
+        log(0, (String) null);
+        expect("fail", "LOST", 1);
+    }
+
+    @Test void aLedgerThatLacksLinesInTheMiddleIsIncomplete() throws Exception {
+        load(HEAD, ACK, FAILED, END);
+        log(0, "run/p/1");
+        assertTrue(expect("incomplete").incomplete().get(0).contains("2 of 3 outcomes"));
+    }
+
+    @Test void damagedLinesMakeItIncomplete() throws Exception {
+        load(HEAD, ACK, "{'seq':2,'attem", "{'seq':3,'outcome':'perhaps'}", END);
+        log(0, "run/p/1");
+        assertTrue(expect("incomplete").incomplete().get(0).contains("2 damaged lines"));
+    }
+
+    @Test void whatIsNoLedgerIsRefused() throws Exception {
+        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':2"))) assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(head)).code, head);
+        TestCluster.Run missing = TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString());
+        assertEquals(2, missing.code(), missing.toString());
+    }
+
+    @Test void twoTopicsOrTheSameProducerTwiceAreRefused() throws Exception {
+        load(HEAD, END);
+        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD, END)).code);
+        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
+    }
+}

@@ -1,0 +1,136 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.net.*;
+import java.nio.file.*;
+import java.util.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
+import org.junit.jupiter.api.*;
+
+/** cluster: up, down, status, logs. After the others, because the second half of it needs the ports of the shared cluster. */
+@Order(80)
+class ClusterTest {
+    private static TestCluster.Run cluster(Object dataDir, String... args) {
+        List<String> all = new ArrayList<>(List.of(args));
+        all.addAll(List.of("--data-dir", dataDir.toString()));
+        return TestCluster.run(Cluster::run, all.toArray(String[]::new));
+    }
+
+    private static Set<Integer> registered() throws Exception {
+        try (Admin admin = TestCluster.admin()) { return new TreeSet<>(admin.describeCluster().nodes().get().stream().map(Node::id).toList()); }
+    }
+
+    @Test @Order(1) void threeBrokersAreRegisteredAndStatusSaysSo() throws Exception {
+        TestCluster.healthy();
+        assertEquals(Set.of(1, 2, 3), registered());
+        try (Admin admin = TestCluster.admin()) {
+            assertEquals(Set.of(1, 2, 3), Set.copyOf(admin.describeMetadataQuorum().quorumInfo().get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).toList()));
+        }
+        TestCluster.Run status = cluster(TestCluster.DATA, "status");
+        assertEquals(0, status.code(), status.toString());
+        for (int id : Cluster.IDS) assertTrue(status.out().lines().anyMatch(l -> l.matches(Cluster.name(id) + " +" + id + " +\\d+ +up +" + Cluster.port(id) + " .*")), status.out());
+        assertEquals(List.of("up", "up", "up"), cluster(TestCluster.DATA, "status", "--json").events().stream().map(e -> e.get("state")).toList());
+    }
+
+    @Test @Order(2) void aSecondUpChangesNothing() throws Exception {
+        TestCluster.healthy();
+        Map<Integer, Object> pids = TestCluster.pids();
+        TestCluster.Run up = cluster(TestCluster.DATA, "up");
+        assertEquals(0, up.code(), up.toString());
+        assertEquals("Already up: " + Cluster.bootstrap() + "\n", up.out());
+        assertEquals(pids, TestCluster.pids());
+        TestCluster.Run other = cluster(TestCluster.DATA, "up", "--timeouts", "default");
+        assertEquals(12, other.code(), other.toString());
+        assertEquals(pids, TestCluster.pids());
+    }
+
+    @Test @Order(3) void upStartsAKilledNodeAgain() throws Exception {
+        TestCluster.healthy();
+        Map<Integer, Object> pids = TestCluster.pids();
+        assertEquals(0, TestCluster.killNode("2").code());
+        assertTrue(TestCluster.isFree(29292) && TestCluster.isFree(29293), "killed, and the ports are still taken");
+        TestCluster.Run status = cluster(TestCluster.DATA, "status");
+        assertEquals(10, status.code(), status.toString());
+        assertTrue(status.out().lines().anyMatch(l -> l.startsWith("kafka02") && l.contains("down") && l.contains("fault: kill")), status.out());
+        TestCluster.Run up = cluster(TestCluster.DATA, "up", "--timeouts", "fast");
+        assertEquals(0, up.code(), up.toString());
+        assertTrue(up.out().startsWith("Up in "), up.out());
+        assertEquals(Set.of(1, 2, 3), registered());
+        Map<Integer, Object> after = TestCluster.pids();
+        assertEquals(List.of(pids.get(1), pids.get(3)), List.of(after.get(1), after.get(3)));
+        assertNotEquals(pids.get(2), after.get(2));
+    }
+
+    @Test @Order(4) void logsPrintsTheLastLines() throws Exception {
+        TestCluster.healthy();
+        TestCluster.Run logs = cluster(TestCluster.DATA, "logs", "kafka01", "-n", "5");
+        assertEquals(0, logs.code(), logs.toString());
+        assertEquals(5, logs.out().lines().count(), logs.out());
+        assertTrue(TestCluster.log(1).contains(logs.out()), logs.out());
+        assertEquals(2, cluster(TestCluster.DATA, "logs", "kafka04").code());
+        assertEquals(2, cluster(TestCluster.DATA, "logs").code());
+    }
+
+    // ---- With the shared cluster down ----
+
+    @Test @Order(5) void downEndsAllThree() throws Exception {
+        TestCluster.healthy();
+        TestCluster.Run down = cluster(TestCluster.DATA, "down");
+        assertEquals(0, down.code(), down.toString());
+        assertTrue(down.out().startsWith("Down: 3 nodes ended"), down.out());
+        assertEquals(List.of(), TestCluster.processesOf(Path.of(TestCluster.DATA)));
+        for (int port : TestCluster.ports()) assertTrue(TestCluster.isFree(port), "port " + port);
+        assertEquals(10, cluster(TestCluster.DATA, "status").code());
+        assertEquals("Nothing was running.\n", cluster(TestCluster.DATA, "down").out());
+        TestCluster.Run none = TestCluster.run(FindController::run, "--timeout", "5s");
+        assertEquals(10, none.code(), none.toString());
+        assertEquals(1, none.err().lines().count(), none.err());
+    }
+
+    @Test @Order(6) void aTakenPortIsNamedWithItsProcess() throws Exception {
+        TestCluster.down();
+        Path data = TestCluster.HOME.resolve("taken");
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress("127.0.0.1", 29292));
+            TestCluster.Run up = cluster(data, "up");
+            assertEquals(1, up.code(), up.toString());
+            assertTrue(up.err().startsWith("Port 29292 of kafka02 is taken by process " + ProcessHandle.current().pid() + " ("), up.err());
+            assertEquals(1, up.err().lines().count(), up.err());
+        }
+        assertEquals(List.of(), TestCluster.processesOf(data));
+    }
+
+    @Test @Order(7) void dataOfTwoClustersIsRefused() throws Exception {
+        TestCluster.down();
+        Path data = TestCluster.HOME.resolve("mixed");
+        for (int id : List.of(1, 2)) Files.writeString(Files.createDirectories(data.resolve(Cluster.name(id)).resolve("data")).resolve("meta.properties"), "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
+        TestCluster.Run up = cluster(data, "up");
+        assertEquals(1, up.code(), up.toString());
+        assertTrue(up.err().contains("is of different clusters {cluster1=[kafka01], cluster2=[kafka02]}") && up.err().contains("--fresh"), up.err());
+        assertEquals(List.of(), TestCluster.processesOf(data));
+    }
+
+    @Test @Order(8) void whatAKilledUpLeftBehindIsEndedByDown() throws Exception {
+        TestCluster.down();
+        Path data = TestCluster.HOME.resolve("interrupted");
+        TestCluster.Child up = TestCluster.child(Cluster.class, "up", "--data-dir", data.toString());
+        TestCluster.await("a node's process", () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
+        assertTrue(up.process().isAlive(), up.text());
+        up.process().destroyForcibly().waitFor();
+        assertFalse(TestCluster.processesOf(data).isEmpty());
+        TestCluster.Run down = cluster(data, "down");
+        assertEquals(0, down.code(), down.toString());
+        assertTrue(down.out().startsWith("Down: "), down.out());
+        assertEquals(List.of(), TestCluster.processesOf(data));
+    }
+
+    @Test @Order(9) void ctrlCWhileStartingEndsWhatWasStarted() throws Exception {
+        TestCluster.down();
+        Path data = TestCluster.HOME.resolve("interrupted");
+        TestCluster.Child up = TestCluster.child(Cluster.class, "up", "--data-dir", data.toString());
+        TestCluster.await("a node's process", () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
+        assertEquals(130, up.interrupt(), up.text());
+        TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
+    }
+}

@@ -1,0 +1,74 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.nio.file.*;
+import java.util.*;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.*;
+
+/** The whole experiment. Last, because it takes the ports of the shared cluster. */
+@Order(90)
+class LabTest {
+    private final Path data = TestCluster.HOME.resolve("lab"), out = TestCluster.HOME.resolve("run");
+    private final String[] args = {"--timeouts", "fast", "--records", "2000", "--rate", "50", "--observe", "1s", "--out", out.toString(), "--data-dir", data.toString()};
+
+    @BeforeEach void portsAreFree() throws Exception { TestCluster.down(); }
+
+    @AfterEach void runIsOver() throws Exception {
+        if (Files.exists(out)) Files.move(out, TestCluster.HOME.resolve("run" + System.nanoTime()));
+    }
+
+    @Test @Order(1) void theLabEndsWithATrueVerdict() throws Exception {
+        TestCluster.Run run = TestCluster.run(Lab::run, args);
+        assertEquals(0, run.code(), run.toString());
+        String verdictLine = run.out().lines().reduce((a, b) -> b).orElse("");
+        assertTrue(verdictLine.startsWith("PASS: "), run.out());
+
+        for (String file : List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md"))
+            assertTrue(Files.size(out.resolve(file)) > 0, file);
+        Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
+        assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
+        assertEquals(verdict.get("acknowledged"), verdict.get("sent"), "no send failed: " + verdict);
+        assertTrue((int) verdict.get("acknowledged") > 100, verdict.toString());
+        assertEquals(10, ((List<?>) verdict.get("steps")).size());
+
+        String notebook = Files.readString(out.resolve("notebook.md"));
+        assertEquals(10, notebook.lines().filter(l -> l.startsWith("## ")).count());
+        for (int step = 1; step <= 10; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
+        assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
+        assertFalse(notebook.contains("did not end"));
+
+        List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
+        assertEquals(2, TestCluster.ofType(events, "fault").size());
+        assertEquals(2, TestCluster.ofType(events, "restored").size());
+        assertEquals(20, TestCluster.ofType(events, "phase").size(), "ten steps begin and end");
+        assertEquals(verdict.get("acknowledged"), TestCluster.ofType(events, "ack").size());
+        assertTrue(TestCluster.ofType(events, "isr").stream().anyMatch(e -> e.get("frozenSince") != null), "the watcher saw the quorum lost");
+        Map<String, Object> last = TestCluster.ofType(events, "isr").stream().reduce((a, b) -> b).orElseThrow();
+        assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
+        assertEquals(0, TestCluster.ofType(events, "send-error").size());
+        nothingIsLeft();
+    }
+
+    @Test @Order(2) void ctrlCInTheMiddleLeavesNoProcessAndANotebook() throws Exception {
+        TestCluster.Child child = TestCluster.child(Lab.class, args);
+        Path events = out.resolve("events.jsonl");
+        TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
+        assertTrue(child.process().isAlive(), child.text());
+        assertEquals(130, child.interrupt(), child.text());
+        String notebook = Files.readString(out.resolve("notebook.md"));
+        assertTrue(notebook.contains("INTERRUPTED"), notebook);
+        assertTrue(notebook.contains("This step did not end."), notebook);
+        assertEquals("incomplete", JSON.std.mapFrom(out.resolve("verdict.json").toFile()).get("verdict"));
+        TestCluster.events(Files.readAllLines(events));
+        nothingIsLeft();
+    }
+
+    private void nothingIsLeft() throws Exception {
+        assertEquals(List.of(), TestCluster.processesOf(data));
+        for (int id : Cluster.IDS) assertFalse(KillNode.Common.connects("127.0.0.1", Cluster.port(id), 200), "node " + id + " still serves");
+        try (Stream<Path> files = Files.exists(data) ? Files.list(data) : Stream.empty()) {
+            assertEquals(List.of(), files.filter(f -> Files.isDirectory(f)).toList(), "the data is deleted");
+        }
+    }
+}

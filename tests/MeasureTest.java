@@ -1,0 +1,105 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.time.Duration;
+import java.util.*;
+import org.HdrHistogram.Histogram;
+import org.apache.kafka.common.errors.*;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.junit.jupiter.api.*;
+import picocli.CommandLine.TypeConversionException;
+
+/** What the scripts compute without a cluster: how a send ended, gaps between acknowledgements, percentiles, durations. */
+@Order(11)
+class MeasureTest {
+    private static void outcome(ResilientProducer.Outcome wanted, Throwable error, boolean insideSend, boolean retried) {
+        assertEquals(wanted, ResilientProducer.classify(-1, error, insideSend, retried), () -> error + (insideSend ? " from send()" : " in the callback") + (retried ? " after a retry" : ""));
+    }
+
+    @Test void onlyWhatWasCertainlyNotWrittenHasFailed() {
+        ResilientProducer.Outcome failed = ResilientProducer.Outcome.failed, indeterminate = ResilientProducer.Outcome.indeterminate;
+        assertEquals(ResilientProducer.Outcome.acknowledged, ResilientProducer.classify(0, null, false, true));
+        outcome(indeterminate, null, false, false); // acks=0
+        for (Exception e : List.of(new TimeoutException(), new RecordTooLargeException(), new SerializationException(), new InvalidTopicException("?"))) {
+            outcome(failed, e, true, false);
+            outcome(indeterminate, e, false, false);
+        }
+        outcome(failed, new TopicAuthorizationException("t"), true, false);
+        outcome(failed, new TopicAuthorizationException("t"), false, false);
+        outcome(indeterminate, new TopicAuthorizationException("t"), false, true);
+        for (Exception e : List.of(new NotLeaderOrFollowerException(), new NotEnoughReplicasAfterAppendException(""), new DisconnectException(), new InvalidProducerEpochException("")))
+            for (boolean insideSend : List.of(false, true)) outcome(indeterminate, e, insideSend, true);
+    }
+
+    private static ResilientProducer.Gaps.Span span(int partition, long from, long to) { return new ResilientProducer.Gaps.Span(partition, from, to); }
+
+    @Test void gapsAreBetweenAcknowledgementsAndForAPartitionWhileAMessageWaits() {
+        var gaps = new ResilientProducer.Gaps(2);
+        gaps.sent(0, 0);
+        assertEquals(List.of(), gaps.acknowledged(0, 10), "nothing is known before the first acknowledgement");
+        assertEquals(List.of(), gaps.longest());
+        gaps.sent(1, 20);
+        assertEquals(List.of(span(-1, 10, 50), span(1, 20, 50)), gaps.acknowledged(1, 50));
+        gaps.sent(0, 1000);
+        assertEquals(List.of(span(-1, 50, 1005), span(0, 1000, 1005)), gaps.acknowledged(0, 1005), "partition 0 had nothing to acknowledge until 1000");
+        assertEquals(List.of(span(0, 1000, 1005), span(1, 20, 50), span(-1, 50, 1005)), gaps.longest());
+        assertEquals(List.of(), gaps.end(9999), "no message waits");
+    }
+
+    @Test void anOutageOfOnePartitionShowsWhileAnotherGoesOn() {
+        var gaps = new ResilientProducer.Gaps(2);
+        gaps.sent(0, 0);
+        gaps.acknowledged(0, 1);
+        for (int t = 10; t < 100; t += 10) {
+            gaps.sent(0, t);
+            gaps.sent(1, t);
+            gaps.acknowledged(0, t + 1);
+        }
+        assertEquals(List.of(span(-1, 91, 100), span(1, 10, 100)), gaps.acknowledged(1, 100));
+        assertEquals(List.of(span(-1, 100, 300), span(1, 100, 300)), gaps.end(300), "its other messages wait on");
+    }
+
+    @Test void aSendThatEndedWithoutAcknowledgementLeavesThePartitionWaiting() {
+        var gaps = new ResilientProducer.Gaps(1);
+        gaps.sent(0, 0);
+        gaps.acknowledged(0, 1);
+        gaps.sent(0, 10);
+        gaps.unresolved(0);
+        gaps.sent(0, 500);
+        assertEquals(List.of(span(-1, 1, 600), span(0, 10, 600)), gaps.acknowledged(0, 600));
+    }
+
+    @Test void percentilesAreOfAllRecordsAndLinesHaveThePointInAnyLocale() {
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.GERMANY);
+        try {
+            Histogram us = new Histogram(1, 3_600_000_000L, 3);
+            for (int ms = 1; ms <= 1000; ms++) us.recordValue(ms * 1000L);
+            PerfTest.Summary s = PerfTest.Summary.of(us, 1000L * 1_048_576, 2_000_000_000L, 3, false, null, null);
+            assertEquals(1000, s.records());
+            assertEquals(500, s.p50Ms(), 0.5);
+            assertEquals(950, s.p95Ms(), 0.95);
+            assertEquals(990, s.p99Ms(), 0.99);
+            assertEquals(999, s.p999Ms(), 1);
+            assertEquals(500.5, s.avgMs(), 0.5);
+            assertEquals(1000, s.maxMs(), 1);
+            String line = s.line("");
+            assertTrue(line.startsWith("1000 records sent, 500.000000 records/sec (500.00 MB/sec), 500."), line);
+            assertTrue(line.matches(PerfRunTest.SUMMARY), line);
+            assertTrue(line.endsWith("500 ms 50th, 950 ms 95th, 990 ms 99th, 999 ms 99.9th."), line);
+            assertTrue(s.line(" steady state").startsWith("1000 steady state records sent, "));
+            assertEquals(3, s.failed());
+        } finally { Locale.setDefault(before); }
+    }
+
+    @Test void durationsAreReadInTheirUnits() {
+        Map.of("500ms", 500L, "30s", 30_000L, "2m", 120_000L, "1h", 3_600_000L, "7", 7_000L, "1.5s", 1_500L, "0.25m", 15_000L, " 2s ", 2_000L)
+                .forEach((text, ms) -> assertEquals(Duration.ofMillis(ms), KillNode.Common.duration(text), text));
+        for (String bad : List.of("", "s", "-1s", "5 s", "1d", "1,5s", "ten")) assertThrows(TypeConversionException.class, () -> KillNode.Common.duration(bad), bad);
+    }
+
+    @Test void aBadDurationIsWrongUsageInOneSentence() {
+        TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--for", "soon");
+        assertEquals(2, run.code());
+        assertTrue(run.err().contains("soon") && run.err().lines().count() == 1, run.err());
+    }
+}

@@ -1,0 +1,218 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.Duration;
+import java.util.*;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.*;
+import org.opentest4j.TestAbortedException;
+
+/**
+ * The embedded cluster that the integration tests share, in a folder of its own that a run of the tests makes and deletes; and what
+ * they need around it: scripts run in this JVM or in a child, conditions awaited, events read.
+ *
+ * <p>The cluster starts when the first test asks for it to be {@link #healthy()}, is mended by the same call, and ends with the JVM.
+ */
+class TestCluster {
+    private static final String MARK = "-Dkraft-lab.node=";
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static volatile boolean ending;
+    private static boolean ours;
+    private static int children;
+
+    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and other data folders beside it use the same class archive. */
+    static final Path HOME = home();
+    static final String DATA = HOME.resolve("cluster").toString();
+
+    private static Path home() {
+        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is there
+        try {
+            Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
+            Runtime.getRuntime().addShutdownHook(new Thread(TestCluster::end));
+            return home;
+        } catch (IOException e) { throw new UncheckedIOException(e); }
+    }
+
+    /** All three nodes are up, and every replica is in sync. Aborts the test when others have the ports; where CI is set, that fails. */
+    static synchronized void healthy() throws Exception {
+        requirePorts();
+        Run up = run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", DATA);
+        assertEquals(0, up.code, up.err);
+        awaitInSync();
+    }
+
+    static void awaitInSync() throws Exception {
+        WatchIsr watch = new WatchIsr();
+        watch.common.configure(watch, quiet(), quiet(), "--interval", "100ms", "--internal", "-b", Cluster.bootstrap());
+        watch.await(WatchIsr.Until.IN_SYNC, PATIENCE);
+    }
+
+    /** Ends the shared cluster, for tests that need its ports; its data stays. */
+    static synchronized void down() throws Exception {
+        requirePorts();
+        Cluster cluster = new Cluster();
+        cluster.common.configure(cluster, quiet(), quiet(), "down", "--data-dir", DATA);
+        cluster.down(true);
+        for (int port : ports()) assertTrue(isFree(port), "cluster down came back while port " + port + " was still taken");
+    }
+
+    private static void requirePorts() {
+        if (ending) throw new TestAbortedException("The tests are being ended.");
+        for (int port : ours ? List.<Integer>of() : ports()) {
+            if (isFree(port)) continue;
+            String reason = "Port " + port + " is taken by " + Cluster.listener(port) + ": end it (cluster down) and the tests on a real cluster will run.";
+            if (System.getenv("CI") != null) fail(reason);
+            throw new TestAbortedException(reason);
+        }
+        ours = true;
+    }
+
+    static List<Integer> ports() { return Cluster.IDS.stream().flatMap(id -> Stream.of(Cluster.port(id), Cluster.controllerPort(id))).toList(); }
+
+    static boolean isFree(int port) {
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress("127.0.0.1", port));
+            return true;
+        } catch (IOException taken) { return false; }
+    }
+
+    // ---- Scripts ----
+
+    interface Script { int run(PrintWriter out, PrintWriter err, String... args); }
+
+    record Run(int code, String out, String err) {
+        /** stdout of --json, each line checked against docs/events.md. */
+        List<Map<String, Object>> events() throws Exception { return TestCluster.events(out.lines().toList()); }
+        @Override public String toString() { return "exit " + code + "\nstdout: " + out + "\nstderr: " + err; }
+    }
+
+    /** Runs a script in this JVM. */
+    static Run run(Script script, String... args) {
+        StringWriter out = new StringWriter(), err = new StringWriter();
+        int code = script.run(new PrintWriter(out), new PrintWriter(err), args);
+        return new Run(code, out.toString(), err.toString());
+    }
+
+    /** kill-node on the shared cluster. */
+    static Run killNode(String... args) { return run(KillNode::run, with(args, "--data-dir", DATA)); }
+    static Run startNode(String... args) { return killNode(with(args, "--restore")); }
+
+    private static String[] with(String[] args, String... more) {
+        return Stream.concat(Stream.of(args), Stream.of(more)).toArray(String[]::new);
+    }
+
+    /** A script in a JVM of its own, to be interrupted or killed. */
+    record Child(Process process, Path out) {
+        String text() throws IOException { return Files.readString(out); }
+
+        /** Ctrl-C. @return the exit code */
+        int interrupt() throws Exception {
+            new ProcessBuilder("kill", "-INT", "" + process.pid()).start().waitFor();
+            return awaitExit();
+        }
+
+        int awaitExit() throws Exception {
+            if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) fail("Still running after " + PATIENCE + ":\n" + text());
+            return process.exitValue();
+        }
+    }
+
+    static Child child(Class<?> script, String... args) throws Exception {
+        List<String> command = new ArrayList<>();
+        // A shell that starts tests in the background has them ignore SIGINT, and so would the child.
+        if (new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0) command.addAll(List.of("env", "--default-signal=INT"));
+        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+                "-cp", System.getProperty("java.class.path"), script.getName()));
+        command.addAll(List.of(args));
+        Path out = HOME.resolve("child" + ++children + ".out");
+        return new Child(new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
+    }
+
+    // ---- What tests look at ----
+
+    static Admin admin() { return Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap())); }
+
+    /** Returns when the condition holds, and fails when it does not within a minute. */
+    static void await(String what, Callable<Boolean> condition) throws Exception {
+        for (long deadline = System.nanoTime() + PATIENCE.toNanos(); !condition.call(); Thread.sleep(20))
+            if (System.nanoTime() > deadline) fail("Not within " + PATIENCE.toSeconds() + " s: " + what);
+    }
+
+    static List<Map<String, Object>> events(List<String> lines) throws Exception {
+        List<Map<String, Object>> events = new ArrayList<>();
+        for (String line : lines) {
+            events.add(JSON.std.mapFrom(line));
+            ContractTest.Schema.validate(events.get(events.size() - 1));
+        }
+        return events;
+    }
+
+    static List<Map<String, Object>> ofType(List<Map<String, Object>> events, String type) {
+        return events.stream().filter(e -> type.equals(e.get("type"))).toList();
+    }
+
+    static void createTopic(String topic, String... options) {
+        Run create = run(CreateTopic::run, with(options, topic));
+        assertEquals(0, create.code, create.err);
+    }
+
+    /** The active controller, by the metadata quorum. */
+    static int controller() throws Exception {
+        try (Admin admin = admin()) { return admin.describeMetadataQuorum().quorumInfo().get().leaderId(); }
+    }
+
+    /** A node that is not the active controller. */
+    static int follower() throws Exception { return controller() % 3 + 1; }
+
+    static Path nodeFile(int id) { return Path.of(DATA, Cluster.name(id), "node.json"); }
+    static Map<String, Object> node(int id) throws IOException { return JSON.std.mapFrom(nodeFile(id).toFile()); }
+
+    /** Whether the node's process lives. A zombie, which its parent has not reaped yet, does not. */
+    static boolean runs(int id) throws IOException {
+        long pid = ((Number) node(id).get("pid")).longValue();
+        if (!ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) return false;
+        try { return !Files.readString(Path.of("/proc/" + pid + "/stat")).matches("(?s).*\\) Z .*"); }
+        catch (IOException gone) { return ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false); }
+    }
+
+    static String log(int id) throws IOException { return Files.readString(Path.of(DATA, Cluster.name(id), "server.log")); }
+
+    /** The process ids of the nodes by node. */
+    static Map<Integer, Object> pids() throws IOException {
+        Map<Integer, Object> pids = new TreeMap<>();
+        for (int id : Cluster.IDS) pids.put(id, node(id).get("pid"));
+        return pids;
+    }
+
+    /** The processes of nodes whose data is in a folder, whether their node.json says so or not. */
+    static List<ProcessHandle> processesOf(Path dataDir) {
+        return ProcessHandle.allProcesses().filter(p -> p.info().arguments().map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator))).orElse(false)).toList();
+    }
+
+    static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
+
+    // ---- The end ----
+
+    /** Ends every process of this run. A script that Ctrl-C interrupts may just be starting a node again, hence a second look. */
+    private static void end() {
+        ending = true;
+        try {
+            for (int quiet = 0; quiet < 2; ) {
+                List<ProcessHandle> left = Stream.concat(ProcessHandle.current().descendants(), processesOf(HOME).stream()).distinct().toList();
+                left.forEach(ProcessHandle::destroyForcibly);
+                for (ProcessHandle p : left) p.onExit().get(10, TimeUnit.SECONDS);
+                quiet = left.isEmpty() ? quiet + 1 : 0;
+                if (quiet < 2) Thread.sleep(100);
+            }
+        } catch (Exception e) { System.err.println("Not all processes of the tests could be ended: " + e); }
+        try (Stream<Path> files = Files.walk(HOME)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
+        } catch (IOException | UncheckedIOException e) { System.err.println("The tests' folder " + HOME + " could not be deleted: " + e.getMessage()); }
+    }
+}

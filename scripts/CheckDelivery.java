@@ -343,6 +343,8 @@ class CheckDelivery implements Callable<Integer> {
             private boolean truncated;
             private final BitSet attempted = new BitSet(), acknowledged = new BitSet(), indeterminate = new BitSet(), failedFirst = new BitSet();
             private final BitSet read = new BitSet(), readTwice = new BitSet();
+            /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
+            private final BitSet atGap = new BitSet(), atOffset = new BitSet();
             private final Set<Long> failedAgain = new HashSet<>();
             private final List<Acks> acks = new ArrayList<>();
 
@@ -388,9 +390,11 @@ class CheckDelivery implements Callable<Integer> {
             /** The reader passes an offset at which it found this sequence of this producer, or -1 for another record. */
             private void passed(int partition, long offset, int seq) {
                 Acks a = acks(partition);
-                for (; a.next < a.size && a.offsets[a.next] <= offset; a.next++)
-                    if (a.offsets[a.next] == offset && a.seqs[a.next] != seq)
-                        found(Anomaly.INCONSISTENT, true, prefix + a.seqs[a.next], a.seqs[a.next], partition, offset);
+                for (; a.next < a.size && a.offsets[a.next] <= offset; a.next++) {
+                    if (a.offsets[a.next] < offset) atGap.set(a.seqs[a.next]);
+                    else if (a.seqs[a.next] == seq) atOffset.set(seq);
+                    else found(Anomaly.INCONSISTENT, true, prefix + a.seqs[a.next], a.seqs[a.next], partition, offset);
+                }
             }
 
             private void record(int seq, int attempt, int partition, long offset) {
@@ -411,12 +415,18 @@ class CheckDelivery implements Callable<Integer> {
 
             /** Acknowledged and nowhere in what was read: unseen while one of its offsets was not reached, else lost. */
             private void missing() {
+                for (int p = 0; p < acks.size(); p++)
+                    for (int i = acks.get(p).next; i < acks.get(p).size; i++) if (acks.get(p).offsets[i] < position(p)) atGap.set(acks.get(p).seqs[i]);
                 BitSet counted = new BitSet();
                 for (Anomaly anomaly : List.of(Anomaly.UNSEEN, Anomaly.LOST))
                     for (int p = 0; p < acks.size(); p++)
                         for (int i = 0; i < acks.get(p).size; i++) {
                             int seq = acks.get(p).seqs[i];
                             long offset = acks.get(p).offsets[i];
+                            if (read.get(seq) && atGap.get(seq) && !atOffset.get(seq) && !counted.get(seq)) {
+                                counted.set(seq);
+                                found(Anomaly.INCONSISTENT, true, prefix + seq, seq, p, offset);
+                            }
                             if (read.get(seq) || counted.get(seq) || anomaly == Anomaly.UNSEEN && offset < position(p)) continue;
                             counted.set(seq);
                             found(anomaly, anomaly == Anomaly.LOST, prefix + seq, seq, p, offset);
@@ -574,8 +584,8 @@ class CheckDelivery implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -65,6 +65,8 @@ class Cluster implements Callable<Integer> {
     static final String KAFKA = "4.4.0";
     /** Marks a node's process, so that down finds one whose node.json was never written. */
     private static final String MARK = "-Dkraft-lab.node=";
+    /** Marks a folder that kraft-lab made, and may delete. */
+    private static final String OWN = ".kraft-lab-node";
 
     @Parameters(index = "0", paramLabel = "up|down|status|logs", description = "What to do.")
     Action action;
@@ -86,8 +88,8 @@ class Cluster implements Callable<Integer> {
 
     @Mixin Common common = new Common();
 
-    /** @param alreadyUp nothing had to be started  @param newData the cluster was made by this call, with empty storage */
-    public record Up(boolean alreadyUp, boolean newData, Duration took) { }
+    /** @param alreadyUp nothing had to be started  @param ranBefore some node ran before  @param newData all storage was made by this call */
+    public record Up(boolean alreadyUp, boolean ranBefore, boolean newData, Duration took) { }
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -101,7 +103,6 @@ class Cluster implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        dataDir = dataDir.toAbsolutePath().normalize();
         switch (action) {
             case up -> {
                 Up up = up();
@@ -131,11 +132,13 @@ class Cluster implements Callable<Integer> {
     /** Starts what does not run, and returns when three brokers are registered and unfenced. What it started ends again if it cannot. */
     public Up up() throws Exception {
         long began = System.nanoTime();
+        settleDataDir();
         try { Files.createDirectories(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + e.getMessage() + "; name another with --data-dir."); }
         try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
              FileLock lock = channel.lock()) {
             if (fresh) {
                 down(true);
+                for (int id : IDS) requireFreePorts(id);
                 deleteData();
             }
             Map<Integer, ProcessHandle> running = new TreeMap<>(); // looked at once: a node may be dying just now
@@ -151,7 +154,7 @@ class Cluster implements Callable<Integer> {
                 if (!missing.isEmpty()) {
                     List<String> jvm = jvmOptions();
                     String clusterId = clusterId();
-                    for (int id : missing) started.add(start(id, clusterId, jvm));
+                    for (int id : missing) start(id, clusterId, jvm, started);
                 }
                 awaitUnfenced(missing, started);
                 for (int id : IDS) forgetFault(id);
@@ -160,13 +163,16 @@ class Cluster implements Callable<Integer> {
                 if (!up) started.forEach(Process::destroyForcibly);
             }
             common.emit("node", "node", IDS, "state", "up");
-            return new Up(missing.isEmpty(), newData, Duration.ofNanos(System.nanoTime() - began));
+            return new Up(missing.isEmpty(), !running.isEmpty(), newData, Duration.ofNanos(System.nanoTime() - began));
         }
     }
 
-    private Process start(int id, String clusterId, List<String> jvm) throws Exception {
+    private void start(int id, String clusterId, List<String> jvm, List<Process> started) throws Exception {
         Path folder = folder(id), data = folder.resolve("data"), properties = folder.resolve("server.properties"), log = folder.resolve("server.log");
+        requireOwnFolder(folder);
         Files.createDirectories(data);
+        Files.writeString(folder.resolve(OWN), "A node of kraft-lab; cluster up --fresh deletes this folder.\n");
+        if (Files.exists(log)) Files.move(log, folder.resolve("server.log.1"), StandardCopyOption.REPLACE_EXISTING);
         Files.writeString(properties, serverProperties(id, data));
         if (!Files.exists(data.resolve("meta.properties"))) format(id, clusterId, data);
         List<String> command = new ArrayList<>();
@@ -176,6 +182,7 @@ class Cluster implements Callable<Integer> {
         command.addAll(List.of(MARK + folder, "kafka.Kafka", properties.toString()));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile())).start();
+        started.add(process);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("id", id);
         json.put("name", name(id));
@@ -188,7 +195,19 @@ class Cluster implements Callable<Integer> {
         json.put("timeouts", timeouts.name().toLowerCase(Locale.ROOT));
         json.put("fault", null);
         write(id, json);
-        return process;
+    }
+
+    /** A folder of that name may be somebody else's: then nothing in it is written or deleted. */
+    private static void requireOwnFolder(Path folder) throws IOException {
+        if (!Files.exists(folder) || Files.exists(folder.resolve(OWN))) return;
+        try (Stream<Path> files = Files.list(folder)) {
+            if (files.findAny().isPresent()) throw new Exit(REFUSED, "The folder " + folder + " was not made by kraft-lab: name another with --data-dir.");
+        }
+    }
+
+    private void settleDataDir() {
+        if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
+        dataDir = dataDir.toAbsolutePath().normalize();
     }
 
     private String serverProperties(int id, Path data) {
@@ -246,8 +265,9 @@ class Cluster implements Callable<Integer> {
     /** java and its options up to the class path: light compiler and collector, and the class archive if it can be had. */
     private List<String> jvmOptions() throws Exception {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        Path cache = dataDir.resolveSibling("cache");
-        Files.createDirectories(cache);
+        String home = System.getenv("KRAFT_LAB_HOME");
+        Path cache = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home).toAbsolutePath()).resolve("cache");
+        try { Files.createDirectories(cache); } catch (IOException readOnly) { Files.createDirectories(cache = dataDir.resolve("cache")); }
         String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-"
                 + Integer.toHexString(java.hashCode());
         Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".args");
@@ -273,7 +293,8 @@ class Cluster implements Callable<Integer> {
     /** Runs one throw-away node until it serves, and lets the JVM write down the classes it used. Failing only costs speed. */
     private void makeArchive(List<String> options, Path archive, Path classPathFile) throws Exception {
         common.say("First start with this Java: archiving the broker's classes once, some 10 s ...");
-        Path folder = Files.createTempDirectory("kraft-lab-archive"), fresh = folder.resolve("classes.jsa");
+        Path folder = dataDir.resolve("archive"), fresh = folder.resolve("classes.jsa");
+        delete(folder);
         Process process = null;
         try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
             int client = a.getLocalPort(), controller = b.getLocalPort();
@@ -298,8 +319,10 @@ class Cluster implements Callable<Integer> {
                 common.say("That did not work; the nodes start without it, only slower.");
                 Files.write(archive, new byte[0]); // not tried again with this Java
             }
+        } catch (IOException e) {
+            common.say("The classes were not archived (%s); the nodes start without, only slower.", e.getMessage());
         } finally {
-            if (process != null) process.destroyForcibly();
+            if (process != null) process.destroyForcibly().waitFor();
             delete(folder);
         }
     }
@@ -326,6 +349,7 @@ class Cluster implements Callable<Integer> {
     }
 
     private void requireAlive(List<Integer> ids, List<Process> started) throws IOException {
+        for (int id : IDS) if (!ids.contains(id) && process(id).isEmpty()) throw new Exit(1, name(id) + " ran before and has ended now: try again.");
         for (int i = 0; i < started.size(); i++) {
             if (started.get(i).isAlive()) continue;
             Path log = folder(ids.get(i)).resolve("server.log");
@@ -365,7 +389,7 @@ class Cluster implements Callable<Integer> {
                         File[] fds = new File("/proc/" + p.pid() + "/fd").listFiles();
                         if (fds == null) continue;
                         for (File fd : fds) if (socket.equals(target(fd))) {
-                            String command = p.info().commandLine().orElse("?");
+                            String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ");
                             return "process " + p.pid() + " (" + (command.length() > 100 ? command.substring(0, 100) + "..." : command) + ")";
                         }
                     }
@@ -393,28 +417,42 @@ class Cluster implements Callable<Integer> {
 
     /** Ends every node of this folder, and processes an interrupted up left. @param atOnce by SIGKILL  @return how many were running */
     public int down(boolean atOnce) throws Exception {
+        settleDataDir();
         Set<ProcessHandle> running = new HashSet<>();
         for (int id : IDS) process(id).ifPresent(running::add);
-        ProcessHandle.allProcesses().filter(p -> p.info().commandLine().map(line -> line.contains(MARK + dataDir + File.separator)).orElse(false)).forEach(running::add);
+        Set<String> marks = new HashSet<>(List.of(MARK + dataDir.resolve("archive")));
+        for (int id : IDS) marks.add(MARK + folder(id));
+        ProcessHandle.allProcesses().filter(p -> p.info().command().orElse("").endsWith("java") && Stream.of(p.info().arguments().orElse(new String[0])).anyMatch(marks::contains))
+                .forEach(running::add);
         for (ProcessHandle p : running) {
             if (atOnce) p.destroyForcibly();
             else { signal(p, "CONT"); p.destroy(); }
         }
         // The last nodes have no quorum to leave in order and would wait for one: a short grace, then SIGKILL.
-        long deadline = System.nanoTime() + Duration.ofSeconds(4).toNanos();
-        for (ProcessHandle p : running)
-            for (; isAlive(p); Thread.sleep(10)) if (System.nanoTime() > deadline) p.destroyForcibly();
+        long began = System.nanoTime();
+        boolean interrupted = false;
+        for (ProcessHandle p : running) {
+            while (isAlive(p)) {
+                long ms = (System.nanoTime() - began) / 1_000_000;
+                if (ms > 15_000) throw new Exit(1, "Process " + p.pid() + " of a node cannot be ended.");
+                if (ms > 4_000 || interrupted) p.destroyForcibly();
+                try { Thread.sleep(10); } catch (InterruptedException e) { interrupted = true; } // nobody is left behind for that
+            }
+        }
         for (int id : IDS) Files.deleteIfExists(folder(id).resolve("node.json"));
         if (!running.isEmpty()) common.emit("node", "node", IDS, "state", "down");
+        if (interrupted) Thread.currentThread().interrupt();
         return running.size();
     }
 
     /** Deletes the nodes' folders, data included. */
     public void deleteData() throws IOException {
+        for (int id : IDS) requireOwnFolder(folder(id));
         for (int id : IDS) delete(folder(id));
     }
 
     private int status() throws Exception {
+        settleDataDir();
         int up = 0;
         if (!common.json) common.out.printf("%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
         for (int id : IDS) {
@@ -430,6 +468,7 @@ class Cluster implements Callable<Integer> {
     }
 
     private void logs() throws Exception {
+        settleDataDir();
         int id = IDS.stream().filter(i -> ("" + i).equals(node) || name(i).equals(node)).findFirst()
                 .orElseThrow(() -> new Exit(2, "Name the node whose log you want: cluster logs kafka01 (or 1)."));
         Path log = folder(id).resolve("server.log");
@@ -460,7 +499,9 @@ class Cluster implements Callable<Integer> {
     private static boolean isAlive(ProcessHandle p) {
         try {
             String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
-            return stat.charAt(stat.lastIndexOf(')') + 2) != 'Z' && p.isAlive();
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
+            return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
         } catch (IOException notLinux) { return p.isAlive(); }
     }
 
@@ -600,8 +641,8 @@ class Cluster implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -4,8 +4,6 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-// A short run: the light compiler and collector start a third faster (bench/README.md).
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
 //DESCRIPTION Is the topic there, with this layout, led and in sync?
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -131,25 +129,28 @@ class CreateTopic implements Callable<Integer> {
      */
     public static Layout create(Admin admin, Wanted wanted, boolean ifNotExists, Duration timeout) throws InterruptedException {
         long start = System.nanoTime(), deadline = start + timeout.toNanos();
-        boolean created = createOrFind(admin, wanted, timeout, deadline);
-        if (!created) {
+        Made made = createOrFind(admin, wanted, timeout, deadline);
+        boolean created = made != Made.EXISTED;
+        if (made != Made.CREATED) {
             String difference = wanted.difference(describe(admin, wanted.topic, deadline), configs(admin, wanted, deadline));
             if (!difference.isEmpty()) throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
-            if (!ifNotExists) throw new Exit(1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
+            if (!created && !ifNotExists) throw new Exit(1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
         }
         List<Partition> partitions = awaitInSync(admin, wanted, timeout, deadline);
         return new Layout(wanted.topic, created, partitions, wanted.configs, (System.nanoTime() - start) / 1_000_000);
     }
 
-    /** @return whether this call made the topic. An attempt without an answer may have made it too, so "exists" after one is ours. */
-    private static boolean createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
+    /** MAYBE: it exists after an attempt without an answer, which may have made it. */
+    private enum Made { CREATED, EXISTED, MAYBE }
+
+    private static Made createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
         for (boolean tried = false; ; tried = true) {
             try {
                 NewTopic topic = new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor).configs(wanted.configs);
                 get(admin.createTopics(List.of(topic), new CreateTopicsOptions().timeoutMs(attempt(deadline))).all());
-                return true;
+                return Made.CREATED;
             } catch (TopicExistsException e) {
-                return tried;
+                return tried ? Made.MAYBE : Made.EXISTED;
             } catch (InvalidReplicationFactorException e) {
                 throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
@@ -368,8 +369,8 @@ class CreateTopic implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -64,9 +64,10 @@ class FindController implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        long began = System.nanoTime();
         try (Admin admin = common.admin()) {
             if (watch) return watch(admin);
-            QuorumInfo quorum = await(admin, common.timeout);
+            QuorumInfo quorum = await(admin, began + common.timeout.toNanos());
             common.emit("controller", "controller", quorum.leaderId(), "epoch", quorum.leaderEpoch(),
                     "voters", voters(quorum, endpoints(admin)));
             if (!common.json && detailed) printLong(quorum, endpoints(admin));
@@ -76,8 +77,7 @@ class FindController implements Callable<Integer> {
     }
 
     /** Waits for an active controller. Returns early with "quorum lost" when two looks in a row see too few voters answer. */
-    private QuorumInfo await(Admin admin, Duration timeout) throws Exception {
-        long deadline = System.nanoTime() + timeout.toNanos();
+    private QuorumInfo await(Admin admin, long deadline) throws Exception {
         int lost = 0;
         while (true) {
             Duration left = Duration.ofNanos(Math.max(deadline - System.nanoTime(), 50_000_000));
@@ -305,8 +305,8 @@ class FindController implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -71,8 +71,9 @@ class KillNode implements Callable<Integer> {
     Path dataDir;
 
     @Mixin Common common = new Common();
+    private final List<Target> broken = new ArrayList<>();
 
-    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused or down; unknown with hooks */
+    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused, stopping or down; unknown with hooks */
     public record Target(int id, String name, String host, int port, String state) { }
     /** @param at when the signal was sent or the command began, by this machine's clock */
     public record Done(Target node, Mode mode, Instant at) { }
@@ -91,36 +92,47 @@ class KillNode implements Callable<Integer> {
     public Integer call() throws Exception {
         NodeRuntime runtime = runtime();
         common.say("Runtime: " + runtime.name());
-        List<Done> done = restore ? restoreNodes(runtime) : breakNodes(runtime);
-        if (!common.json) for (Done d : done) common.out.printf("%s %s%n", d.node.name, restore ? "restored" : past(d.mode));
-        if (lasting == null || restore || dryRun) return 0;
+        if (restore) {
+            for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf("%s restored%n", d.node.name);
+            return 0;
+        }
+        if (lasting != null && runtime instanceof Hooks && startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
         try {
+            for (Done d : breakNodes(runtime)) if (!common.json) common.out.printf("%s %s%n", d.node.name, past(d.mode));
+            if (lasting == null || dryRun) return 0;
             common.say("Undoing it in %.1f s (Ctrl-C: now).", lasting.toMillis() / 1e3);
-            common.out.flush();
             Thread.sleep(lasting.toMillis());
         } finally {
-            // Also when interrupted: what was broken for a while must not stay broken.
-            boolean interrupted = Thread.interrupted() || common.out.checkError();
-            for (Done d : done) {
-                undo(runtime, runtime.refresh(d.node));
-                common.say("%s restored", d.node.name);
-            }
-            if (!interrupted && !noWait) awaitBack(done.stream().map(Done::node).toList());
+            if (lasting != null) undoAll(runtime);
         }
+        if (!noWait) awaitBack(broken);
         return 0;
+    }
+
+    /** Also when interrupted, or when a fault was applied by half: what was broken for a while must not stay broken. */
+    private void undoAll(NodeRuntime runtime) {
+        boolean interrupted = Thread.interrupted();
+        for (Target node : broken) {
+            try {
+                undo(runtime, node);
+                common.say("%s restored", node.name);
+            } catch (Exception e) { common.say("%s could not be restored: %s", node.name, e.getMessage()); }
+        }
+        if (interrupted) Thread.currentThread().interrupt();
     }
 
     /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition and --force is not given */
     public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
         for (Target node : nodes) if (node.state.equals("down")) throw new Exit(1, node.name + " is down already; start-node " + node.id + " starts it.");
-        Impact impact = impact(nodes.stream().map(Target::id).toList());
+        Impact impact = impact(nodes.stream().map(Target::id).toList(), gone(runtime));
         common.say("%s %s: %s", mode.name().toLowerCase(Locale.ROOT), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
         if (dryRun) return List.of();
         if (impact.harmful() && !force) throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
         List<Done> done = new ArrayList<>();
         for (Target node : nodes) {
             Instant at = Instant.now();
+            broken.add(node);
             runtime.fault(node, mode);
             done.add(new Done(node, mode, at));
             common.emit("fault", "node", node.id, "name", node.name, "mode", mode.name().toLowerCase(Locale.ROOT), "runtime", runtime.name(), "at", at.toString());
@@ -265,7 +277,15 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    private Impact impact(List<Integer> nodes) throws Exception {
+    /** Nodes that are not there, whatever the metadata still says: it takes seconds to learn of a death. */
+    private static Set<Integer> gone(NodeRuntime runtime) throws Exception {
+        Set<Integer> gone = new HashSet<>();
+        for (Target t : runtime.nodes())
+            if (t.state.equals("unknown") ? !Common.answers(t.host, t.port, 1000) : !t.state.equals("running")) gone.add(t.id);
+        return gone;
+    }
+
+    private Impact impact(List<Integer> nodes, Set<Integer> gone) throws Exception {
         try (Admin admin = common.admin()) {
             Optional<QuorumInfo> found = quorum(admin);
             if (found.isEmpty()) return new Impact(Set.of(), Set.of(), -1, nodes, 0, 0, 0);
@@ -276,7 +296,7 @@ class KillNode implements Callable<Integer> {
             for (QuorumInfo.ReplicaState v : quorum.voters()) {
                 voters.add(v.replicaId());
                 boolean alive = v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3000;
-                if (alive && !nodes.contains(v.replicaId())) left.add(v.replicaId());
+                if (alive && !nodes.contains(v.replicaId()) && !gone.contains(v.replicaId())) left.add(v.replicaId());
             }
             int under = 0, offline = 0, partitions = 0;
             Map<String, TopicDescription> topics = admin.describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get()).allTopicNames().get();
@@ -284,8 +304,8 @@ class KillNode implements Callable<Integer> {
             for (TopicDescription topic : topics.values()) {
                 for (TopicPartitionInfo p : topic.partitions()) {
                     partitions++;
-                    long remaining = p.isr().stream().filter(n -> !nodes.contains(n.id())).count();
-                    if (remaining == p.isr().size()) continue;
+                    if (p.isr().stream().noneMatch(n -> nodes.contains(n.id()))) continue;
+                    long remaining = p.isr().stream().filter(n -> !nodes.contains(n.id()) && !gone.contains(n.id())).count();
                     if (remaining == 0) offline++;
                     else if (remaining < minIsr.get(topic.name())) under++;
                 }
@@ -313,17 +333,18 @@ class KillNode implements Callable<Integer> {
         List<Target> nodes() throws Exception;
         void fault(Target node, Mode mode) throws Exception;
         void restore(Target node) throws Exception;
-        /** The same node, its state looked at anew. */
-        default Target refresh(Target node) throws Exception { return nodes().stream().filter(n -> n.id == node.id).findFirst().orElse(node); }
     }
 
     /** Hooks if they are given, else the embedded cluster if its folder has nodes. */
     public NodeRuntime runtime() throws Exception {
         if (killCommand != null || startCommand != null) return new Hooks();
+        if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
         Embedded embedded = new Embedded();
         List<Target> nodes = embedded.nodes();
         if (nodes.isEmpty()) throw new Exit(UNREACHABLE, "No embedded cluster in " + dataDir + ": start one (cluster up), or name --kill-command and --start-command for yours.");
-        boolean named = common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server") || System.getenv("KAFKA_BOOTSTRAP") != null;
+        String byDefault = common.bootstrapServer;
+        common.client(); // takes the address of --command-config, if there is one
+        boolean named = !byDefault.equals(common.bootstrapServer) || common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server") || System.getenv("KAFKA_BOOTSTRAP") != null;
         String own = String.join(",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
         // A role asked of another cluster must not break a node here that happens to have the same id.
         if (named && common.bootstrapNodes().stream().noneMatch(b -> nodes.stream().anyMatch(n -> n.port == b.port() && List.of("localhost", "127.0.0.1").contains(b.host()))))
@@ -342,7 +363,7 @@ class KillNode implements Callable<Integer> {
             Arrays.sort(files);
             for (File folder : files) {
                 Map<String, Object> json = read(folder.getName());
-                String state = process(json).isEmpty() ? "down" : json.get("fault") instanceof Map<?, ?> f && "pause".equals(f.get("mode")) ? "paused" : "running";
+                String state = process(json).isEmpty() ? "down" : !(json.get("fault") instanceof Map<?, ?> f) ? "running" : "pause".equals(f.get("mode")) ? "paused" : "stopping";
                 nodes.add(new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", (Integer) json.get("port"), state));
             }
             return nodes;
@@ -368,7 +389,11 @@ class KillNode implements Callable<Integer> {
         public void restore(Target node) throws Exception {
             Map<String, Object> json = read(node.name);
             Optional<ProcessHandle> process = process(json);
-            if (process.isPresent()) signal(process.get(), "CONT");
+            boolean stopping = process.isPresent() && json.get("fault") instanceof Map<?, ?> f && !"pause".equals(f.get("mode"));
+            // It was told to end and has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
+            for (long began = System.nanoTime(); stopping && process(json).isPresent(); Thread.sleep(20))
+                if (System.nanoTime() - began > 5_000_000_000L) signal(process.get(), "KILL");
+            if (process.isPresent() && !stopping) signal(process.get(), "CONT");
             else {
                 @SuppressWarnings("unchecked") List<String> command = (List<String>) json.get("command");
                 Process started = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
@@ -392,7 +417,9 @@ class KillNode implements Callable<Integer> {
         private static boolean isAlive(ProcessHandle p) {
             try {
                 String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
-                return stat.charAt(stat.lastIndexOf(')') + 2) != 'Z' && p.isAlive();
+                String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+                // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
+                return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
             } catch (IOException notLinux) { return p.isAlive(); }
         }
 
@@ -550,8 +577,8 @@ class KillNode implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -84,6 +84,7 @@ class Lab implements Callable<Integer> {
     private int sendErrors;
     private ResilientProducer producer;
     private Future<ResilientProducer.Summary> producing;
+    private final CountDownLatch produced = new CountDownLatch(1);
     private ResilientProducer.Summary sent;
     private CheckDelivery.Verdict verdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
@@ -101,12 +102,13 @@ class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        for (String option : List.of("-b", "--command-config")) if (given(option)) throw new Cluster.Exit(2, "lab breaks nodes of its own cluster only; it takes no " + option + ".");
+        if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         try {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
         } catch (IOException e) { throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out."); }
-        common.listener = this::record;
         String ended = "Ended early.";
         int code = 1;
         try {
@@ -114,7 +116,6 @@ class Lab implements Callable<Integer> {
             code = verdict.exitCode();
             ended = verdictLine();
         } catch (InterruptedException | InterruptException e) {
-            Thread.interrupted(); // the clean-up below has waiting of its own
             ended = "INTERRUPTED in step " + steps.size() + ", nothing is proved.";
             code = 130;
         } catch (Exception e) {
@@ -144,13 +145,15 @@ class Lab implements Callable<Integer> {
     private void bootCluster() throws Exception {
         begin("Boot three nodes", "cluster up --timeouts " + timeouts.name().toLowerCase(Locale.ROOT));
         cluster = new Cluster();
-        cluster.common.configure(cluster, common.out, common.err, "up", "--timeouts", timeouts.name(), "--data-dir", dataDir.toAbsolutePath().normalize().toString());
+        List<String> args = new ArrayList<>(List.of("up", "--data-dir", dataDir.toString()));
+        if (given("--timeouts")) args.addAll(List.of("--timeouts", timeouts.name())); // a cluster that is up may have either
+        cluster.common.configure(cluster, common.out, common.err, args.toArray(String[]::new));
         cluster.common.listener = this::record;
         up = cluster.up();
         common.bootstrapServer = Cluster.bootstrap();
-        say(up.alreadyUp() ? "Found the cluster up; it will be left as it is found." : "Three brokers registered and unfenced after %.1f s.", seconds(up.took()));
+        say(up.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab." : "Three brokers registered and unfenced after %.1f s.", seconds(up.took()));
         watch = new WatchIsr();
-        watch.common.configure(watch, quiet(), quiet(), "-b", common.bootstrapServer, "--interval", "100ms");
+        watch.common.configure(watch, quiet(), quiet(), "-b", common.bootstrapServer, "--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL);
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
         WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
@@ -181,8 +184,10 @@ class Lab implements Callable<Integer> {
         perf.common.configure(perf, quiet(), common.err, args.toArray(String[]::new));
         perf.common.listener = this::record;
         PerfTest.Summary s = perf.measure();
-        say(s.line(""));
         if (s.interrupted()) throw new InterruptedException();
+        if (s.records() == 0) throw new Cluster.Exit(Cluster.ALL_FAILED, "every send of the load test failed.");
+        say(s.line(""));
+        if (s.failed() > 0) say("%d sends failed.", s.failed());
         end(String.format(Locale.ROOT, "This machine took %,.0f records/s (%.1f MB/s). With --throughput -1 the latency is mostly time in the producer's own buffer: it says how far the "
                 + "producer is ahead of the brokers, not how fast a broker answers.", s.recordsPerSec(), s.mbPerSec()));
     }
@@ -193,7 +198,7 @@ class Lab implements Callable<Integer> {
         producer.common.configure(producer, quiet(), common.err, "-b", common.bootstrapServer, "--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h");
         producer.common.listener = this::record;
         Instant start = Instant.now();
-        producing = background.submit(producer::produce);
+        producing = background.submit(() -> { try { return producer.produce(); } finally { produced.countDown(); } });
         writesFlow(start);
         say("A message each %s ms, acks=all, idempotent; all %d partitions have acknowledged one.", plain(1000 / rate), producer.partitions());
         end("From here on every send is written to a ledger with its outcome. The client retries by itself; nothing is sent again by hand.");
@@ -212,7 +217,7 @@ class Lab implements Callable<Integer> {
         waited(fault.at(), "In-sync replicas %d of %d, under-replicated partitions %d, online %d of %d, %s after the kill.", t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
         sayGap();
         end("The two voters that were left elected a controller. The broker on the dead node is fenced one session timeout later; until then acks=all writes wait for "
-                + "its replicas, which is most of the gap. The client only waited: no send failed.");
+                + "its replicas, which is most of the gap. " + (sendErrors == 0 ? "The client only waited: no send failed." : "Some sends failed: see events.jsonl."));
         return killed;
     }
 
@@ -222,10 +227,10 @@ class Lab implements Callable<Integer> {
         int killed = fault.node().id();
         await("the loss of the quorum", WatchIsr.Until.NO_QUORUM);
         waited(fault.at(), "No active controller, 1 of 3 voters left; seen %s after the kill.");
-        long before = producer.acknowledged();
+        long before = producer.acknowledged(), from = System.nanoTime();
         observations().forEach(this::say);
         Thread.sleep(observe.toMillis()); // an observation: that nothing is acknowledged has to be watched for a while
-        say("Acknowledged by the producer in %.0f s: %d.", seconds(Duration.between(fault.at(), Instant.now())), producer.acknowledged() - before);
+        say("Acknowledged by the producer meanwhile, in %.0f s: %d.", (System.nanoTime() - from) / 1e9, producer.acknowledged() - before);
         end("One voter of three is no majority: nobody may elect a controller, move a leader or shrink an ISR. What a broker still tells about the cluster is frozen metadata, "
                 + "so the ISR it shows contains the dead. acks=all writes wait; that is what keeps them safe.");
         return killed;
@@ -304,7 +309,8 @@ class Lab implements Callable<Integer> {
         verdict = check.check();
         say("Acknowledged %d, read back %d: lost %d, duplicated %d, reordered %d, at another offset %d, never sent %d.", verdict.acknowledged(), verdict.read(),
                 count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
-        end("A fresh consumer read every partition past the last acknowledged offset, and each acknowledged message was looked for at its offset. "
+        end(!verdict.verdict().equals("pass") ? "This is not what Kafka promises: " + String.join(", ", verdict.incomplete()) + " `check-delivery ledger.jsonl` shows more."
+                : "A fresh consumer read every partition past the last acknowledged offset, and each acknowledged message was looked for at its offset. "
                 + "Zero lost with acks=all and min.insync.replicas=2 is what Kafka promises; here it was checked.");
     }
 
@@ -328,7 +334,7 @@ class Lab implements Callable<Integer> {
 
     private KillNode node(String... args) {
         KillNode script = new KillNode();
-        List<String> all = new ArrayList<>(List.of("--data-dir", dataDir.toAbsolutePath().normalize().toString()));
+        List<String> all = new ArrayList<>(List.of("-b", Cluster.bootstrap(), "--data-dir", dataDir.toString()));
         all.addAll(List.of(args));
         script.common.configure(script, quiet(), common.err, all.toArray(String[]::new));
         script.common.listener = this::record;
@@ -343,11 +349,12 @@ class Lab implements Callable<Integer> {
     }
 
     /** Waits for a look, made from now on, that meets the condition. */
-    private synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws InterruptedException {
+    private synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws Exception {
         snapshot = null;
         for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
             long left = (deadline - System.nanoTime()) / 1_000_000;
             if (left <= 0) throw new Cluster.Exit(Cluster.MISSED, what + " was not seen within " + PATIENCE.toSeconds() + " s.");
+            if (watching.isDone()) watching.get(); // brings its exception here
             wait(Math.min(left, 1000));
         }
         return snapshot;
@@ -377,7 +384,7 @@ class Lab implements Callable<Integer> {
     private void begin(String title, String command) {
         step = new Step(title, command);
         steps.add(step);
-        common.emit("phase", "phase", title, "state", "start");
+        emit("phase", "phase", title, "state", "start");
         if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
     }
 
@@ -402,7 +409,7 @@ class Lab implements Callable<Integer> {
         step.meaning = meaning;
         step.complete = true;
         step.took = Duration.ofNanos(System.nanoTime() - step.began);
-        common.emit("phase", "phase", step.title, "state", "end", "ms", step.took.toMillis());
+        emit("phase", "phase", step.title, "state", "end", "ms", step.took.toMillis());
     }
 
     private String verdictLine() {
@@ -418,9 +425,10 @@ class Lab implements Callable<Integer> {
     // ---- The end, whatever it was ----
 
     private void finish(String ended, int code) throws Exception {
-        if (producer != null && !producing.isDone()) {
+        Thread.interrupted(); // what follows has waiting of its own
+        if (producing != null && !producing.isDone()) {
             producing.cancel(true);
-            producer.stop();
+            produced.await(4, TimeUnit.SECONDS); // its ledger gets its last line
         }
         if (watching != null) watching.cancel(true);
         Duration took = Duration.ofNanos(System.nanoTime() - began), waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
@@ -428,24 +436,25 @@ class Lab implements Callable<Integer> {
         try {
             writeVerdict(ended, took, waiting);
             Files.writeString(out.resolve("notebook.md"), notebook(ended, time));
+            if (!common.json) common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
         } finally {
             leaveCluster(code);
-            events.close();
+            synchronized (this) { events.close(); }
             background.shutdownNow();
         }
-        if (common.json) return;
-        common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
     }
 
     /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
     private void leaveCluster(int code) throws Exception {
-        if (cluster == null) return;
-        boolean own = up != null && !up.alreadyUp();
-        if (up == null || (own && !keep)) {
-            boolean disposable = up != null && up.newData();
-            cluster.down(disposable || code == 130);
-            if (disposable) cluster.deleteData();
-        } else for (int id : List.copyOf(broken)) start(id);
+        if (up == null) return; // what up() had started it has ended
+        if (up.ranBefore() || keep) {
+            for (int id : List.copyOf(broken)) start(id);
+            return;
+        }
+        boolean disposable = up.newData() && (code == 0 || code == 130);
+        cluster.down(disposable);
+        if (disposable) cluster.deleteData();
+        else if (code != 0) common.say("The nodes' data and logs are kept in %s; cluster up starts them again.", cluster.dataDir);
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
@@ -478,12 +487,27 @@ class Lab implements Callable<Integer> {
         return md.toString();
     }
 
+    private boolean given(String option) { return common.spec.commandLine().getParseResult().hasMatchedOption(option); }
+
+    private void emit(String type, Object... fields) {
+        Map<String, Object> event = new LinkedHashMap<>();
+        event.put("ts", Cluster.timestamp());
+        event.put("source", "lab");
+        event.put("type", type);
+        for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+        record(event);
+    }
+
+    /** Every event of every step comes here: to the run's folder, to --events, and with --json to stdout. */
     private synchronized void record(Map<String, Object> event) {
         if ("stall".equals(event.get("type")) && Integer.valueOf(-1).equals(event.get("partition"))) longestStallMs = Math.max(longestStallMs, ((Number) event.get("ms")).doubleValue());
         if ("send-error".equals(event.get("type"))) sendErrors++;
         try {
-            events.write(JSON.std.asString(event) + "\n");
+            String line = JSON.std.asString(event);
+            events.write(line + "\n");
             events.flush();
+            if (common.json) common.out.println(line);
+            if (common.events != null) try (Writer more = new OutputStreamWriter(new FileOutputStream(common.events, true), "UTF-8")) { more.write(line + "\n"); }
         } catch (IOException closed) { /* an event after the end of the run */ }
     }
 

@@ -555,8 +555,8 @@ class PerfTest implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -5,7 +5,6 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Mostly waiting: the light compiler and collector start a third faster and leave the cores to the cluster (bench/README.md).
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
 //DESCRIPTION What is in sync, led, offline; since when; wait until it is
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -180,7 +179,8 @@ class WatchIsr implements Callable<Integer> {
             topics.forEach((topic, partitions) -> { if (partitions.isEmpty()) behind.add("no topic " + topic); });
             if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSync + " of " + total.replicas);
             if (total.online < total.partitions) behind.add("online " + total.online + " of " + total.partitions + " partitions");
-            partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted().forEach(id -> {
+            Stream<Integer> hosts = total.replicas == 0 ? nodes.keySet().stream() : partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted();
+            hosts.forEach(id -> {
                 String state = nodes.getOrDefault(id, "unknown");
                 if (!state.equals("answers")) behind.add("node " + id + " " + state);
                 else if (!brokers.contains(id)) behind.add("node " + id + " fenced");
@@ -541,8 +541,8 @@ class WatchIsr implements Callable<Integer> {
         Admin admin() throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size(), 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> n.host() + ":" + n.port()).toList();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
             if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
             if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
             return Admin.create(properties);

@@ -122,6 +122,14 @@ class CheckerTest {
         expect("fail", "INCONSISTENT", 1);
     }
 
+    @Test void aRecordAtAnotherOffsetThanTheAcknowledgedGapIsInconsistent() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0);
+        w.acknowledged(2, 0, 1);
+        log(0, "run/p/1", null, "run/p/2");
+        expect("fail", "INCONSISTENT", 1);
+    }
+
     @Test void aFailedRecordInTheLogIsAnAbortedRead() {
         var w = written(true);
         w.failed(1, 1);

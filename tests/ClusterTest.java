@@ -133,4 +133,28 @@ class ClusterTest {
         assertEquals(130, up.interrupt(), up.text());
         TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
     }
+
+    @Test @Order(20) void aFolderOfSomebodyElseIsLeftAlone() throws Exception {
+        TestCluster.down();
+        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")), theirs = Files.createDirectories(data.resolve("kafka02")).resolve("important.txt");
+        Files.writeString(theirs, "theirs");
+        for (String[] args : new String[][] {{"up"}, {"up", "--fresh"}}) {
+            TestCluster.Run run = cluster(data, args);
+            assertEquals(12, run.code(), run.toString());
+            assertTrue(run.err().contains("was not made by kraft-lab"), run.err());
+            assertEquals("theirs", Files.readString(theirs));
+            assertEquals(List.of(), TestCluster.processesOf(data));
+        }
+    }
+
+    @Test @Order(21) void downEndsNobodyWhoOnlyMentionsANode() throws Exception {
+        Path data = TestCluster.HOME.resolve("mentioned");
+        Process other = new ProcessBuilder("sh", "-c", "read line; : -Dkraft-lab.node=" + data.resolve("kafka01")).start();
+        try {
+            assertEquals(0, cluster(data, "down").code());
+            assertTrue(other.isAlive(), "a shell with the words in its text was ended");
+        } finally {
+            other.destroyForcibly();
+        }
+    }
 }

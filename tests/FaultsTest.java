@@ -101,6 +101,17 @@ class FaultsTest {
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id));
     }
 
+    /** It takes the cluster seconds to learn of a death; the second kill must not be judged by what it still believes. */
+    @Test @Order(4) void aSecondKillRightAfterTheFirstIsRefused() throws Exception {
+        int controller = TestCluster.controller(), first = controller % 3 + 1, second = first % 3 + 1;
+        assertEquals(0, TestCluster.killNode("" + first).code());
+        TestCluster.Run run = TestCluster.killNode("" + second);
+        assertEquals(12, run.code(), run.toString());
+        assertTrue(run.err().contains("1 of 3 voters left"), run.err());
+        assertTrue(TestCluster.runs(second));
+        assertEquals(0, TestCluster.startNode("" + first).code());
+    }
+
     // ---- Which node ----
 
     @Test @Order(5) void nodesAreNamedByIdNameRoleAndOnStdin() throws Exception {
@@ -203,6 +214,17 @@ class FaultsTest {
         assertEquals(130, child.interrupt(), child.text());
         assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
         assertTrue(TestCluster.runs(id));
+        TestCluster.await("it answers", () -> KillNode.Common.answers("localhost", Cluster.port(id), 1000));
+    }
+
+    /** A paused node does not end by SIGTERM before it goes on, and a controller drains: the interrupt may come in the middle of the stop. */
+    @Test @Order(9) void anInterruptedStopForAWhileIsUndoneToo() throws Exception {
+        int id = TestCluster.controller();
+        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--data-dir", TestCluster.DATA);
+        TestCluster.await("the fault is noted", () -> TestCluster.node(id).get("fault") != null);
+        assertEquals(130, child.interrupt(), child.text());
+        assertTrue(TestCluster.runs(id));
+        assertNull(TestCluster.node(id).get("fault"));
         TestCluster.await("it answers", () -> KillNode.Common.answers("localhost", Cluster.port(id), 1000));
     }
 

@@ -64,6 +64,25 @@ class LabTest {
         nothingIsLeft();
     }
 
+    @Test @Order(3) void aClusterThatWasUpIsLeftUpAndMended() throws Exception {
+        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());
+        assertEquals(0, up.code(), up.toString());
+        try {
+            TestCluster.Run other = TestCluster.run(Lab::run, "--timeouts", "default", "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
+            assertEquals(12, other.code(), other.toString());
+            assertEquals(0, TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code(), "refused, and the cluster is as it was");
+
+            // Ctrl-C with a node killed: the node is started again.
+            Path events = out.resolve("events.jsonl");
+            TestCluster.Child child = TestCluster.child(Lab.class, "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
+            TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.readString(events).contains("\"type\":\"fault\""));
+            assertEquals(130, child.interrupt(), child.text());
+            TestCluster.await("all three are up", () -> TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code() == 0);
+        } finally {
+            TestCluster.run(Cluster::run, "down", "--data-dir", data.toString());
+        }
+    }
+
     private void nothingIsLeft() throws Exception {
         assertEquals(List.of(), TestCluster.processesOf(data));
         for (int id : Cluster.IDS) assertFalse(KillNode.Common.connects("127.0.0.1", Cluster.port(id), 200), "node " + id + " still serves");

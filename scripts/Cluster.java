@@ -236,6 +236,7 @@ class Cluster implements Callable<Integer> {
                 group.initial.rebalance.delay.ms=0
                 # For a small machine: no MBeans, which nobody looks at, and no 128 MiB for a log cleaner with nothing to clean.
                 metric.reporters=
+                metrics.jmx.exclude=.*
                 log.cleaner.dedupe.buffer.size=4194304
                 """.formatted(id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
                 data.toString().replace("\\", "\\\\"));

@@ -1,0 +1,50 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.File;
+import java.nio.file.*;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** docs/notebook.md is done by hand here: all its commands, as they stand and in their order, by one bash that stops at the first failure. */
+@Order(95)
+class NotebookTest {
+    @Test void everyCommandOfTheNotebookRuns(@TempDir Path folder) throws Exception {
+        TestCluster.down();
+        String text = Files.readString(ContractTest.REPO.resolve("docs/notebook.md"));
+        StringBuilder script = new StringBuilder();
+        for (Matcher block = Pattern.compile("(?ms)^```bash\n(.*?)^```").matcher(text); block.find(); )
+            script.append(block.group(1).replace("--num-records 1000000", "--num-records 20000"));
+        assertTrue(script.toString().lines().count() > 25, "the notebook has commands: " + script);
+        Files.createSymbolicLink(folder.resolve("jbang"), ContractTest.REPO.resolve("jbang"));
+        File output = folder.resolve("output").toFile();
+        // set -m: background commands get the signals that they would get in a terminal.
+        ProcessBuilder bash = new ProcessBuilder("bash", "-e", "-x", "-c", "set -m\n" + script).directory(folder.toFile()).redirectErrorStream(true).redirectOutput(output);
+        bash.environment().put("KRAFT_LAB_HOME", folder.resolve("home").toString());
+        bash.environment().remove("KAFKA_BOOTSTRAP");
+        Process process = bash.start();
+        try {
+            assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> "not done in 4 minutes: " + tail(output));
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            TestCluster.run(Cluster::run, "down", "--data-dir", folder.resolve("home/cluster").toString());
+        }
+        String said = Files.readString(output.toPath());
+        assertEquals(0, process.exitValue(), tail(output));
+        for (String expected : List.of("Up in ", "48 of 48", "exit code 11", "PASS: ", "Down: 3 nodes ended"))
+            assertTrue(said.contains(expected), expected + " expected in: " + said);
+        assertEquals(2, Pattern.compile("(?m)^PASS: ").matcher(said).results().count(), said);
+        assertTrue(Files.readString(folder.resolve("sent.txt")).lines().filter(l -> l.startsWith("Sent: ")).count() > 50, "the producer printed what it sent");
+        assertFalse(Files.readString(folder.resolve("sent.txt")).contains("Error"), "no send failed");
+        assertTrue(Files.readString(folder.resolve("isr.txt")).contains("metadata frozen"), "the watcher saw the quorum lost");
+    }
+
+    private static String tail(File output) {
+        try {
+            List<String> lines = Files.readAllLines(output.toPath());
+            return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
+        } catch (java.io.IOException e) { return e.toString(); }
+    }
+}

@@ -2,7 +2,7 @@
 //JAVA 17+
 //DEPS org.junit.platform:junit-platform-console-standalone:1.13.4
 //SOURCES *Test.java
-//SOURCES TestCluster.java
+//SOURCES TestCluster.java TestEngine.java
 //SOURCES ../scripts/Lab.java ../scripts/FindController.java
 //DESCRIPTION Runs all tests of kraft-lab
 

@@ -40,6 +40,7 @@ class TestCluster {
 
     /** All three nodes are up, and every replica is in sync. Aborts the test when others have the ports; where CI is set, that fails. */
     static synchronized void healthy() throws Exception {
+        TestEngine.down();
         requirePorts();
         Run up = run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", DATA);
         assertEquals(0, up.code, up.err);
@@ -54,6 +55,7 @@ class TestCluster {
 
     /** Ends the shared cluster, for tests that need its ports; its data stays. */
     static synchronized void down() throws Exception {
+        TestEngine.down();
         requirePorts();
         Cluster cluster = new Cluster();
         cluster.common.configure(cluster, quiet(), quiet(), "down", "--data-dir", DATA);
@@ -211,6 +213,7 @@ class TestCluster {
                 if (quiet < 2) Thread.sleep(100);
             }
         } catch (Exception e) { System.err.println("Not all processes of the tests could be ended: " + e); }
+        try { TestEngine.end(); } catch (Throwable e) { System.err.println("The compose cluster of the tests could not be ended: " + e); }
         try (Stream<Path> files = Files.walk(HOME)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
         } catch (IOException | UncheckedIOException e) { System.err.println("The tests' folder " + HOME + " could not be deleted: " + e.getMessage()); }

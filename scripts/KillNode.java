@@ -3,12 +3,23 @@
 //DEPS org.apache.kafka:kafka-clients:4.4.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS com.github.docker-java:docker-java-core:3.7.1
+//DEPS com.github.docker-java:docker-java-transport-zerodep:3.7.1
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//DESCRIPTION Break a node: kill, stop or pause it, by number, name or role; start-node undoes it
+//DESCRIPTION Break a node: kill, stop, pause or disconnect it, by number, name or role; start-node undoes it
 
 import com.fasterxml.jackson.jr.ob.JSON;
+import com.github.dockerjava.api.DockerClient;
+import com.github.dockerjava.api.async.ResultCallback;
+import com.github.dockerjava.api.command.InspectContainerResponse;
+import com.github.dockerjava.api.exception.*;
+import com.github.dockerjava.api.model.ContainerNetwork;
+import com.github.dockerjava.api.model.Event;
+import com.github.dockerjava.core.*;
+import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
 import java.net.*;
+import java.nio.channels.SocketChannel;
 import java.nio.file.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
@@ -16,6 +27,7 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -36,7 +48,8 @@ import picocli.CommandLine.TypeConversionException;
  *
  * <p>It first works out what the fault means (voters left, partitions under min ISR or offline), says it, and refuses with exit
  * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its pid still has
- * the start instant of its {@code node.json}; other clusters are reached by {@code --kill-command} and {@code --start-command}.
+ * the start instant of its {@code node.json}; a container is touched only if it has the labels of compose/compose.yaml; other
+ * clusters are reached by {@code --kill-command} and {@code --start-command}.
  *
  * <pre>kill-node controller --for 30s
  * kill-node --mode pause leader:test_topic-0
@@ -46,11 +59,13 @@ import picocli.CommandLine.TypeConversionException;
 @Command(name = "kill-node", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Breaks nodes of the lab, after saying what it means; start-node (--restore) undoes it.")
 class KillNode implements Callable<Integer> {
-    enum Mode { KILL, STOP, PAUSE }
+    enum Mode { KILL, STOP, PAUSE, DISCONNECT }
+    enum Where { AUTO, EMBEDDED, DOCKER }
 
     @Parameters(paramLabel = "NODE", arity = "0..*", description = "1, kafka01, controller, leader:TOPIC-PARTITION, random, all, or - for ids on stdin.")
     List<String> targets = List.of();
-    @Option(names = "--mode", paramLabel = "kill|stop|pause", defaultValue = "KILL", description = "SIGKILL, SIGTERM and wait, or SIGSTOP (default: kill).")
+    @Option(names = "--mode", paramLabel = "kill|stop|pause|disconnect", defaultValue = "KILL",
+            description = "SIGKILL; SIGTERM and wait; freeze; with Docker, cut off from the network (default: kill).")
     Mode mode;
     @Option(names = "--for", paramLabel = "DURATION", description = "Undo the fault after this long, also when interrupted.")
     Duration lasting;
@@ -62,6 +77,8 @@ class KillNode implements Callable<Integer> {
     boolean dryRun;
     @Option(names = "--force", description = "Even if the quorum or a partition is lost by it.")
     boolean force;
+    @Option(names = "--runtime", paramLabel = "auto|embedded|docker", defaultValue = "AUTO", description = "What runs the nodes (default: the one that has any).")
+    Where where;
     @Option(names = "--kill-command", paramLabel = "COMMAND", description = "For any cluster: how to break {id} ({name}, {host}, {mode}).")
     String killCommand;
     @Option(names = "--start-command", paramLabel = "COMMAND", description = "For any cluster: how to start {id} ({name}, {host}) again.")
@@ -73,9 +90,9 @@ class KillNode implements Callable<Integer> {
     @Mixin Common common = new Common();
     private final List<Target> broken = new ArrayList<>();
 
-    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused, stopping or down; unknown with hooks */
+    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused, disconnected, stopping or down; unknown with hooks */
     public record Target(int id, String name, String host, int port, String state) { }
-    /** @param at when the signal was sent or the command began, by this machine's clock */
+    /** @param at when the signal was sent or the command began; with Docker, when the engine saw it happen */
     public record Done(Target node, Mode mode, Instant at) { }
 
     public static void main(String... args) {
@@ -124,16 +141,16 @@ class KillNode implements Callable<Integer> {
     /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition and --force is not given */
     public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
-        for (Target node : nodes) if (node.state.equals("down")) throw new Exit(1, node.name + " is down already; start-node " + node.id + " starts it.");
+        for (Target node : nodes)
+            if (List.of("down", past(mode)).contains(node.state)) throw new Exit(1, node.name + " is " + node.state + " already; start-node " + node.id + " brings it back.");
         Impact impact = impact(nodes.stream().map(Target::id).toList(), gone(runtime));
         common.say("%s %s: %s", mode.name().toLowerCase(Locale.ROOT), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
         if (dryRun) return List.of();
         if (impact.harmful() && !force) throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
         List<Done> done = new ArrayList<>();
         for (Target node : nodes) {
-            Instant at = Instant.now();
             broken.add(node);
-            runtime.fault(node, mode);
+            Instant at = runtime.fault(node, mode);
             done.add(new Done(node, mode, at));
             common.emit("fault", "node", node.id, "name", node.name, "mode", mode.name().toLowerCase(Locale.ROOT), "runtime", runtime.name(), "at", at.toString());
         }
@@ -153,8 +170,7 @@ class KillNode implements Callable<Integer> {
     }
 
     private Done undo(NodeRuntime runtime, Target node) throws Exception {
-        Instant at = Instant.now();
-        runtime.restore(node);
+        Instant at = runtime.restore(node);
         common.emit("restored", "node", node.id, "name", node.name, "runtime", runtime.name(), "at", at.toString());
         return new Done(node, mode, at);
     }
@@ -322,34 +338,54 @@ class KillNode implements Callable<Integer> {
     }
 
     private static String past(Mode mode) {
-        return switch (mode) { case KILL -> "killed"; case STOP -> "stopped"; case PAUSE -> "paused"; };
+        return switch (mode) { case KILL -> "killed"; case STOP -> "stopped"; case PAUSE -> "paused"; case DISCONNECT -> "disconnected"; };
     }
 
     // ---- Runtimes ----
 
-    /** How to reach a node from outside Kafka. */
+    /** How to reach a node from outside Kafka. A fault and its undoing return when they happened, as exactly as the runtime knows it. */
     public interface NodeRuntime {
         String name();
         List<Target> nodes() throws Exception;
-        void fault(Target node, Mode mode) throws Exception;
-        void restore(Target node) throws Exception;
+        Instant fault(Target node, Mode mode) throws Exception;
+        Instant restore(Target node) throws Exception;
     }
 
-    /** Hooks if they are given, else the embedded cluster if its folder has nodes. */
+    /** Hooks if they are given, else what --runtime names, else what has nodes. */
     public NodeRuntime runtime() throws Exception {
         if (killCommand != null || startCommand != null) return new Hooks();
         if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
-        Embedded embedded = new Embedded();
-        List<Target> nodes = embedded.nodes();
-        if (nodes.isEmpty()) throw new Exit(UNREACHABLE, "No embedded cluster in " + dataDir + ": start one (cluster up), or name --kill-command and --start-command for yours.");
+        NodeRuntime chosen = switch (where) { case EMBEDDED -> new Embedded(); case DOCKER -> new Docker(); case AUTO -> detect(); };
+        List<Target> nodes = chosen.nodes();
+        if (nodes.isEmpty()) throw new Exit(UNREACHABLE, (where == Where.DOCKER ? "No containers of the lab: start them (docker compose -f compose/compose.yaml up -d --wait)" : "No embedded cluster in " + dataDir + ": start one (cluster up)")
+                + ", or name --kill-command and --start-command for yours.");
         String byDefault = common.bootstrapServer;
         common.client(); // takes the address of --command-config, if there is one
         boolean named = !byDefault.equals(common.bootstrapServer) || common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server") || System.getenv("KAFKA_BOOTSTRAP") != null;
         String own = String.join(",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
         // A role asked of another cluster must not break a node here that happens to have the same id.
-        if (named && common.bootstrapNodes().stream().noneMatch(b -> nodes.stream().anyMatch(n -> n.port == b.port() && List.of("localhost", "127.0.0.1").contains(b.host()))))
-            throw new Exit(REFUSED, "--bootstrap-server " + common.bootstrapServer + " is not the embedded cluster at " + own + ": for another cluster give --kill-command and --start-command.");
+        if (named && common.bootstrapNodes().stream().noneMatch(b -> nodes.stream().anyMatch(n -> n.port == b.port() && List.of(n.host, "localhost", "127.0.0.1").contains(b.host()))))
+            throw new Exit(REFUSED, "--bootstrap-server " + common.bootstrapServer + " is not the " + chosen.name() + " cluster at " + own + ": for another cluster give --kill-command and --start-command.");
         if (!named) common.bootstrapServer = own;
+        return chosen;
+    }
+
+    /** The containers of the lab, none if there are none. @throws Exit 10 when no engine answers */
+    List<Target> containers() { return new Docker().nodes(); }
+
+    /** The embedded cluster unless none of its nodes lives and Docker has some. */
+    private NodeRuntime detect() throws Exception {
+        Embedded embedded = new Embedded();
+        List<Target> nodes = embedded.nodes();
+        if (nodes.stream().anyMatch(n -> !n.state.equals("down"))) return embedded;
+        String docker = "no containers of the lab in Docker (docker compose -f compose/compose.yaml up -d --wait)";
+        try {
+            Docker engine = new Docker();
+            List<Target> containers = engine.nodes();
+            if (!containers.isEmpty() && (nodes.isEmpty() || containers.stream().anyMatch(n -> !n.state.equals("down")))) return engine;
+        } catch (Exit none) { docker = "no Docker engine that answers (--runtime docker says why)"; }
+        if (nodes.isEmpty()) throw new Exit(UNREACHABLE, "Nothing to break: there is no embedded cluster in " + dataDir + " (cluster up), and " + docker
+                + "; for another cluster give --kill-command and --start-command.");
         return embedded;
     }
 
@@ -369,24 +405,27 @@ class KillNode implements Callable<Integer> {
             return nodes;
         }
 
-        public void fault(Target node, Mode mode) throws Exception {
+        public Instant fault(Target node, Mode mode) throws Exception {
+            if (mode == Mode.DISCONNECT) throw new Exit(2, "A process of this machine cannot be disconnected: --mode disconnect is for Docker; pause comes nearest.");
             Map<String, Object> json = read(node.name);
             ProcessHandle process = process(json).orElseThrow(() -> new Exit(1, node.name + " does not run (any more)."));
             // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
             json.put("fault", Map.of("mode", mode.name().toLowerCase(Locale.ROOT), "since", timestamp()));
             write(node.name, json);
+            Instant at = Instant.now();
             switch (mode) {
                 case KILL -> signal(process, "KILL");
                 case STOP -> { signal(process, "CONT"); signal(process, "TERM"); }
-                case PAUSE -> signal(process, "STOP");
+                default -> signal(process, "STOP");
             }
-            if (mode == Mode.PAUSE) return;
             long deadline = System.nanoTime() + common.timeout.toNanos();
-            for (; process(json).isPresent(); Thread.sleep(5))
+            for (; mode != Mode.PAUSE && process(json).isPresent(); Thread.sleep(5))
                 if (System.nanoTime() > deadline) throw new Exit(MISSED, node.name + " (pid " + process.pid() + ") did not end within " + common.timeout.toSeconds() + " s.");
+            return at;
         }
 
-        public void restore(Target node) throws Exception {
+        public Instant restore(Target node) throws Exception {
+            Instant at = Instant.now();
             Map<String, Object> json = read(node.name);
             Optional<ProcessHandle> process = process(json);
             boolean stopping = process.isPresent() && json.get("fault") instanceof Map<?, ?> f && !"pause".equals(f.get("mode"));
@@ -403,6 +442,7 @@ class KillNode implements Callable<Integer> {
             }
             json.put("fault", null);
             write(node.name, json);
+            return at;
         }
 
         /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
@@ -440,6 +480,167 @@ class KillNode implements Callable<Integer> {
         }
     }
 
+    /**
+     * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's label, since a
+     * name alone may be a stranger's. Of what was done nothing is noted: the engine knows it, whoever did it.
+     */
+    private class Docker implements NodeRuntime {
+        static final String LABEL = "kraft-lab.node", PROJECT = "com.docker.compose.project", SERVICE = "com.docker.compose.service";
+        /** Newer engines refuse what is older than this. */
+        private static final String NEWEST_KNOWN = "1.44";
+        private final String host;
+        private final DockerClient engine;
+        private final Set<Integer> stopping = new HashSet<>();
+
+        Docker() {
+            DefaultDockerClientConfig.Builder builder;
+            URI uri;
+            try {
+                builder = DefaultDockerClientConfig.createDefaultConfigBuilder();
+                uri = builder.build().getDockerHost();
+            } catch (RuntimeException e) { throw new Exit(2, "The Docker settings (DOCKER_HOST, context) cannot be used: " + e.getMessage() + "."); }
+            String context = System.getenv("DOCKER_CONTEXT"), settings = Objects.requireNonNullElse(System.getenv("DOCKER_CONFIG"), System.getProperty("user.home") + "/.docker");
+            // docker-java would quietly take the default engine instead.
+            if (System.getenv("DOCKER_HOST") == null && context != null && !List.of("", "default").contains(context) && !Files.exists(Path.of(settings, "contexts/meta", DigestUtils.sha256Hex(context))))
+                throw new Exit(2, "There is no Docker context '" + context + "' (DOCKER_CONTEXT): docker context ls shows those there are.");
+            requireEngine(uri);
+            host = Objects.requireNonNullElse(System.getenv("LAB_HOST"), uri.getScheme().equals("tcp") ? uri.getHost() : "localhost");
+            DockerClient any = client(builder.build());
+            try { any.listContainersCmd().withLimit(1).exec(); } // no version in the path: understood by old and new engines
+            catch (BadRequestException | NotFoundException wantsVersion) {
+                String theirs = any.versionCmd().exec().getApiVersion();
+                any = client(builder.withApiVersion(RemoteApiVersion.parseConfig(theirs).isGreaterOrEqual(RemoteApiVersion.parseConfig(NEWEST_KNOWN)) ? NEWEST_KNOWN : theirs).build());
+            } catch (RuntimeException e) { throw new Exit(UNREACHABLE, "No Docker engine answers at " + uri + " (" + said(e) + "): start it, or name yours by DOCKER_HOST."); }
+            engine = any;
+        }
+
+        private static DockerClient client(DockerClientConfig config) {
+            return DockerClientImpl.getInstance(config, new ZerodepDockerHttpClient.Builder().dockerHost(config.getDockerHost()).sslConfig(config.getSSLConfig()).build());
+        }
+
+        private static void requireEngine(URI uri) {
+            String scheme = String.valueOf(uri.getScheme());
+            if (!List.of("unix", "tcp", "http", "https", "npipe", "ssh").contains(scheme)) throw new Exit(2, "'" + uri + "' is not a Docker engine's address, such as unix:///var/run/docker.sock or tcp://host:2376.");
+            if (scheme.equals("ssh")) throw new Exit(2, "Docker over ssh is not supported: forward the socket (ssh -NL /tmp/docker.sock:/var/run/docker.sock "
+                    + uri.getAuthority() + ") and export DOCKER_HOST=unix:///tmp/docker.sock.");
+            if (!scheme.equals("unix")) return;
+            try { SocketChannel.open(UnixDomainSocketAddress.of(uri.getPath())).close(); }
+            catch (IOException e) {
+                if (Objects.requireNonNullElse(e.getMessage(), "").contains("ermission")) throw new Exit(UNREACHABLE, "No permission for Docker's socket " + uri.getPath()
+                        + ": run 'sudo usermod -aG docker $USER' and log in again.");
+                String home = System.getProperty("user.home"), run = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/user/1000");
+                List<String> others = Stream.of("/var/run/docker.sock", run + "/docker.sock", home + "/.docker/run/docker.sock", home + "/.colima/default/docker.sock", run + "/podman/podman.sock")
+                        .filter(s -> !s.equals(uri.getPath())).toList();
+                throw new Exit(UNREACHABLE, "No Docker engine at " + uri + " (" + e.getMessage() + "): " + others.stream().filter(s -> Files.exists(Path.of(s))).findFirst()
+                        .map(s -> "there is a socket elsewhere, export DOCKER_HOST=unix://" + s + ".")
+                        .orElse("start it; nor is there one at " + String.join(", ", others) + "."));
+            }
+        }
+
+        public String name() { return "docker"; }
+
+        public List<Target> nodes() {
+            List<Target> nodes = new ArrayList<>();
+            containers().forEach((id, c) -> {
+                int port = c.getHostConfig().getPortBindings().getBindings().values().stream().filter(Objects::nonNull).flatMap(Stream::of)
+                        .mapToInt(b -> Integer.parseInt(b.getHostPortSpec())).findFirst().orElse(-1);
+                nodes.add(new Target(id, c.getConfig().getLabels().get(SERVICE), host, port, state(c)));
+            });
+            return nodes;
+        }
+
+        private Map<Integer, InspectContainerResponse> containers() {
+            Map<Integer, InspectContainerResponse> found = new TreeMap<>();
+            engine.listContainersCmd().withShowAll(true).withLabelFilter(List.of(PROJECT + "=kraft-lab", "com.docker.compose.oneoff=False", LABEL)).exec().forEach(c -> {
+                if (c.getLabels().get(LABEL).matches("\\d{1,9}")) found.put(Integer.valueOf(c.getLabels().get(LABEL)), engine.inspectContainerCmd(c.getId()).exec());
+            });
+            return found;
+        }
+
+        private static String state(InspectContainerResponse c) {
+            return switch (c.getState().getStatus()) {
+                case "running", "restarting" -> attached(c) ? "running" : "disconnected";
+                case "paused" -> "paused";
+                default -> "down";
+            };
+        }
+
+        private static boolean attached(InspectContainerResponse c) {
+            String network = c.getHostConfig().getNetworkMode();
+            return c.getNetworkSettings().getNetworks().entrySet().stream().anyMatch(n -> n.getKey().equals(network) || network.equals(n.getValue().getNetworkID()));
+        }
+
+        private InspectContainerResponse container(Target node) {
+            return Optional.ofNullable(containers().get(node.id)).orElseThrow(() -> new Exit(1, "The container of " + node.name + " is gone: docker compose up makes it anew."));
+        }
+
+        public Instant fault(Target node, Mode mode) throws Exception {
+            InspectContainerResponse c = container(node);
+            String id = c.getId();
+            return switch (mode) {
+                case KILL -> act(node, id, "die", () -> engine.killContainerCmd(id).exec());
+                case STOP -> {
+                    stopping.add(node.id);
+                    if (c.getState().getPaused()) engine.unpauseContainerCmd(id).exec();
+                    Instant at = act(node, id, "kill", () -> engine.stopContainerCmd(id).exec()); // the SIGTERM is a "kill" to the engine
+                    stopping.remove(node.id);
+                    yield at;
+                }
+                case PAUSE -> act(node, id, "pause", () -> engine.pauseContainerCmd(id).exec());
+                case DISCONNECT -> act(node, id, "disconnect", () -> engine.disconnectFromNetworkCmd().withContainerId(id).withNetworkId(c.getHostConfig().getNetworkMode()).exec());
+            };
+        }
+
+        /** Whatever was done to it, in whatever order. */
+        public Instant restore(Target node) throws Exception {
+            InspectContainerResponse c = container(node);
+            String id = c.getId();
+            // It was told to end and perhaps has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
+            if (stopping.remove(node.id)) act(node, id, "", () -> engine.stopContainerCmd(id).withTimeout(5).exec());
+            Instant at = null;
+            if (state(c).equals("paused")) at = act(node, id, "unpause", () -> engine.unpauseContainerCmd(id).exec());
+            // Disconnecting has taken the alias, by which the other nodes find it, and the published port.
+            if (!attached(c)) at = act(node, id, "connect", () -> engine.connectToNetworkCmd().withContainerId(id).withNetworkId(c.getHostConfig().getNetworkMode())
+                    .withContainerNetwork(new ContainerNetwork().withAliases(node.name)).exec());
+            if (!container(node).getState().getRunning()) at = act(node, id, "start", () -> engine.startContainerCmd(id).exec());
+            return at == null ? Instant.now() : at;
+        }
+
+        /** Does it, so that Ctrl-C can end the wait, and returns when the engine saw it happen: the call itself returns up to 100 ms later. */
+        private Instant act(Target node, String id, String event, Callable<?> call) throws Exception {
+            Instant began = Instant.now();
+            FutureTask<?> task = new FutureTask<>(call);
+            Thread worker = new Thread(task, "docker");
+            worker.setDaemon(true);
+            worker.start();
+            try { task.get(); }
+            catch (ExecutionException e) {
+                if (!(e.getCause() instanceof NotModifiedException)) throw new Exit(1, "Docker would not do that to " + node.name + ": " + said(e.getCause()) + ".");
+            }
+            for (int look = 0; look < 10 && !event.isEmpty(); look++, Thread.sleep(20)) {
+                List<Instant> seen = new CopyOnWriteArrayList<>();
+                // Until now, so that it ends; the engine of a virtual machine may have another clock, and then ours is taken.
+                engine.eventsCmd().withSince(seconds(began.minusSeconds(5))).withUntil(seconds(Instant.now())).withEventFilter(event).exec(new ResultCallback.Adapter<Event>() {
+                    @Override public void onNext(Event e) {
+                        Instant at = Instant.EPOCH.plusNanos(e.getTimeNano());
+                        if ((id.equals(e.getActor().getId()) || id.equals(e.getActor().getAttributes().get("container"))) && !at.isBefore(began)) seen.add(at);
+                    }
+                }).awaitCompletion(2, TimeUnit.SECONDS);
+                if (!seen.isEmpty()) return seen.get(0);
+            }
+            return began;
+        }
+
+        private static String seconds(Instant t) { return t.getEpochSecond() + "." + String.format(Locale.ROOT, "%09d", t.getNano()); }
+
+        /** The engine's own words, without the JSON and the exceptions around them. */
+        private static String said(Throwable e) {
+            while (e.getCause() != null) e = e.getCause();
+            var m = java.util.regex.Pattern.compile("\"message\":\"(.*?)\"\\}").matcher(String.valueOf(e.getMessage()));
+            return m.find() ? m.group(1) : e.getMessage();
+        }
+    }
+
     /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists. */
     private class Hooks implements NodeRuntime {
         public String name() { return "hooks"; }
@@ -451,26 +652,28 @@ class KillNode implements Callable<Integer> {
             }
         }
 
-        public void fault(Target node, Mode mode) throws Exception {
+        public Instant fault(Target node, Mode mode) throws Exception {
             if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
             if (mode != Mode.KILL && !killCommand.contains("{mode}")) throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
-            execute(killCommand, node, mode.name().toLowerCase(Locale.ROOT));
+            return execute(killCommand, node, mode.name().toLowerCase(Locale.ROOT));
         }
 
-        public void restore(Target node) throws Exception {
+        public Instant restore(Target node) throws Exception {
             if (startCommand == null) throw new Exit(2, "How to start a node of this cluster? Give --start-command.");
-            execute(startCommand, node, "start");
+            return execute(startCommand, node, "start");
         }
 
-        private void execute(String command, Target node, String mode) throws Exception {
+        private Instant execute(String command, Target node, String mode) throws Exception {
             // The host comes from the cluster and goes into a shell.
             if (!node.host.matches("[A-Za-z0-9._:-]+")) throw new Exit(1, "The host name '" + node.host + "' of node " + node.id + " has characters that a command must not get.");
             String line = command.replace("{id}", "" + node.id).replace("{name}", node.name).replace("{host}", node.host).replace("{mode}", mode);
+            Instant at = Instant.now();
             Process process = new ProcessBuilder("sh", "-c", line).redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
             // Not read to its end: what the command leaves running may hold the pipe open.
             if (!process.waitFor(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) { process.destroyForcibly(); throw new Exit(MISSED, "'" + line + "' did not end within " + common.timeout.toSeconds() + " s."); }
             byte[] said = process.getInputStream().readNBytes(process.getInputStream().available());
             if (process.exitValue() != 0) throw new Exit(1, "'" + line + "' ended with " + process.exitValue() + ": " + new String(said).trim() + ".");
+            return at;
         }
     }
 
@@ -610,11 +813,9 @@ class KillNode implements Callable<Integer> {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
-                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
-                return true;
-            } catch (SocketTimeoutException silent) { return false; }
-            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
-            catch (IOException | IllegalArgumentException e) { return false; }
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                return socket.getInputStream().read() >= 0;
+            } catch (IOException | IllegalArgumentException e) { return false; }
         }
 
         /** Progress and warnings: stderr. */

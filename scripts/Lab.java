@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -36,8 +36,10 @@ import picocli.CommandLine.Option;
  * lab --timeouts fast --records 100000    in about a minute</pre>
  */
 @Command(name = "lab", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "The whole experiment on three real nodes, without Docker: load, kill the controller twice, bring the nodes back, check every record.")
+        description = "The whole experiment on three real nodes: load, kill the controller twice, bring the nodes back, check every record.")
 class Lab implements Callable<Integer> {
+    enum Where { EMBEDDED, DOCKER, EXTERNAL }
+
     private static final String LOAD = "test_topic", CRITICAL = "critical_data";
     /** What the quorum's loss and return may take at the most, with Kafka's own timeouts on a slow machine. */
     private static final Duration PATIENCE = Duration.ofMinutes(3);
@@ -46,6 +48,13 @@ class Lab implements Callable<Integer> {
     long records;
     @Option(names = "--timeouts", paramLabel = "default|fast", defaultValue = "DEFAULT", description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
     Cluster.Timeouts timeouts;
+    @Option(names = "--runtime", paramLabel = "embedded|docker|external", defaultValue = "EMBEDDED",
+            description = "The nodes: processes of this machine, the containers of compose/compose.yaml, or a cluster of your own, at -b (default: embedded).")
+    Where where;
+    @Option(names = "--kill-command", paramLabel = "COMMAND", description = "external: how to break {id} ({name}, {host}).")
+    String killCommand;
+    @Option(names = "--start-command", paramLabel = "COMMAND", description = "external: how to start {id} ({name}, {host}) again.")
+    String startCommand;
     @Option(names = "--rate", paramLabel = "N", defaultValue = "20", description = "Messages per second of the producer; a gap is measured to one period (default: ${DEFAULT-VALUE}).")
     double rate;
     @Option(names = "--observe", paramLabel = "DURATION", defaultValue = "5s", description = "How long to look at the cluster without a quorum (default: ${DEFAULT-VALUE}).")
@@ -75,8 +84,7 @@ class Lab implements Callable<Integer> {
     private final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
     private Step step;
-    private Cluster cluster;
-    private Cluster.Up up;
+    private LabCluster cluster;
     private WatchIsr watch;
     private Future<Boolean> watching;
     private WatchIsr.Snapshot snapshot;
@@ -102,7 +110,8 @@ class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        for (String option : List.of("-b", "--command-config")) if (given(option)) throw new Cluster.Exit(2, "lab breaks nodes of its own cluster only; it takes no " + option + ".");
+        for (String option : where == Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
+            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
         if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         try {
@@ -143,17 +152,12 @@ class Lab implements Callable<Integer> {
     // ---- The steps ----
 
     private void bootCluster() throws Exception {
-        begin("Boot three nodes", "cluster up --timeouts " + timeouts.name().toLowerCase(Locale.ROOT));
-        cluster = new Cluster();
-        List<String> args = new ArrayList<>(List.of("up", "--data-dir", dataDir.toString()));
-        if (given("--timeouts")) args.addAll(List.of("--timeouts", timeouts.name())); // a cluster that is up may have either
-        cluster.common.configure(cluster, common.out, common.err, args.toArray(String[]::new));
-        cluster.common.listener = this::record;
-        up = cluster.up();
-        common.bootstrapServer = Cluster.bootstrap();
-        say(up.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab." : "Three brokers registered and unfenced after %.1f s.", seconds(up.took()));
+        cluster = LabCluster.of(this);
+        begin("Boot three nodes", cluster.command());
+        say(cluster.up());
+        common.bootstrapServer = cluster.reach().bootstrap();
         watch = new WatchIsr();
-        watch.common.configure(watch, quiet(), quiet(), "-b", common.bootstrapServer, "--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL);
+        watch.common.configure(watch, quiet(), quiet(), reaching("--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL));
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
         WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
@@ -165,7 +169,7 @@ class Lab implements Callable<Integer> {
     private void createTopics() throws Exception {
         begin("Create the topics", "create-topic " + LOAD + " " + CRITICAL + " --partitions 8 --replication-factor 3 --if-not-exists");
         CreateTopic create = new CreateTopic();
-        create.common.configure(create, quiet(), common.err, LOAD, CRITICAL, "--if-not-exists", "-b", common.bootstrapServer);
+        create.common.configure(create, quiet(), common.err, reaching(LOAD, CRITICAL, "--if-not-exists"));
         create.common.listener = this::record;
         try (Admin admin = common.admin()) {
             create.create(admin, l -> say("%s: %d partitions, all led and in sync after %d ms.", l.topic(), l.partitions().size(), l.ms()));
@@ -179,9 +183,9 @@ class Lab implements Callable<Integer> {
         String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --command-property batch.size=16384 acks=1 linger.ms=50";
         begin("Load test", "perf " + command + " --hdr-log perf.hlog");
         PerfTest perf = new PerfTest();
-        List<String> args = new ArrayList<>(List.of("-b", common.bootstrapServer, "--hdr-log", out.resolve("perf.hlog").toString()));
-        args.addAll(List.of(command.split(" ")));
-        perf.common.configure(perf, quiet(), common.err, args.toArray(String[]::new));
+        List<String> args = new ArrayList<>(List.of(command.split(" ")));
+        args.addAll(List.of("--hdr-log", out.resolve("perf.hlog").toString()));
+        perf.common.configure(perf, quiet(), common.err, reaching(args.toArray(String[]::new)));
         perf.common.listener = this::record;
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();
@@ -195,7 +199,7 @@ class Lab implements Callable<Integer> {
     private void startProducer() throws Exception {
         begin("Start the producer", "resilient-producer --rate " + plain(rate) + " --ledger ledger.jsonl");
         producer = new ResilientProducer();
-        producer.common.configure(producer, quiet(), common.err, "-b", common.bootstrapServer, "--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h");
+        producer.common.configure(producer, quiet(), common.err, reaching("--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h"));
         producer.common.listener = this::record;
         Instant start = Instant.now();
         producing = background.submit(() -> { try { return producer.produce(); } finally { produced.countDown(); } });
@@ -304,7 +308,7 @@ class Lab implements Callable<Integer> {
     private void checkDelivery() throws Exception {
         begin("Check the delivery", "check-delivery ledger.jsonl");
         CheckDelivery check = new CheckDelivery();
-        check.common.configure(check, quiet(), common.err, "-b", common.bootstrapServer, out.resolve("ledger.jsonl").toString());
+        check.common.configure(check, quiet(), common.err, reaching(out.resolve("ledger.jsonl").toString()));
         check.common.listener = this::record;
         verdict = check.check();
         say("Acknowledged %d, read back %d: lost %d, duplicated %d, reordered %d, at another offset %d, never sent %d.", verdict.acknowledged(), verdict.read(),
@@ -320,7 +324,7 @@ class Lab implements Callable<Integer> {
         KillNode script = node(args);
         KillNode.Done done = script.breakNodes(script.runtime()).get(0);
         broken.add(done.node().id());
-        say("Killed %s (SIGKILL) at %s.", done.node().name(), done.at());
+        say("Killed %s (%s) at %s.", done.node().name(), where == Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
         return done;
     }
 
@@ -332,13 +336,20 @@ class Lab implements Callable<Integer> {
         return at;
     }
 
-    private KillNode node(String... args) {
+    KillNode node(String... args) {
         KillNode script = new KillNode();
-        List<String> all = new ArrayList<>(List.of("-b", Cluster.bootstrap(), "--data-dir", dataDir.toString()));
+        List<String> all = new ArrayList<>(cluster.reach().nodes());
         all.addAll(List.of(args));
-        script.common.configure(script, quiet(), common.err, all.toArray(String[]::new));
+        script.common.configure(script, quiet(), common.err, reaching(all.toArray(String[]::new)));
         script.common.listener = this::record;
         return script;
+    }
+
+    /** The arguments of a step, and what it needs to reach the cluster. */
+    private String[] reaching(String... args) {
+        List<String> all = new ArrayList<>(cluster.reach().options());
+        all.addAll(List.of(args));
+        return all.toArray(String[]::new);
     }
 
     /** Every look of the watcher that runs beside the whole experiment. */
@@ -446,15 +457,9 @@ class Lab implements Callable<Integer> {
 
     /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
     private void leaveCluster(int code) throws Exception {
-        if (up == null) return; // what up() had started it has ended
-        if (up.ranBefore() || keep) {
-            for (int id : List.copyOf(broken)) start(id);
-            return;
-        }
-        boolean disposable = up.newData() && (code == 0 || code == 130);
-        cluster.down(disposable);
-        if (disposable) cluster.deleteData();
-        else if (code != 0) common.say("The nodes' data and logs are kept in %s; cluster up starts them again.", cluster.dataDir);
+        if (!cluster.isUp()) return; // what up() had started it has ended
+        if (!cluster.isFound() && !keep) cluster.end(code == 0 || code == 130);
+        else for (int id : List.copyOf(broken)) start(id);
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
@@ -475,8 +480,8 @@ class Lab implements Callable<Integer> {
     /** What a person would have handed in: each step, its command, what it printed, what it means. */
     private String notebook(String ended, String time) {
         StringBuilder md = new StringBuilder("# What happens when a Kafka node dies\n\n");
-        md.append(String.format("Run of %s with kraft-lab: `lab --timeouts %s --records %d`.%nThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
-                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), timeouts.name().toLowerCase(Locale.ROOT), records,
+        md.append(String.format("Run of %s with kraft-lab: `lab --runtime %s --timeouts %s --records %d`.%nThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
+                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), where.name().toLowerCase(Locale.ROOT), timeouts.name().toLowerCase(Locale.ROOT), records,
                 Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors(), ended, time));
         int number = 0;
         for (Step s : steps) {
@@ -499,7 +504,7 @@ class Lab implements Callable<Integer> {
     }
 
     /** Every event of every step comes here: to the run's folder, to --events, and with --json to stdout. */
-    private synchronized void record(Map<String, Object> event) {
+    synchronized void record(Map<String, Object> event) {
         if ("stall".equals(event.get("type")) && Integer.valueOf(-1).equals(event.get("partition"))) longestStallMs = Math.max(longestStallMs, ((Number) event.get("ms")).doubleValue());
         if ("send-error".equals(event.get("type"))) sendErrors++;
         try {

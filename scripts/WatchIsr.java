@@ -574,11 +574,9 @@ class WatchIsr implements Callable<Integer> {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
-                socket.getInputStream().read(); // a TLS listener closes or sends an alert: alive as well
-                return true;
-            } catch (SocketTimeoutException silent) { return false; }
-            catch (SocketException reset) { return !(reset instanceof ConnectException || reset instanceof NoRouteToHostException); }
-            catch (IOException | IllegalArgumentException e) { return false; }
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                return socket.getInputStream().read() >= 0;
+            } catch (IOException | IllegalArgumentException e) { return false; }
         }
 
         /** Progress and warnings: stderr. */

@@ -1,0 +1,179 @@
+//FILES compose/compose.yaml=../compose/compose.yaml
+//FILES compose/timeouts/default.env=../compose/timeouts/default.env
+//FILES compose/timeouts/fast.env=../compose/timeouts/fast.env
+
+import java.io.*;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.*;
+
+/** The cluster that a whole experiment runs on: has it up, says how kill-node reaches its nodes, and ends only what it started. */
+abstract class LabCluster {
+    /** @param options what each step needs to reach it  @param nodes what kill-node needs besides */
+    record Reach(String bootstrap, List<String> options, List<String> nodes) { }
+
+    protected final Lab lab;
+    /** It ran before (wholly or in part), and is left running. */
+    protected boolean found;
+    protected boolean newData, up;
+
+    LabCluster(Lab lab) { this.lab = lab; }
+
+    static LabCluster of(Lab lab) {
+        return switch (lab.where) { case EMBEDDED -> new Embedded(lab); case DOCKER -> new Compose(lab); case EXTERNAL -> new External(lab); };
+    }
+
+    /** What one would type for it. */
+    abstract String command();
+    /** Returns when its three nodes serve. @return one sentence on what was found or done */
+    abstract String up() throws Exception;
+    abstract Reach reach();
+    /** Ends what this started. @param disposable its data is not needed any more, if this made it */
+    abstract void end(boolean disposable) throws Exception;
+
+    boolean isFound() { return found; }
+    boolean isUp() { return up; }
+    String timeouts() { return lab.timeouts.name().toLowerCase(Locale.ROOT); }
+    boolean timeoutsGiven() { return lab.common.spec.commandLine().getParseResult().hasMatchedOption("--timeouts"); }
+
+    /** Three JVMs on this machine. */
+    private static class Embedded extends LabCluster {
+        private final Cluster cluster = new Cluster();
+        Embedded(Lab lab) { super(lab); }
+
+        String command() { return "cluster up --timeouts " + timeouts(); }
+
+        String up() throws Exception {
+            List<String> args = new ArrayList<>(List.of("up", "--data-dir", lab.dataDir.toString()));
+            if (timeoutsGiven()) args.addAll(List.of("--timeouts", timeouts())); // a cluster that is up may have either
+            cluster.common.configure(cluster, lab.common.out, lab.common.err, args.toArray(String[]::new));
+            cluster.common.listener = lab::record;
+            Cluster.Up done = cluster.up();
+            up = true;
+            found = done.ranBefore();
+            newData = done.newData();
+            return done.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab."
+                    : String.format(Locale.ROOT, "Three brokers registered and unfenced after %.1f s.", done.took().toMillis() / 1e3);
+        }
+
+        Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "embedded", "--data-dir", lab.dataDir.toString())); }
+
+        void end(boolean disposable) throws Exception {
+            cluster.down(disposable && newData);
+            if (disposable && newData) cluster.deleteData();
+            else if (!disposable) lab.common.say("The nodes' data and logs are kept in %s; cluster up starts them again.", cluster.dataDir);
+        }
+    }
+
+    /** The containers of compose/compose.yaml, which travels with this script. */
+    private static class Compose extends LabCluster {
+        private static final List<String> FILES = List.of("compose.yaml", "timeouts/default.env", "timeouts/fast.env");
+        private Path file;
+        private boolean containersMade;
+        Compose(Lab lab) { super(lab); }
+
+        String command() { return (timeouts().equals("default") ? "" : "KRAFT_LAB_TIMEOUTS=" + timeouts() + " ") + "docker compose -f compose/compose.yaml up -d --wait"; }
+
+        String up() throws Exception {
+            long began = System.nanoTime();
+            unpack();
+            List<KillNode.Target> before = nodes();
+            found = before.stream().anyMatch(n -> !n.state().equals("down"));
+            if (found && timeoutsGiven()) requireSameTimeouts();
+            if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
+                up = true;
+                return "Found the containers up; they are left running, with the topics of the lab.";
+            }
+            for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
+                throw new Cluster.Exit(1, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
+            for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
+                throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
+            containersMade = before.isEmpty();
+            newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
+            up = true; // from here on there is something to end
+            lab.common.say("Starting the containers (the first time, Docker fetches their image) ...");
+            compose("up", "-d", "--wait");
+            return String.format(Locale.ROOT, "Three containers healthy after %.1f s.", (System.nanoTime() - began) / 1e9);
+        }
+
+        private void unpack() throws IOException {
+            String home = System.getenv("KRAFT_LAB_HOME");
+            Path folder = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home)).resolve("compose");
+            for (String name : FILES) {
+                try (InputStream in = Objects.requireNonNull(LabCluster.class.getResourceAsStream("/compose/" + name), name)) {
+                    Files.createDirectories(folder.resolve(name).getParent());
+                    Files.copy(in, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+                }
+            }
+            file = folder.resolve("compose.yaml");
+        }
+
+        private List<KillNode.Target> nodes() throws Exception { return lab.node("all").containers(); }
+
+        private void requireSameTimeouts() throws Exception {
+            for (String theirs : run("docker", "ps", "-a", "--filter", "label=com.docker.compose.project=kraft-lab", "--filter", "label=kraft-lab.node", "--format", "{{.Label \"kraft-lab.timeouts\"}}").lines().toList())
+                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, "The containers are up with --timeouts " + theirs + "; end them (docker compose -f compose/compose.yaml down) before you choose others.");
+        }
+
+        private String compose(String... args) throws Exception {
+            List<String> command = new ArrayList<>(List.of("docker", "compose", "-f", file.toString()));
+            command.addAll(List.of(args));
+            return run(command.toArray(String[]::new));
+        }
+
+        /** @return what it printed */
+        private String run(String... command) throws Exception {
+            File output = File.createTempFile("kraft-lab", ".out");
+            try {
+                ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(output);
+                builder.environment().put("KRAFT_LAB_TIMEOUTS", timeouts());
+                Process process;
+                try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "There is no docker command on PATH: --runtime docker needs Docker with compose."); }
+                try {
+                    if (!process.waitFor(10, TimeUnit.MINUTES)) throw new Cluster.Exit(Cluster.MISSED, "'" + String.join(" ", command) + "' did not end within 10 minutes.");
+                } finally { process.destroy(); }
+                String said = Files.readString(output.toPath());
+                if (process.exitValue() != 0) throw new Cluster.Exit(1, "'" + String.join(" ", command) + "' ended with " + process.exitValue() + ": "
+                        + said.strip().lines().reduce((a, b) -> b).orElse("it said nothing") + " (docker logs kafka01 may tell more).");
+                return said;
+            } finally { output.delete(); }
+        }
+
+        Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "docker")); }
+
+        void end(boolean disposable) throws Exception {
+            for (KillNode.Target n : nodes()) if (n.state().equals("paused")) lab.node("" + n.id(), "--restore", "--no-wait").call(); // it could not end
+            if (!containersMade) compose("stop", "-t", "5");
+            else if (disposable && newData) compose("down", "-v", "-t", "0");
+            else compose("down", "-t", "5"); // the last nodes have no quorum to leave in order
+            if (!disposable) lab.common.say("The nodes' data is kept in the volumes kraft-lab_kafka01 to 03; docker compose up starts them again.");
+        }
+    }
+
+    /** Somebody's own cluster: found, never started or ended, its nodes broken and started by the given commands. */
+    private static class External extends LabCluster {
+        External(Lab lab) { super(lab); }
+
+        String command() { return "(a cluster of your own: " + lab.common.bootstrapServer + ")"; }
+
+        String up() throws Exception {
+            if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, "How to break a node of that cluster and how to start it again? Give --kill-command and --start-command.");
+            found = true;
+            try (Admin admin = lab.common.admin()) {
+                int brokers = admin.describeCluster().nodes().get().size(), voters = admin.describeMetadataQuorum().quorumInfo().get().voters().size();
+                if (brokers != 3 || voters != 3) throw new Cluster.Exit(Cluster.REFUSED, "This experiment is for three nodes that are brokers and voters; that cluster has " + brokers + " brokers and " + voters + " voters.");
+            }
+            up = true;
+            return "Found three brokers and three voters; they are left running, with the topics of the lab.";
+        }
+
+        Reach reach() {
+            List<String> options = new ArrayList<>(List.of("-b", lab.common.bootstrapServer));
+            if (lab.common.commandConfig != null) options.addAll(List.of("--command-config", lab.common.commandConfig.toString()));
+            return new Reach(lab.common.bootstrapServer, options, List.of("--kill-command", lab.killCommand, "--start-command", lab.startCommand));
+        }
+
+        void end(boolean disposable) { }
+    }
+}

@@ -219,13 +219,13 @@ class ComposeTest {
         assertEquals(0, TestEngine.docker("kill", "kafka01").code());
         TestEngine.up();
         assertEquals("running", TestEngine.inspect("kafka01", "{{.State.Status}}"));
-        TestCluster.Run stop = TestEngine.compose("stop", "-t", "5");
+        TestCluster.Run stop = TestEngine.compose("stop", "-t", "2");
         assertEquals(0, stop.code(), stop.toString());
         for (int port : TestCluster.ports()) assertTrue(TestCluster.isFree(port), "port " + port + " after stop");
         assertEquals(0, TestEngine.compose("start").code());
         TestCluster.await("three nodes after start", () -> NODES.stream().allMatch(n -> TestEngine.inspect(n, "{{.State.Health.Status}}").equals("healthy")));
         assertEquals(40, read(topic));
-        assertEquals(0, TestEngine.compose("down", "-t", "5").code());
+        assertEquals(0, TestEngine.compose("down", "-t", "2").code());
         TestEngine.up();
         assertEquals(40, read(topic));
     }

@@ -58,7 +58,7 @@ class TestEngine {
     static synchronized TestCluster.Run tryUp(Map<String, String> environment) throws Exception {
         requireEngine();
         ours = true;
-        return run(environment, "docker", "compose", "-f", COMPOSE.toString(), "up", "-d", "--wait", "--wait-timeout", "100");
+        return run(environment, "docker", "compose", "-f", COMPOSE.toString(), "up", "-d", "-t", "2", "--wait", "--wait-timeout", "100");
     }
 
     /** The cluster and its data are gone, if the tests started it. Without a grace: the last nodes would wait for a quorum to leave. */

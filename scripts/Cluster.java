@@ -210,7 +210,7 @@ class Cluster implements Callable<Integer> {
         dataDir = dataDir.toAbsolutePath().normalize();
     }
 
-    private String serverProperties(int id, Path data) {
+    String serverProperties(int id, Path data) {
         String text = """
                 process.roles=broker,controller
                 node.id=%1$d
@@ -269,8 +269,7 @@ class Cluster implements Callable<Integer> {
         String home = System.getenv("KRAFT_LAB_HOME");
         Path cache = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home).toAbsolutePath()).resolve("cache");
         try { Files.createDirectories(cache); } catch (IOException readOnly) { Files.createDirectories(cache = dataDir.resolve("cache")); }
-        String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-"
-                + Integer.toHexString(java.hashCode());
+        String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-" + Integer.toHexString(java.hashCode());
         Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".args");
         // The archive fits one class path; scripts differ in theirs, so all use the one it was made with, while those jars exist.
         String classPath = Files.exists(classPathFile) ? Files.readString(classPathFile).replaceAll("-cp \"|\"\\s*", "") : "";
@@ -377,10 +376,11 @@ class Cluster implements Callable<Integer> {
         }
     }
 
-    /** Which process listens on the port, from /proc. */
+    /** Which process listens on the port, from /proc. Docker's is known by its command line: it is root's, and what it has open is not for everybody to read. */
     static String listener(int port) {
-        String hex = String.format(":%04X", port);
+        String hex = String.format(":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
         try {
+            if (ProcessHandle.allProcesses().anyMatch(p -> p.info().commandLine().orElse("").matches(".*docker-proxy .*-host-port " + port + " .*"))) return docker;
             for (String table : List.of("/proc/net/tcp", "/proc/net/tcp6")) {
                 for (String line : Files.exists(Path.of(table)) ? Files.readAllLines(Path.of(table)) : List.<String>of()) {
                     String[] f = line.trim().split("\\s+");
@@ -390,14 +390,14 @@ class Cluster implements Callable<Integer> {
                         File[] fds = new File("/proc/" + p.pid() + "/fd").listFiles();
                         if (fds == null) continue;
                         for (File fd : fds) if (socket.equals(target(fd))) {
-                            String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ");
-                            return "process " + p.pid() + " (" + (command.length() > 100 ? command.substring(0, 100) + "..." : command) + ")";
+                            String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ").replaceFirst("(?<=^.{100}).+", "...");
+                            return command.matches("\\S*dockerd( .*)?") ? docker : "process " + p.pid() + " (" + command + ")"; // itself, where its proxy is switched off
                         }
                     }
                 }
             }
         } catch (IOException | RuntimeException e) { /* say what is known */ }
-        return "a process that cannot be named from here (try: lsof -i :" + port + ")";
+        return "a process that cannot be named from here (try: sudo lsof -i :" + port + ", or docker ps)";
     }
 
     private static String target(File link) {

@@ -48,11 +48,17 @@ class TestEngine {
     static synchronized void up(String timeouts) throws Exception {
         requireEngine();
         if (!ours) TestCluster.down(); // it has the ports
-        ours = true;
         for (String paused : docker("ps", "-q", "--filter", "label=" + PROJECT, "--filter", "status=paused").out().lines().toList()) docker("unpause", paused);
-        TestCluster.Run up = run(Map.of("KRAFT_LAB_TIMEOUTS", timeouts), "docker", "compose", "-f", COMPOSE.toString(), "up", "-d", "--wait", "--wait-timeout", "100");
+        TestCluster.Run up = tryUp(Map.of("KRAFT_LAB_TIMEOUTS", timeouts));
         assertEquals(0, up.code(), () -> up + "\n" + docker("logs", "--tail", "20", "kafka01") + docker("logs", "--tail", "20", "kafka02"));
         TestCluster.awaitInSync();
+    }
+
+    /** docker compose up, whatever comes of it: what it made is deleted in the end. */
+    static synchronized TestCluster.Run tryUp(Map<String, String> environment) throws Exception {
+        requireEngine();
+        ours = true;
+        return run(environment, "docker", "compose", "-f", COMPOSE.toString(), "up", "-d", "-t", "2", "--wait", "--wait-timeout", "100");
     }
 
     /** The cluster and its data are gone, if the tests started it. Without a grace: the last nodes would wait for a quorum to leave. */

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java Nodes.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -38,8 +38,6 @@ import picocli.CommandLine.Option;
 @Command(name = "lab", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "The whole experiment on three real nodes: load, kill the controller twice, bring the nodes back, check every record.")
 class Lab implements Callable<Integer> {
-    enum Where { EMBEDDED, DOCKER, EXTERNAL }
-
     private static final String LOAD = "test_topic", CRITICAL = "critical_data";
     /** What the quorum's loss and return may take at the most, with Kafka's own timeouts on a slow machine. */
     private static final Duration PATIENCE = Duration.ofMinutes(3);
@@ -48,9 +46,9 @@ class Lab implements Callable<Integer> {
     long records;
     @Option(names = "--timeouts", paramLabel = "default|fast", defaultValue = "DEFAULT", description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
     Cluster.Timeouts timeouts;
-    @Option(names = "--runtime", paramLabel = "embedded|docker|external", defaultValue = "EMBEDDED",
-            description = "The nodes: processes of this machine, the containers of compose/compose.yaml, or a cluster of your own, at -b (default: embedded).")
-    Where where;
+    @Option(names = "--runtime", paramLabel = "auto|embedded|docker|external", defaultValue = "EMBEDDED",
+            description = "The nodes: processes, the containers of compose/compose.yaml, or a cluster of your own, at -b (default: embedded; auto: what runs).")
+    Nodes.Where where;
     @Option(names = "--kill-command", paramLabel = "COMMAND", description = "external: how to break {id} ({name}, {host}).")
     String killCommand;
     @Option(names = "--start-command", paramLabel = "COMMAND", description = "external: how to start {id} ({name}, {host}) again.")
@@ -69,21 +67,10 @@ class Lab implements Callable<Integer> {
 
     @Mixin Cluster.Common common = new Cluster.Common();
 
-    /** A step of the notebook. @param waited part of took spent waiting for Kafka: elections, session timeouts, restarts, catching up */
-    static class Step {
-        final String title, command;
-        final List<String> lines = new ArrayList<>();
-        String meaning = "";
-        Duration took = Duration.ZERO, waited = Duration.ZERO;
-        boolean complete;
-        final long began = System.nanoTime();
-        Step(String title, String command) { this.title = title; this.command = command; }
-    }
-
-    private final List<Step> steps = new ArrayList<>();
+    private final List<LabNotebook.Step> steps = new ArrayList<>();
     private final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
-    private Step step;
+    private LabNotebook.Step step;
     private LabCluster cluster;
     private WatchIsr watch;
     private Future<Boolean> watching;
@@ -110,8 +97,8 @@ class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        for (String option : where == Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
-            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
+        for (String option : where == Nodes.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
+            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == Nodes.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
         if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         try {
@@ -324,7 +311,7 @@ class Lab implements Callable<Integer> {
         KillNode script = node(args);
         KillNode.Done done = script.breakNodes(script.runtime()).get(0);
         broken.add(done.node().id());
-        say("Killed %s (%s) at %s.", done.node().name(), where == Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
+        say("Killed %s (%s) at %s.", done.node().name(), where == Nodes.Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
         return done;
     }
 
@@ -393,7 +380,7 @@ class Lab implements Callable<Integer> {
     }
 
     private void begin(String title, String command) {
-        step = new Step(title, command);
+        step = new LabNotebook.Step(title, command);
         steps.add(step);
         emit("phase", "phase", title, "state", "start");
         if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
@@ -446,7 +433,7 @@ class Lab implements Callable<Integer> {
         String time = String.format(Locale.ROOT, "%.1f s in all, of which %.1f s were waiting for Kafka: elections, session timeouts, restarts, catching up", seconds(took), seconds(waiting));
         try {
             writeVerdict(ended, took, waiting);
-            Files.writeString(out.resolve("notebook.md"), notebook(ended, time));
+            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, ended, time));
             if (!common.json) common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
         } finally {
             leaveCluster(code);
@@ -472,24 +459,9 @@ class Lab implements Callable<Integer> {
         if (verdict != null) json.put("acknowledged", verdict.acknowledged());
         if (verdict != null) verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
         List<Map<String, Object>> list = new ArrayList<>();
-        for (Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
+        for (LabNotebook.Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
         json.put("steps", list);
         Files.writeString(out.resolve("verdict.json"), JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
-    }
-
-    /** What a person would have handed in: each step, its command, what it printed, what it means. */
-    private String notebook(String ended, String time) {
-        StringBuilder md = new StringBuilder("# What happens when a Kafka node dies\n\n");
-        md.append(String.format("Run of %s with kraft-lab: `lab --runtime %s --timeouts %s --records %d`.%nThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
-                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), where.name().toLowerCase(Locale.ROOT), timeouts.name().toLowerCase(Locale.ROOT), records,
-                Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors(), ended, time));
-        int number = 0;
-        for (Step s : steps) {
-            md.append(String.format(Locale.ROOT, "%n## %d. %s%n%n```console%n$ %s%n", ++number, s.title, s.command));
-            s.lines.forEach(l -> md.append(l).append('\n'));
-            md.append("```\n\n").append(s.complete ? s.meaning + String.format(Locale.ROOT, " (%.1f s)", seconds(s.took)) : "This step did not end.").append('\n');
-        }
-        return md.toString();
     }
 
     private boolean given(String option) { return common.spec.commandLine().getParseResult().hasMatchedOption(option); }
@@ -517,6 +489,6 @@ class Lab implements Callable<Integer> {
     }
 
     private static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
-    private static double seconds(Duration d) { return d.toMillis() / 1e3; }
+    static double seconds(Duration d) { return d.toMillis() / 1e3; }
     private static String plain(double d) { return d == Math.rint(d) ? "" + (long) d : "" + d; }
 }

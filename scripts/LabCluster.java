@@ -21,7 +21,17 @@ abstract class LabCluster {
     LabCluster(Lab lab) { this.lab = lab; }
 
     static LabCluster of(Lab lab) {
-        return switch (lab.where) { case EMBEDDED -> new Embedded(lab); case DOCKER -> new Compose(lab); case EXTERNAL -> new External(lab); };
+        return switch (lab.where) {
+            case EMBEDDED -> new Embedded(lab);
+            case DOCKER -> new Compose(lab);
+            case EXTERNAL -> new External(lab);
+            case AUTO -> containersRun() ? new Compose(lab) : new Embedded(lab);
+        };
+    }
+
+    private static boolean containersRun() {
+        try { return new Nodes().containers().stream().anyMatch(n -> !n.state().equals("down")); }
+        catch (Nodes.Exit noEngine) { return false; }
     }
 
     /** What one would type for it. */
@@ -78,14 +88,14 @@ abstract class LabCluster {
         String up() throws Exception {
             long began = System.nanoTime();
             unpack();
-            List<KillNode.Target> before = nodes();
+            List<Nodes.Target> before = nodes();
             found = before.stream().anyMatch(n -> !n.state().equals("down"));
             if (found && timeoutsGiven()) requireSameTimeouts();
             if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
                 up = true;
                 return "Found the containers up; they are left running, with the topics of the lab.";
             }
-            for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
+            for (Nodes.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
                 throw new Cluster.Exit(1, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
             for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
                 throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
@@ -109,7 +119,7 @@ abstract class LabCluster {
             file = folder.resolve("compose.yaml");
         }
 
-        private List<KillNode.Target> nodes() throws Exception { return lab.node("all").containers(); }
+        private List<Nodes.Target> nodes() throws Exception { return new Nodes().containers(); }
 
         private void requireSameTimeouts() throws Exception {
             for (String theirs : run("docker", "ps", "-a", "--filter", "label=com.docker.compose.project=kraft-lab", "--filter", "label=kraft-lab.node", "--format", "{{.Label \"kraft-lab.timeouts\"}}").lines().toList())
@@ -143,7 +153,7 @@ abstract class LabCluster {
         Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "docker")); }
 
         void end(boolean disposable) throws Exception {
-            for (KillNode.Target n : nodes()) if (n.state().equals("paused")) lab.node("" + n.id(), "--restore", "--no-wait").call(); // it could not end
+            for (Nodes.Target n : nodes()) if (n.state().equals("paused")) lab.node("" + n.id(), "--restore", "--no-wait").call(); // it could not end
             if (!containersMade) compose("stop", "-t", "5");
             else if (disposable && newData) compose("down", "-v", "-t", "0");
             else compose("down", "-t", "5"); // the last nodes have no quorum to leave in order

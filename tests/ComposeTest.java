@@ -94,7 +94,7 @@ class ComposeTest {
         Properties all = embedded("fast"), without = embedded("default");
         Map<String, String> fast = new TreeMap<>();
         for (String key : all.stringPropertyNames()) if (!without.containsKey(key)) fast.put(key, all.getProperty(key));
-        assertEquals(5, fast.size(), fast.toString());
+        assertEquals(7, fast.size(), fast.toString());
         return fast;
     }
 

@@ -4,6 +4,7 @@ import java.io.File;
 import java.nio.file.*;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import java.util.regex.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
@@ -13,11 +14,17 @@ import org.junit.jupiter.api.io.TempDir;
 class NotebookTest {
     @Test void everyCommandOfTheNotebookRuns(@TempDir Path folder) throws Exception {
         TestCluster.down();
+        run(folder, text -> text, List.of("Up in ", "48 of 48", "exit code 11", "PASS: ", "Down: 3 nodes ended"));
+    }
+
+    /** Does the notebook in a folder. @param change what is said otherwise there  @param expected what has to be printed */
+    static void run(Path folder, UnaryOperator<String> change, List<String> expected) throws Exception {
         String text = Files.readString(ContractTest.REPO.resolve("docs/notebook.md"));
-        StringBuilder script = new StringBuilder();
+        StringBuilder commands = new StringBuilder();
         for (Matcher block = Pattern.compile("(?ms)^```bash\n(.*?)^```").matcher(text); block.find(); )
-            script.append(block.group(1).replace("--num-records 1000000", "--num-records 20000"));
-        assertTrue(script.toString().lines().count() > 25, "the notebook has commands: " + script);
+            commands.append(block.group(1).replace("--num-records 1000000", "--num-records 20000"));
+        assertTrue(commands.toString().lines().count() > 25, "the notebook has commands: " + commands);
+        String script = change.apply(commands.toString());
         Files.createSymbolicLink(folder.resolve("jbang"), ContractTest.REPO.resolve("jbang"));
         File output = folder.resolve("output").toFile();
         // set -m: background commands get the signals that they would get in a terminal.
@@ -33,8 +40,7 @@ class NotebookTest {
         }
         String said = Files.readString(output.toPath());
         assertEquals(0, process.exitValue(), tail(output));
-        for (String expected : List.of("Up in ", "48 of 48", "exit code 11", "PASS: ", "Down: 3 nodes ended"))
-            assertTrue(said.contains(expected), expected + " expected in: " + said);
+        for (String e : expected) assertTrue(said.contains(e), e + " expected in: " + said);
         assertEquals(2, Pattern.compile("(?m)^PASS: ").matcher(said).results().count(), said);
         assertTrue(Files.readString(folder.resolve("sent.txt")).lines().filter(l -> l.startsWith("Sent: ")).count() > 50, "the producer printed what it sent");
         assertFalse(Files.readString(folder.resolve("sent.txt")).contains("Error"), "no send failed");

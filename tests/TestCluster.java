@@ -105,7 +105,7 @@ class TestCluster {
     static Run killNode(String... args) { return run(KillNode::run, with(args, "--data-dir", DATA)); }
     static Run startNode(String... args) { return killNode(with(args, "--restore")); }
 
-    private static String[] with(String[] args, String... more) {
+    static String[] with(String[] args, String... more) {
         return Stream.concat(Stream.of(args), Stream.of(more)).toArray(String[]::new);
     }
 

@@ -61,6 +61,17 @@ class TestEngine {
         return run(environment, "docker", "compose", "-f", COMPOSE.toString(), "up", "-d", "-t", "2", "--wait", "--wait-timeout", "100");
     }
 
+    /** For what starts and ends the compose cluster by itself: whatever is left of it in the end is deleted. */
+    static void owned(org.junit.jupiter.api.function.Executable body) throws Exception {
+        down();
+        requireEngine();
+        ours = true;
+        try { body.execute(); }
+        catch (Exception | Error e) { throw e; }
+        catch (Throwable e) { throw new Exception(e); }
+        finally { down(); }
+    }
+
     /** The cluster and its data are gone, if the tests started it. Without a grace: the last nodes would wait for a quorum to leave. */
     static synchronized void down() {
         if (!ours) return;

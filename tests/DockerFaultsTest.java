@@ -1,0 +1,153 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.nio.file.*;
+import java.time.*;
+import java.util.*;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.*;
+import org.junit.jupiter.api.*;
+
+/** kill-node and start-node on containers: each mode with its effect as Kafka sees it and as the engine does. */
+@Order(98)
+class DockerFaultsTest {
+    private static final String TOPIC = "docker-faults";
+
+    @BeforeEach void healthy() throws Exception {
+        TestEngine.up();
+        TestCluster.createTopic(TOPIC, "--partitions", "3", "--if-not-exists");
+    }
+
+    private static TestCluster.Run killNode(String... args) { return TestCluster.run(KillNode::run, TestCluster.with(args, "--runtime", "docker")); }
+    private static TestCluster.Run startNode(int id) { return TestCluster.run(KillNode::run, "" + id, "--restore", "--runtime", "docker"); }
+    private static String state(int id) { return TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"); }
+    private static boolean answers(int id) { return KillNode.Common.answers("localhost", Cluster.port(id), 1000); }
+
+    private static boolean inEveryIsr(int id) throws Exception {
+        try (Admin admin = TestCluster.admin()) {
+            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream().allMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
+        }
+    }
+
+    private static boolean inNoIsr(int id) throws Exception {
+        try (Admin admin = TestCluster.admin()) {
+            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream().noneMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
+        }
+    }
+
+    private static void comesBack(int id) throws Exception {
+        TestCluster.Run started = startNode(id);
+        assertEquals(0, started.code(), started.toString());
+        assertEquals(Cluster.name(id) + " restored\n", started.out());
+        assertEquals("running", state(id));
+        assertTrue(answers(id), "its port");
+        TestCluster.await("node " + id + " in every ISR", () -> inEveryIsr(id));
+    }
+
+    @Test @Order(1) void theRunningContainersAreFoundByThemselves() throws Exception {
+        TestCluster.Run run = TestCluster.run(KillNode::run, "controller", "--dry-run", "--data-dir", TestCluster.HOME.resolve("none").toString());
+        assertEquals(0, run.code(), run.toString());
+        assertTrue(run.err().startsWith("Runtime: docker\nkill " + Cluster.name(TestCluster.controller()) + ": the active controller is among them"), run.err());
+        TestCluster.Run embedded = TestCluster.run(KillNode::run, "1", "--dry-run", "--runtime", "embedded", "--data-dir", TestCluster.HOME.resolve("none").toString());
+        assertEquals(10, embedded.code(), embedded.toString());
+    }
+
+    @Test @Order(2) void killIsTimedByTheEngine() throws Exception {
+        int id = TestCluster.controller();
+        TestCluster.Run run = killNode("controller", "--json");
+        assertEquals(0, run.code(), run.toString());
+        Map<String, Object> fault = run.events().get(0);
+        assertEquals(List.of("fault", id, "kill", "docker"), List.of(fault.get("type"), fault.get("node"), fault.get("mode"), fault.get("runtime")));
+        assertEquals("exited 137", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{.State.ExitCode}}"));
+        Instant at = Instant.parse((String) fault.get("at")), finished = Instant.parse(TestEngine.inspect(Cluster.name(id), "{{.State.FinishedAt}}"));
+        assertTrue(Duration.between(finished, at).abs().toMillis() < 500, at + ", and the engine says " + finished);
+        TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
+        TestCluster.Run again = killNode("" + id);
+        assertEquals(1, again.code(), again.toString());
+        assertTrue(again.err().contains(Cluster.name(id) + " is down already"), again.err());
+        assertEquals(12, killNode("" + (id % 3 + 1)).code(), "the quorum would be lost");
+        comesBack(id);
+    }
+
+    @Test @Order(3) void stopLetsTheNodeShutDownInOrder() throws Exception {
+        int id = TestCluster.follower();
+        assertEquals(Cluster.name(id) + " stopped\n", killNode("" + id, "--mode", "stop").out());
+        assertEquals("exited 143", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{.State.ExitCode}}"));
+        assertTrue(TestEngine.docker("logs", "--tail", "50", Cluster.name(id)).toString().contains("shut down completed"));
+        comesBack(id);
+    }
+
+    @Test @Order(4) void aPausedNodeLeavesTheIsrAndComesBack() throws Exception {
+        int id = TestCluster.follower();
+        assertEquals(Cluster.name(id) + " paused\n", killNode("" + id, "--mode", "pause").out());
+        assertEquals("paused", state(id));
+        TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
+        TestCluster.Run again = killNode("" + id, "--mode", "pause");
+        assertEquals(1, again.code(), again.toString());
+        assertTrue(again.err().contains("is paused already; start-node " + id), again.err());
+        comesBack(id);
+        // A paused one can be killed, and comes back from that as well.
+        assertEquals(0, killNode("" + id, "--mode", "pause").code());
+        assertEquals(0, killNode("" + id).code());
+        assertEquals("exited", state(id));
+        comesBack(id);
+    }
+
+    @Test @Order(5) void aDisconnectedNodeLeavesTheIsrAndItsPortComesBack() throws Exception {
+        int id = TestCluster.follower();
+        String name = Cluster.name(id), networks = "{{range $n, $c := .NetworkSettings.Networks}}{{$n}}:{{join $c.Aliases \",\"}} {{end}}";
+        assertEquals(name + " disconnected\n", killNode("" + id, "--mode", "disconnect").out());
+        assertEquals("running ", TestEngine.inspect(name, "{{.State.Status}} " + networks));
+        assertFalse(KillNode.Common.connects("127.0.0.1", Cluster.port(id), 1000), "its port goes with the network");
+        TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
+        TestCluster.Run again = killNode("" + id, "--mode", "disconnect");
+        assertEquals(1, again.code(), again.toString());
+        assertTrue(again.err().contains("is disconnected already"), again.err());
+        comesBack(id);
+        String after = TestEngine.inspect(name, networks);
+        assertTrue(after.startsWith("kraft-lab_default:") && after.contains(name), "the others find it by its alias: " + after);
+        // Cut off, then killed: both are undone.
+        assertEquals(0, killNode("" + id, "--mode", "disconnect").code());
+        assertEquals(0, killNode("" + id).code());
+        comesBack(id);
+    }
+
+    @Test @Order(6) void aFaultForAWhileIsUndoneOnCtrlCToo() throws Exception {
+        int id = TestCluster.follower();
+        for (String mode : List.of("kill", "disconnect")) {
+            TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--for", "60s", "--mode", mode, "--runtime", "docker");
+            TestCluster.await("the " + mode, () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+            assertNotEquals("running true", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{gt (len .NetworkSettings.Networks) 0}}"));
+            assertEquals(130, child.interrupt(), child.text());
+            assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
+            assertEquals("running true", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{gt (len .NetworkSettings.Networks) 0}}"));
+            TestCluster.await("it answers", () -> answers(id));
+            TestCluster.awaitInSync();
+        }
+    }
+
+    @Test @Order(7) void anInterruptedStopIsUndoneToo() throws Exception {
+        int id = TestCluster.controller();
+        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--runtime", "docker");
+        TestCluster.await("it is being stopped", () -> !child.process().isAlive() || child.text().contains("stop " + Cluster.name(id) + ":"));
+        assertEquals(130, child.interrupt(), child.text());
+        TestCluster.await("it answers", () -> answers(id));
+        assertEquals("running", state(id));
+    }
+
+    @Test @Order(8) void aLabelledStrangerAndAnUnlabelledNamesakeAreLeftAlone() throws Exception {
+        String label = "kraft-lab-stranger", namesake = "kafka04";
+        try {
+            assertEquals(0, TestEngine.docker("run", "-d", "--name", label, "--label", "kraft-lab.node=4", "--network", "none", "--entrypoint", "sleep", TestEngine.IMAGE, "300").code());
+            assertEquals(0, TestEngine.docker("run", "-d", "--name", namesake, "--network", "none", "--entrypoint", "sleep", TestEngine.IMAGE, "300").code());
+            for (String word : List.of("4", namesake, label)) {
+                TestCluster.Run run = killNode(word, "--force");
+                assertEquals(2, run.code(), run.toString());
+                assertTrue(run.err().contains("There is no node '" + word + "'; there are 1 (kafka01), 2 (kafka02), 3 (kafka03)."), run.err());
+            }
+            TestCluster.Run all = killNode("all", "--mode", "pause", "--force");
+            assertEquals("kafka01 paused\nkafka02 paused\nkafka03 paused\n", all.out());
+            assertEquals("running running", TestEngine.inspect(label, "{{.State.Status}}") + " " + TestEngine.inspect(namesake, "{{.State.Status}}"));
+            assertEquals(0, TestCluster.run(KillNode::run, "all", "--restore", "--runtime", "docker").code());
+        } finally { TestEngine.docker("rm", "-f", label, namesake); }
+    }
+}

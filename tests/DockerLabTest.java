@@ -1,0 +1,78 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.nio.file.*;
+import java.util.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md. */
+@Order(99)
+class DockerLabTest {
+    @TempDir Path folder;
+
+    private TestCluster.Run lab(String... args) throws Exception {
+        return TestCluster.run(Lab::run, TestCluster.with(args, "--records", "2000", "--rate", "50", "--observe", "1s", "--out", folder.resolve("run").toString()));
+    }
+
+    private void passed(TestCluster.Run run, String runtime) throws Exception {
+        assertEquals(0, run.code(), run.toString());
+        assertTrue(run.out().lines().reduce((a, b) -> b).orElse("").startsWith("PASS: "), run.out());
+        Map<String, Object> verdict = JSON.std.mapFrom(folder.resolve("run/verdict.json").toFile());
+        assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
+        List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(folder.resolve("run/events.jsonl")));
+        assertEquals(List.of(runtime, runtime), TestCluster.ofType(events, "fault").stream().map(e -> e.get("runtime")).toList());
+        assertEquals(2, TestCluster.ofType(events, "restored").size());
+        assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## 10. "));
+    }
+
+    @Test @Order(1) void theLabOnContainersItStartedLeavesNothing() throws Exception {
+        TestEngine.requireEngine();
+        TestCluster.down(); // its ports
+        TestEngine.owned(() -> {
+            passed(lab("--runtime", "docker", "--timeouts", "fast"), "docker");
+            assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "containers");
+            assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", "label=" + TestEngine.PROJECT).out(), "volumes");
+        });
+    }
+
+    @Test @Order(2) void theLabOnAClusterOfTheUsersIsDrivenByHooks() throws Exception {
+        TestEngine.up();
+        passed(lab("--runtime", "external", "-b", Cluster.bootstrap(), "--kill-command", "docker kill {name}", "--start-command", "docker start {name}"), "hooks");
+        for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
+        TestCluster.Run unsaid = lab("--runtime", "external", "-b", Cluster.bootstrap());
+        assertEquals(2, unsaid.code(), unsaid.toString());
+        assertTrue(unsaid.err().contains("--kill-command and --start-command"), unsaid.err());
+    }
+
+    @Test @Order(3) void containersThatWereUpAreLeftUpAndOtherTimeoutsAreRefused() throws Exception {
+        TestEngine.up();
+        TestCluster.Run other = lab("--runtime", "docker", "--timeouts", "default");
+        assertEquals(12, other.code(), other.toString());
+        assertTrue(other.err().contains("The containers are up with --timeouts fast"), other.err());
+        // Ctrl-C with a node killed: it is started again.
+        Path events = folder.resolve("run/events.jsonl");
+        TestCluster.Child child = TestCluster.child(Lab.class, "--runtime", "docker", "--records", "1000", "--out", folder.resolve("run").toString());
+        TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
+        assertEquals(130, child.interrupt(), child.text());
+        for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
+    }
+
+    @Test @Order(4) void theLabNamesTheEmbeddedClusterThatHasItsPorts() throws Exception {
+        TestEngine.requireEngine();
+        TestCluster.healthy();
+        TestCluster.Run run = lab("--runtime", "docker");
+        assertEquals(1, run.code(), run.toString());
+        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
+        assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "nothing was started");
+    }
+
+    @Test @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
+        TestEngine.requireEngine();
+        TestCluster.down();
+        String compose = "docker compose -f " + TestEngine.COMPOSE;
+        TestEngine.owned(() -> NotebookTest.run(folder, text -> text
+                .replace("./jbang cluster up --timeouts fast", "KRAFT_LAB_TIMEOUTS=fast " + compose + " up -d --wait")
+                .replace("./jbang cluster status", compose + " ps").replace("./jbang cluster down", compose + " down -v -t 0"), List.of("48 of 48", "exit code 11", "PASS: ")));
+    }
+}

@@ -72,7 +72,7 @@ class DockerFaultsTest {
         int id = TestCluster.follower();
         assertEquals(Cluster.name(id) + " stopped\n", killNode("" + id, "--mode", "stop").out());
         assertEquals("exited 143", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{.State.ExitCode}}"));
-        assertTrue(TestEngine.docker("logs", "--tail", "50", Cluster.name(id)).toString().contains("shut down completed"));
+        TestCluster.await("an orderly end in its log", () -> TestEngine.docker("logs", "--tail", "200", Cluster.name(id)).toString().contains("shut down completed"));
         comesBack(id);
     }
 
@@ -96,7 +96,7 @@ class DockerFaultsTest {
         int id = TestCluster.follower();
         String name = Cluster.name(id), networks = "{{range $n, $c := .NetworkSettings.Networks}}{{$n}}:{{join $c.Aliases \",\"}} {{end}}";
         assertEquals(name + " disconnected\n", killNode("" + id, "--mode", "disconnect").out());
-        assertEquals("running ", TestEngine.inspect(name, "{{.State.Status}} " + networks));
+        assertEquals("running", TestEngine.inspect(name, "{{.State.Status}} " + networks), "and in no network");
         assertFalse(KillNode.Common.connects("127.0.0.1", Cluster.port(id), 1000), "its port goes with the network");
         TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
         TestCluster.Run again = killNode("" + id, "--mode", "disconnect");

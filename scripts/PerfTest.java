@@ -22,6 +22,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.*;
@@ -134,7 +135,7 @@ class PerfTest implements Callable<Integer> {
     /** For composite scripts: no lines, no events, only the summary. */
     boolean quiet;
     private boolean bar;
-    private final StringBuilder csvHeader = new StringBuilder();
+    private List<String> csvColumns;
 
     /** As Apache's parser has it: the last of two wins, and names may be cut short. The columns are wide enough for most names. */
     @Spec void parser(CommandSpec spec) {
@@ -413,13 +414,13 @@ class PerfTest implements Callable<Integer> {
             long transactionStart = 0, due = 0, now;
             boolean inTransaction = false;
             for (long i = number; i < run.count; i += run.senders.size()) {
+                byte[] value = run.source.value(i, random), key = run.source.key(random);
                 if (run.limited) { // a time for each record: no bursts, and what a stall held up is caught up with
                     due = run.start + (long) (i * 1e9 / run.rate);
                     if (due - run.start >= run.nanos) break;
                     for (long left; (left = due - System.nanoTime()) > 0 && !Thread.currentThread().isInterrupted(); ) LockSupport.parkNanos(left);
                 }
                 if (Thread.interrupted()) throw new InterruptedException();
-                byte[] value = run.source.value(i, random), key = run.source.key(random);
                 if (run.transactionNanos > 0 && !inTransaction) {
                     producer.beginTransaction();
                     transactionStart = System.nanoTime();
@@ -529,10 +530,9 @@ class PerfTest implements Callable<Integer> {
         private final Histogram endToEnd = e2e ? histogram() : null, commits = histogram();
         private final HistogramLogWriter writer;
         private final PrintStream log;
-        private final long startMs;
+        private long startMs;
         private volatile Exception problem;
         private volatile long end;
-        private long lastBytes;
         private boolean interrupted, steady;
 
         Run(Source source, Properties properties, PrintStream log) {
@@ -540,8 +540,13 @@ class PerfTest implements Callable<Integer> {
             this.properties = properties;
             this.log = log;
             transactionNanos = properties.containsKey("transactional.id") ? TimeUnit.MILLISECONDS.toNanos(load.further.transactionMs == null ? 3000 : load.further.transactionMs) : 0;
-            startMs = System.currentTimeMillis();
             writer = log == null ? null : new HistogramLogWriter(log);
+        }
+
+        private void begin() {
+            long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
+            start = end = System.nanoTime() + lead * 1_000_000;
+            startMs = System.currentTimeMillis() + lead;
             if (writer == null) return;
             writer.outputLogFormatVersion();
             writer.outputComment("[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from when a record was due; Tag=e2e: until it was read]");
@@ -585,7 +590,7 @@ class PerfTest implements Callable<Integer> {
 
         void measure() throws Exception {
             if (warmupRecords > 0) print("Warmup first " + warmupRecords + " records. Steady state results will print after the complete test summary.");
-            start = end = System.nanoTime();
+            begin();
             for (Receiver r : receivers) threads.execute(guarded(() -> r.receive(common.timeout), r.consumer::close, () -> { }));
             for (Sender s : senders) threads.execute(guarded(s::send, () -> finish(s), sent::countDown));
             try {
@@ -658,13 +663,12 @@ class PerfTest implements Callable<Integer> {
             due.add(mainResponse);
             if (limited) { steadyResponse.add(mainResponse); response.add(due); }
             if (e2e) endToEnd.add(read);
-            long bytes = bytes(false), more = bytes - lastBytes;
-            lastBytes = bytes;
             if (last && all.getTotalCount() == 0 && read.getTotalCount() == 0) return;
             log(from, to, null, all);
             if (limited) log(from, to, "response", due);
             if (e2e) log(from, to, "e2e", read);
-            Summary w = new Summary(0, (to - from) / 1e9, more, all, limited ? due : null, e2e ? read : null, null, null, false, null);
+            double meanSize = (double) sum(t -> t.bytes.get()) / Math.max(1, sum(t -> t.records.get())); // bytes are not cut together with the histogram
+            Summary w = new Summary(0, (to - from) / 1e9, Math.round(all.getTotalCount() * meanSize), all, limited ? due : null, e2e ? read : null, null, null, false, null);
             emit("perf-window", w.fields());
             if (last) return; // no line for the rest, as with Apache's
             if (nowSteady && !steady) print("In steady state.");
@@ -682,13 +686,13 @@ class PerfTest implements Callable<Integer> {
             writer.outputIntervalHistogram((began - startMs) / 1000.0, (ended - startMs) / 1000.0, h, 1000);
         }
 
-        private long bytes(boolean steadyOnly) { return senders.stream().mapToLong(s -> s.main.bytes.get() + (steadyOnly || s.warm == s.main ? 0 : s.warm.bytes.get())).sum(); }
+        private long sum(ToLongFunction<Tally> figure) { return senders.stream().flatMap(s -> Stream.of(s.warm, s.main).distinct()).mapToLong(figure).sum(); }
 
         private void summarise() {
             long steadyFrom = senders.stream().mapToLong(s -> s.main.first).min().getAsLong();
             Summary afterWarmup = warmupRecords == 0 || steadyService.getTotalCount() == 0 ? null
-                    : new Summary(0, (end - steadyFrom) / 1e9, bytes(true), steadyService, steadyResponse, endToEnd, null, null, interrupted, null);
-            summary = new Summary(failures.count(), (end - start) / 1e9, bytes(false), service, response, endToEnd, transactionNanos > 0 ? commits : null, readBack(), interrupted, afterWarmup);
+                    : new Summary(0, (end - steadyFrom) / 1e9, senders.stream().mapToLong(x -> x.main.bytes.get()).sum(), steadyService, steadyResponse, endToEnd, null, null, interrupted, null);
+            summary = new Summary(failures.count(), (end - start) / 1e9, sum(t -> t.bytes.get()), service, response, endToEnd, transactionNanos > 0 ? commits : null, readBack(), interrupted, afterWarmup);
             for (Sender s : senders) s.metrics.forEach((name, value) -> metrics.put(name.group() + ":" + name.name() + ":" + name.tags(), value));
         }
 
@@ -704,7 +708,7 @@ class PerfTest implements Callable<Integer> {
         }
 
         private void drawBar(boolean last, long nanosSoFar) {
-            long ended = senders.stream().mapToLong(s -> s.main.records.get() + (s.warm == s.main ? 0 : s.warm.records.get())).sum() + failures.count();
+            long ended = sum(t -> t.records.get()) + failures.count();
             double share = Math.min(1, amount.duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
             String left = ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s";
             common.err.printf(Locale.ROOT, last ? CLEAR_LINE : CLEAR_LINE + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds, left);
@@ -730,7 +734,7 @@ class PerfTest implements Callable<Integer> {
             if (Double.isNaN(queue) || Double.isNaN(wire)) return List.of();
             List<String> told = new ArrayList<>();
             String both = String.format(Locale.ROOT, "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker", queue, wire);
-            told.add(limited ? "A record was on average " + both + "." : String.format(Locale.ROOT, "%.0f%% of the latency is the producer's own queue: %s. At --throughput -1 it says how far the producer "
+            told.add(limited ? "A batch was on average " + both + "." : String.format(Locale.ROOT, "%.0f%% of the latency is the producer's own queue: %s. At --throughput -1 it says how far the producer "
                     + "is ahead, not how fast a broker answers.", 100 * queue / (queue + wire), both));
             int batchSize = Integer.parseInt("" + properties.getOrDefault("batch.size", ProducerConfig.configDef().defaultValues().get("batch.size")));
             told.add(String.format(Locale.ROOT, "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.", 100 * batch / batchSize, batch, batchSize, perRequest,
@@ -858,13 +862,10 @@ class PerfTest implements Callable<Integer> {
         if (quiet) return;
         common.emit(type, fields);
         if (!telling.csv) return;
-        List<String> names = new ArrayList<>(), values = new ArrayList<>();
-        for (int i = 0; i < fields.length && !"commits read".contains((String) fields[i]); i += 2) { // what only a summary has would be no column of the intervals
-            names.add((String) fields[i]);
-            values.add(fields[i + 1] instanceof Double d ? String.format(Locale.ROOT, "%.3f", d) : "" + fields[i + 1]);
-        }
-        if (csvHeader.length() == 0) common.out.println(csvHeader.append("type,").append(String.join(",", names)));
-        common.out.println(type + "," + String.join(",", values));
+        Map<String, String> row = new LinkedHashMap<>(Map.of("type", type));
+        for (int i = 0; i < fields.length; i += 2) row.put((String) fields[i], fields[i + 1] instanceof Double d ? String.format(Locale.ROOT, "%.3f", d) : "" + fields[i + 1]);
+        if (csvColumns == null) common.out.println(String.join(",", csvColumns = List.copyOf(row.keySet()))); // what only the summary has is no column
+        common.out.println(csvColumns.stream().map(column -> row.getOrDefault(column, "")).collect(Collectors.joining(",")));
     }
 
     private void print(String line) {

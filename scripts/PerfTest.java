@@ -530,7 +530,7 @@ class PerfTest implements Callable<Integer> {
         private final Histogram endToEnd = e2e ? histogram() : null, commits = histogram();
         private final HistogramLogWriter writer;
         private final PrintStream log;
-        private long startMs;
+        private long startMs, from;
         private volatile Exception problem;
         private volatile long end;
         private boolean interrupted, steady;
@@ -545,7 +545,7 @@ class PerfTest implements Callable<Integer> {
 
         private void begin() {
             long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
-            start = end = System.nanoTime() + lead * 1_000_000;
+            start = end = from = System.nanoTime() + lead * 1_000_000;
             startMs = System.currentTimeMillis() + lead;
             if (writer == null) return;
             writer.outputLogFormatVersion();
@@ -600,7 +600,7 @@ class PerfTest implements Callable<Integer> {
                 failures.stop();
                 threads.shutdownNow();
                 done.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
-                window(System.nanoTime(), System.nanoTime(), true);
+                window(System.nanoTime(), true);
                 end = senders.stream().flatMap(s -> Stream.of(s.warm, s.main)).mapToLong(t -> t.last == 0 ? start : t.last).max().getAsLong();
             }
             summarise();
@@ -630,15 +630,14 @@ class PerfTest implements Callable<Integer> {
         }
 
         private void report() throws InterruptedException {
-            long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs), from = start;
+            long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
             for (boolean last = false; !last; ) {
                 long left = from + interval - System.nanoTime();
                 last = done.await(bar ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
                 long now = System.nanoTime();
                 if (bar) drawBar(last, now - start);
                 if (!last && now - from < interval) continue;
-                window(from, now, last);
-                from = now;
+                window(now, last);
                 if (log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
                 if (last || quiet || !common.out.checkError()) continue;
                 outputClosed = true;
@@ -646,7 +645,7 @@ class PerfTest implements Callable<Integer> {
             }
         }
 
-        private void window(long from, long to, boolean last) {
+        private void window(long to, boolean last) {
             Histogram main = histogram(), mainResponse = histogram(), all = histogram(), due = histogram(), read = histogram();
             for (Sender s : senders) {
                 s.main.service.take(main);
@@ -669,6 +668,7 @@ class PerfTest implements Callable<Integer> {
             if (e2e) log(from, to, "e2e", read);
             double meanSize = (double) sum(t -> t.bytes.get()) / Math.max(1, sum(t -> t.records.get())); // bytes are not cut together with the histogram
             Summary w = new Summary(0, (to - from) / 1e9, Math.round(all.getTotalCount() * meanSize), all, limited ? due : null, e2e ? read : null, null, null, false, null);
+            from = to;
             emit("perf-window", w.fields());
             if (last) return; // no line for the rest, as with Apache's
             if (nowSteady && !steady) print("In steady state.");

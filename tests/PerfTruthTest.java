@@ -134,6 +134,30 @@ class PerfTruthTest {
         assertEquals("1=2", new String(stub.records.get(0).headers().lastHeader("x").value()));
     }
 
+    @Test void csvHasOneSetOfColumnsAndDurationEndsTheRun() throws Exception {
+        Stub stub = new Stub(-1, null);
+        StringWriter out = new StringWriter();
+        PerfTest perf = stubbed(stub, new StringWriter(), "--topic", "t", "--duration", "1s", "--throughput", "1", "--record-size", "1");
+        assertEquals(0, perf.common.run(perf, new PrintWriter(out), TestCluster.quiet(), "--topic", "t", "--duration", "500ms", "--throughput", "1000", "--record-size", "10", "--csv", "--reporting-interval", "100"));
+        List<String[]> rows = out.toString().lines().map(l -> l.split(",")).toList();
+        assertEquals(List.of("type", "records"), List.of(rows.get(0)).subList(0, 2));
+        assertEquals(Set.of(rows.get(0).length), rows.stream().map(r -> r.length).collect(Collectors.toSet()), out.toString());
+        String[] last = rows.get(rows.size() - 1);
+        assertEquals(List.of("perf-summary", "500"), List.of(last).subList(0, 2), "half a second of 1000/s");
+        assertEquals(500, rows.stream().filter(r -> r[0].equals("perf-window")).mapToInt(r -> Integer.parseInt(r[1])).sum());
+    }
+
+    @Test void aRunStartsAtTheTimeThatWasSet() throws Exception {
+        String[] load = {"--topic", "t", "--num-records", "10", "--throughput", "-1", "--record-size", "10", "--start-at"};
+        Stub stub = new Stub(-1, null);
+        java.time.Instant at = java.time.Instant.now().plusMillis(700);
+        stubbed(stub, new StringWriter(), Stream.concat(Stream.of(load), Stream.of(at.toString())).toArray(String[]::new)).measure();
+        double late = Duration.between(at, java.time.Instant.now()).toNanos() / 1e6 - (System.nanoTime() - stub.sent.get(0)) / 1e6;
+        assertTrue(late > -1 && late < 100, "the first record was sent " + late + " ms after the time");
+        for (String bad : List.of("2020-01-01T00:00:00Z", "soon", "25:00"))
+            assertEquals(2, TestCluster.run(PerfTest::run, Stream.concat(Stream.of(load), Stream.of(bad)).toArray(String[]::new)).code(), bad);
+    }
+
     @Test void recordingALatencyAllocatesNothingAndIsCheap() {
         PerfTest.Tally tally = new PerfTest.Tally(true);
         long now = System.nanoTime();
@@ -206,6 +230,7 @@ class PerfTruthTest {
         TestCluster.Run run = TestCluster.run(PerfTest::run, "--topic", "e2e", "--num-records", "1500", "--throughput", "1000", "--record-size", "100", "--e2e", "--consumers", "2", "--producers", "2", "--json",
                 "--slo", "throughput=100,e2e-max=10s");
         assertEquals(0, run.code(), run.toString());
+        for (String told : List.of("response time ", "end to end ", "Batches were ", "--throughput set the pace")) assertTrue(run.err().contains(told), told + ": " + run.err());
         Map<String, Object> s = run.events().get(run.events().size() - 1);
         assertEquals(List.of(1500, 1500, 0, 0), List.of(s.get("records"), s.get("read"), s.get("missing"), s.get("readTwice")));
         assertTrue((double) s.get("e2eP50Ms") > 0 && (double) s.get("e2eP50Ms") < 5000, s.toString());

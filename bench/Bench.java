@@ -1,7 +1,7 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 17+
 //SOURCES ../scripts/Cluster.java
-//DESCRIPTION Side by side with what people use today: starting three brokers, asking for the controller
+//DESCRIPTION Side by side with what people use today: starting three brokers, asking for the controller, loading a topic
 
 import java.io.*;
 import java.nio.file.*;
@@ -24,15 +24,20 @@ import picocli.CommandLine.Parameters;
  * {@code java -cp ... kafka.Kafka} on storage that was formatted before the clock started: until three brokers are registered and unfenced.
  *
  * <p>{@code command}: the whole command {@code ./jbang find-controller} against {@code java -cp ... MetadataQuorumCommand describe --status}.
+ * * <p>{@code perf}: the JVM of {@code perf} against that of Apache's ProducerPerformance with the heap and GC options of its script and the same kafka-clients, both with
+ * the original lab's 1,000,000 records of 1000 bytes: records/s as each prints it, CPU seconds of the client and its peak of resident memory (VmHWM, of Linux).
  *
  * <pre>./jbang bench/Bench.java start --rounds 7</pre>
  */
 @Command(name = "bench", mixinStandardHelpOptions = true, description = "Ratios of kraft-lab to what people use today; below 1 is better.")
 class Bench implements Callable<Integer> {
-    @Parameters(paramLabel = "start|command", description = "What to compare.")
+    @Parameters(paramLabel = "start|command|perf", description = "What to compare.")
     String what;
     @Option(names = "--rounds", defaultValue = "7", description = "Pairs of runs (default: ${DEFAULT-VALUE}).")
     int rounds;
+
+    @Option(names = "--records", defaultValue = "1000000", description = "Of perf: records a run (default: ${DEFAULT-VALUE}).")
+    int records;
 
     private final Path home = tempFolder(), repository = repository();
 
@@ -56,7 +61,8 @@ class Bench implements Callable<Integer> {
                     compare("./jbang find-controller", () -> command(repository.resolve("jbang") + " find-controller"), "java MetadataQuorumCommand",
                             () -> command(java() + " -cp " + tools + " org.apache.kafka.tools.MetadataQuorumCommand --bootstrap-server " + Cluster.bootstrap() + " describe --status"));
                 }
-                default -> { System.err.println("start or command?"); return 2; }
+                case "perf" -> comparePerf();
+                default -> { System.err.println("start, command or perf?"); return 2; }
             }
         } finally {
             endOurs();
@@ -130,6 +136,68 @@ class Bench implements Callable<Integer> {
         } finally {
             for (Process p : nodes) p.destroyForcibly().waitFor();
         }
+    }
+
+    // ---- Loading a topic ----
+
+    /** Of one load: as printed, and of its process. */
+    record Loaded(double perSec, double cpuUs, double mb) { }
+
+    private void comparePerf() throws Exception {
+        String load = " --topic bench --num-records " + records + " --throughput -1 --record-size 1000 --command-property bootstrap.servers=" + Cluster.bootstrap() + " batch.size=16384 acks=1 linger.ms=50";
+        output(repository.resolve("jbang").toString(), "perf", "--version"); // builds it
+        String ours = perfCommand();
+        String tools = output(repository.resolve("jbang").toString(), repository.resolve("bench/ApacheTools.java").toString());
+        String clients = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(f -> f.matches(".*kafka-clients-[0-9.]+\\.jar")).findFirst().orElseThrow();
+        String theirs = java() + " -Xmx512M -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true -cp "
+                + clients + ":" + tools + " org.apache.kafka.tools.ProducerPerformance";
+        startOurs();
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
+            List<List<Double>> ratios = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+            System.out.printf("A: perf%nB: ProducerPerformance%n%5s %12s %12s %9s %9s %7s %7s %8s %5s %6s%n", "round", "A records/s", "B records/s", "A us/rec", "B us/rec", "A MB", "B MB", "records/s", "CPU", "memory");
+            for (int i = 0; i <= rounds; i++) { // round 0 warms the brokers
+                Loaded a, b;
+                if (i % 2 == 1) { a = load(admin, ours + load); b = load(admin, theirs + load); } else { b = load(admin, theirs + load); a = load(admin, ours + load); }
+                if (i == 0) continue;
+                double[] r = {a.perSec / b.perSec, a.cpuUs / b.cpuUs, a.mb / b.mb};
+                for (int k = 0; k < 3; k++) ratios.get(k).add(r[k]);
+                System.out.printf(Locale.ROOT, "%5d %12.0f %12.0f %9.2f %9.2f %7.0f %7.0f %8.2f %5.2f %6.2f%n", i, a.perSec, b.perSec, a.cpuUs, b.cpuUs, a.mb, b.mb, r[0], r[1], r[2]);
+            }
+            System.out.printf("Ratio A/B, median (range): records/s %s, client CPU a record %s, peak memory %s%n", spread(ratios.get(0)), spread(ratios.get(1)), spread(ratios.get(2)));
+        }
+    }
+
+    /** The java command of {@code ./jbang perf}, as JBang itself finds it, with the catalog's options. */
+    private String perfCommand() throws Exception {
+        Map<?, ?> alias = (Map<?, ?>) ((Map<?, ?>) com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(Files.readString(repository.resolve("jbang-catalog.json"))).get("aliases")).get("perf");
+        String options = alias.get("runtime-options") instanceof List<?> l ? String.join(" ", l.stream().map(String::valueOf).toList()) : "";
+        String path = output(repository.resolve("jbang").toString(), "info", "classpath", repository.resolve("scripts/PerfTest.java").toString());
+        return java() + " " + options + " -cp " + path + " PerfTest";
+    }
+
+    private static boolean inSync(Admin admin) throws InterruptedException {
+        try { return admin.describeTopics(List.of("bench")).allTopicNames().get().get("bench").partitions().stream().allMatch(p -> p.isr().size() == 3); }
+        catch (ExecutionException notEverywhereYet) { return false; }
+    }
+
+    /** One load of a fresh topic; the process is watched until it ends. */
+    private Loaded load(Admin admin, String command) throws Exception {
+        if (admin.listTopics().names().get().contains("bench")) admin.deleteTopics(List.of("bench")).all().get();
+        while (admin.listTopics().names().get().contains("bench")) Thread.sleep(50);
+        admin.createTopics(List.of(new NewTopic("bench", 8, (short) 3))).all().get();
+        while (!inSync(admin)) Thread.sleep(50);
+        Path err = home.resolve("err"), out = home.resolve("out");
+        Process p = new ProcessBuilder(command.split(" +")).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+        double mb = 0, cpu = 0;
+        while (!p.waitFor(20, TimeUnit.MILLISECONDS)) {
+            cpu = Math.max(cpu, p.info().totalCpuDuration().orElse(Duration.ZERO).toNanos() / 1e3);
+            try (Stream<String> lines = Files.lines(Path.of("/proc/" + p.pid() + "/status"))) {
+                mb = Math.max(mb, lines.filter(l -> l.startsWith("VmHWM:")).mapToDouble(l -> Double.parseDouble(l.replaceAll("\\D", "")) / 1024).findFirst().orElse(0));
+            } catch (IOException | UncheckedIOException ended) { continue; }
+        }
+        if (p.exitValue() != 0) throw new IOException(command + " ended with " + p.exitValue() + ": " + Files.readString(err));
+        String summary = Files.readAllLines(out).stream().filter(l -> l.startsWith(records + " records sent, ")).reduce((first, last) -> last).orElseThrow();
+        return new Loaded(Double.parseDouble(summary.replaceAll(".* sent, ([0-9.]+) records/sec.*", "$1")), cpu / records, mb);
     }
 
     /** CPU seconds so far; the sum over processes. */

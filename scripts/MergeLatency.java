@@ -1,0 +1,313 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS org.apache.kafka:kafka-clients:4.4.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+//DEPS org.hdrhistogram:HdrHistogram:2.2.2
+//DESCRIPTION The joint percentiles of several machines' latency logs, exactly
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.net.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.Consumer;
+import org.HdrHistogram.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.*;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Adds the histograms of {@code perf --hdr-log} of several machines, each tag (service time, response time, end to end) for itself, and prints the percentiles of all records.
+ *
+ * <p>Percentiles of several runs cannot be averaged; histograms can be added, and what comes out is what one recorder of all records would have had.
+ * {@code perf --start-at} lets the machines begin together; logs whose times do not overlap are pointed out. No cluster is asked.
+ *
+ * <pre>merge-latency a.hlog b.hlog c.hlog</pre>
+ */
+@Command(name = "merge-latency", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Adds the histograms of several logs of perf --hdr-log and prints the joint percentiles, in milliseconds.")
+class MergeLatency implements Callable<Integer> {
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Logs that perf --hdr-log wrote.")
+    List<File> files;
+    @Option(names = "--percentiles", paramLabel = "FILE", description = "Write the joint percentiles, for plots (.hgrm, milliseconds).")
+    Path percentiles;
+
+    @Mixin Common common = new Common();
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        MergeLatency script = new MergeLatency();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() {
+        Map<String, Histogram> merged = merge();
+        if (!common.json) render(merged);
+        merged.forEach((tag, h) -> common.emit("latency", "tag", tag, "files", files.size(), "records", h.getTotalCount(), "avgMs", h.getMean() / 1000, "maxMs", h.getMaxValue() / 1000.0,
+                "p50Ms", p(h, 50), "p95Ms", p(h, 95), "p99Ms", p(h, 99), "p999Ms", p(h, 99.9), "p9999Ms", p(h, 99.99)));
+        if (percentiles != null) merged.forEach(this::write);
+        return 0;
+    }
+
+    /** The sums by tag, in microseconds; what has no tag is the service time. */
+    public Map<String, Histogram> merge() {
+        Map<String, Histogram> merged = new TreeMap<>(Comparator.comparing((String tag) -> tag.equals("service") ? "" : tag));
+        double latestStart = 0, earliestEnd = Double.MAX_VALUE;
+        File last = null, first = null;
+        for (File file : files) {
+            double[] time = read(file, merged);
+            if (time[0] > latestStart) { latestStart = time[0]; last = file; }
+            if (time[1] < earliestEnd) { earliestEnd = time[1]; first = file; }
+        }
+        if (latestStart >= earliestEnd) common.say("%s begins %.1f s after %s ends: that is not one load.", last, (latestStart - earliestEnd) / 1000, first);
+        return merged;
+    }
+
+    /** @return from when to when the log goes, in milliseconds */
+    private static double[] read(File file, Map<String, Histogram> merged) {
+        double from = Double.MAX_VALUE, to = 0;
+        try (BufferedReader text = Files.newBufferedReader(file.toPath())) {
+            String start = text.readLine();
+            if (start == null || !start.startsWith("#[Histogram log format")) throw new Exit(2, file + " is no histogram log; perf --hdr-log writes one.");
+        } catch (IOException e) {
+            throw new Exit(2, "Cannot read " + file + ".");
+        }
+        try (HistogramLogReader log = new HistogramLogReader(file)) {
+            for (EncodableHistogram next; (next = log.nextIntervalHistogram()) != null; ) {
+                Histogram h = (Histogram) next;
+                merged.computeIfAbsent(h.getTag() == null ? "service" : h.getTag(), tag -> new Histogram(3)).add(h);
+                from = Math.min(from, h.getStartTimeStamp());
+                to = Math.max(to, h.getEndTimeStamp());
+            }
+        } catch (FileNotFoundException e) {
+            throw new Exit(2, "Cannot read " + file + ".");
+        } catch (RuntimeException damaged) {
+            throw new Exit(INCOMPLETE, file + " is damaged or cut off: what it lacks would be missing in the percentiles.");
+        }
+        if (to == 0) throw new Exit(INCOMPLETE, file + " has no interval in it: did its perf send anything?");
+        return new double[] {from, to};
+    }
+
+    private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
+
+    private void render(Map<String, Histogram> merged) {
+        common.out.printf("%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
+        merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", tag, h.getTotalCount(), h.getMean() / 1000,
+                p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
+    }
+
+    /** As perf does: the service time's into the file, the others' beside it (x.hgrm, x.response.hgrm). */
+    private void write(String tag, Histogram h) {
+        Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + tag + "$1"));
+        try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
+            h.outputPercentileDistribution(out, 5, 1000.0);
+        } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + e.getMessage() + "."); }
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
+        Admin admin() throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            List<Node> nodes = bootstrapNodes();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
+            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
+            return Admin.create(properties);
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                return socket.getInputStream().read() >= 0;
+            } catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
+}

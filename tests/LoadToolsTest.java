@@ -1,0 +1,201 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.*;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.*;
+import org.HdrHistogram.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** merge-latency, find-max-rate and compare-settings: against histograms, capacities and delays that are known. */
+@Order(13)
+class LoadToolsTest {
+    // ---- merge-latency ----
+
+    private static void log(Path file, long startMs, String tag, Histogram... intervals) throws Exception {
+        try (PrintStream out = new PrintStream(file.toFile())) {
+            HistogramLogWriter w = new HistogramLogWriter(out);
+            w.outputLogFormatVersion();
+            w.outputStartTime(startMs);
+            w.outputLegend();
+            for (int i = 0; i < intervals.length; i++) {
+                intervals[i].setTag(tag);
+                w.outputIntervalHistogram(i, i + 1, intervals[i], 1000);
+            }
+        }
+    }
+
+    @Test void theMergeOfNLogsIsTheHistogramOfAll(@TempDir Path folder) throws Exception {
+        Random random = new Random(7);
+        Histogram all = new Histogram(1, 3_600_000_000L, 3);
+        List<String> files = new ArrayList<>();
+        for (int f = 0; f < 5; f++) {
+            Histogram[] intervals = new Histogram[4];
+            for (int i = 0; i < 4; i++) {
+                intervals[i] = new Histogram(1, 3_600_000_000L, 3);
+                for (int n = random.nextInt(3000); n > 0; n--) {
+                    long us = (long) Math.exp(random.nextDouble() * 17);
+                    intervals[i].recordValue(us);
+                    all.recordValue(us);
+                }
+            }
+            Path file = folder.resolve(f + ".hlog");
+            log(file, 1_700_000_000_000L + f * 500, null, intervals);
+            files.add(file.toString());
+        }
+        MergeLatency merge = new MergeLatency();
+        StringWriter err = new StringWriter();
+        Map<String, Histogram> merged = merge.common.configure(merge, TestCluster.quiet(), new PrintWriter(err), files.toArray(String[]::new)).merge();
+        assertEquals(Set.of("service"), merged.keySet());
+        assertEquals(all, merged.get("service"), "not only percentiles: every count");
+        assertEquals("", err.toString(), "they overlap");
+        TestCluster.Run run = TestCluster.run(MergeLatency::run, Stream.concat(files.stream(), Stream.of("--json", "--percentiles", folder.resolve("x.hgrm").toString())).toArray(String[]::new));
+        assertEquals(0, run.code(), run.toString());
+        Map<String, Object> event = run.events().get(0);
+        assertEquals(all.getValueAtPercentile(99.99) / 1000.0, (double) event.get("p9999Ms"), 1e-9);
+        assertEquals((int) all.getTotalCount(), event.get("records"));
+        assertTrue(Files.readString(folder.resolve("x.hgrm")).contains("Total count    =" + String.format("%13d", all.getTotalCount())), Files.readString(folder.resolve("x.hgrm")));
+    }
+
+    @Test void tagsAreKeptApartAndWhatIsNoJointLoadIsSaid(@TempDir Path folder) throws Exception {
+        Histogram h = new Histogram(3);
+        h.recordValue(1000);
+        log(folder.resolve("a"), 1_700_000_000_000L, null, h);
+        log(folder.resolve("b"), 1_700_000_100_000L, "response", h);
+        TestCluster.Run run = TestCluster.run(MergeLatency::run, folder.resolve("a").toString(), folder.resolve("b").toString());
+        assertEquals(0, run.code(), run.toString());
+        assertEquals(List.of("LATENCY,", "service", "response"), run.out().lines().map(l -> l.split(" ")[0]).toList());
+        assertTrue(run.err().contains("begins 99.0 s after"), run.err());
+    }
+
+    @Test void aDamagedLogIsNoAnswer(@TempDir Path folder) throws Exception {
+        Histogram h = new Histogram(3);
+        for (int i = 1; i < 1000; i++) h.recordValue(i * 77L);
+        Path good = folder.resolve("good"), cut = folder.resolve("cut"), text = folder.resolve("text"), empty = folder.resolve("empty");
+        log(good, 1_700_000_000_000L, null, h, h);
+        String whole = Files.readString(good);
+        Files.writeString(cut, whole.substring(0, whole.length() - 60));
+        Files.writeString(text, "hello\n");
+        log(empty, 1_700_000_000_000L, null);
+        Map.of(good, 0, cut, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
+            TestCluster.Run run = TestCluster.run(MergeLatency::run, file.toString());
+            assertEquals(code, run.code(), file + ": " + run);
+            assertEquals(code == 0 ? 0 : 1, run.err().lines().count(), run.err());
+        });
+    }
+
+    // ---- find-max-rate ----
+
+    /** A server that takes so long for each record, and its queue. */
+    static class Server extends MockProducer<byte[], byte[]> {
+        private final double serviceNanos;
+        private final int extraMs;
+        private final BlockingQueue<Map.Entry<Long, Callback>> queue = new LinkedBlockingQueue<>();
+        private final Thread io = new Thread(this::serve);
+        private double free;
+        private volatile boolean ended;
+
+        Server(double perSecond, int extraMs) {
+            super(false, null, new ByteArraySerializer(), new ByteArraySerializer());
+            serviceNanos = 1e9 / perSecond;
+            this.extraMs = extraMs;
+            io.setDaemon(true);
+            io.start();
+        }
+
+        @Override public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
+            long now = System.nanoTime();
+            free = Math.max(free, now) + serviceNanos;
+            queue.add(Map.entry((long) free + extraMs * 1_000_000L, callback));
+            return null;
+        }
+
+        private void serve() {
+            try {
+                while (!ended || !queue.isEmpty()) {
+                    var next = queue.poll(5, TimeUnit.MILLISECONDS);
+                    if (next == null) continue;
+                    for (long left; (left = next.getKey() - System.nanoTime()) > 0; ) LockSupport.parkNanos(left);
+                    next.getValue().onCompletion(null, null);
+                }
+            } catch (InterruptedException e) { throw new IllegalStateException(e); }
+        }
+
+        @Override public void flush() {
+            ended = true;
+            try { io.join(); } catch (InterruptedException e) { throw new IllegalStateException(e); }
+        }
+    }
+
+    /** A perf whose producer is such a server; the property "delay" is its delay in milliseconds. */
+    private static PerfTest served(double perSecond) {
+        return new PerfTest() {
+            @Override Producer<byte[], byte[]> producer(Properties p) { return new Server(perSecond, Integer.parseInt("" + p.getOrDefault("delay", 0))); }
+            @Override boolean topicsExist(Properties p) { return true; }
+        };
+    }
+
+    private static FindMaxRate finder(double capacity, String... args) {
+        FindMaxRate find = new FindMaxRate() { @Override PerfTest perf() { return served(capacity); } };
+        return find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), args);
+    }
+
+    @Test void theKneeOfAKnownCapacityIsFound() throws Exception {
+        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--slo", "p99=100ms", "--step", "1500ms", "--from", "700").find();
+        // Above the capacity the queue grows: p99 of a second and a half at rate r is 1500 (r / 3000 - 1) ms, so 100 ms is missed from some 7 % above it.
+        assertTrue(a.rate() > 2700 && a.rate() < 3450, "found " + a.rate() + " of 3000: " + a.steps());
+        assertTrue(a.missed() > a.rate() && a.missed() / a.rate() <= 1.05, a.toString());
+    }
+
+    @Test void anObjectiveThatNoRateKeepsIsExit15() {
+        FindMaxRate find = new FindMaxRate() { @Override PerfTest perf() { return served(3000); } };
+        StringWriter err = new StringWriter();
+        int code = find.common.run(find, TestCluster.quiet(), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p50=1us", "--step", "200ms", "--from", "50");
+        assertEquals(15, code, err.toString());
+    }
+
+    // ---- compare-settings ----
+
+    @Test void ratiosHaveTheirInterval() {
+        CompareSettings.Ratio r = CompareSettings.Ratio.of(2, 2, 2, 2);
+        assertEquals(List.of(2.0, 2.0, 2.0), Stream.of(r.mean(), r.low(), r.high()).map(x -> Math.round(x * 1e9) / 1e9).toList());
+        r = CompareSettings.Ratio.of(0.8, 1.25); // logarithms -0.223 and 0.223: mean 0, standard error 0.223, t 12.706
+        assertEquals(1, r.mean(), 1e-9);
+        assertEquals(Math.exp(12.706 * Math.log(1.25)), r.high(), 1e-6);
+        assertFalse(r.shown());
+        assertTrue(r.toString().contains("no difference shown"), r.toString());
+        r = CompareSettings.Ratio.of(1.10, 1.12, 1.08, 1.11, 1.09);
+        assertTrue(r.shown() && r.low() > 1.07 && r.high() < 1.13, r.toString());
+        // Of 2000 comparisons of like with like, 95 of 100 show no difference.
+        Random random = new Random(3);
+        long shown = IntStream.range(0, 2000).filter(i -> CompareSettings.Ratio.of(random.doubles(6).map(x -> Math.exp(random.nextGaussian() * 0.1)).toArray()).shown()).count();
+        assertEquals(0.05, shown / 2000.0, 0.02);
+    }
+
+    @Test void aKnownDifferenceIsShown() throws Exception {
+        CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
+        compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "3", "--duration", "400ms",
+                "--a", "delay=10", "--b", "delay=20", "--c", "delay=40");
+        List<Map<String, Object>> events = new ArrayList<>();
+        compare.common.listener = events::add;
+        Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));
+        assertEquals(2, p50.get("B").mean(), 0.2);
+        assertEquals(4, p50.get("C").mean(), 0.4);
+        assertTrue(p50.get("B").shown(), p50.toString());
+        for (Map<String, Object> e : events) ContractTest.Schema.validate(e);
+        assertEquals(8, events.size(), "two ratios of four figures");
+    }
+
+    @Test void wrongUsageIsExitTwo() {
+        String load = "--topic t --record-size 10 ";
+        for (String bad : List.of("", "--a acks=1", "--a acks=1 --b acks", "--a acks=1 --b acks=all --rounds 1"))
+            assertEquals(2, TestCluster.run(CompareSettings::run, (load + bad).trim().split(" +")).code(), bad);
+        for (String bad : List.of("", "--slo p99", "--slo p99=5", "--slo e2e-p99=5ms", "--slo p99=5ms --from 0"))
+            assertEquals(2, TestCluster.run(FindMaxRate::run, (load + bad).trim().split(" +")).code(), bad);
+    }
+}

@@ -1,0 +1,175 @@
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.*;
+import java.lang.reflect.*;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The same command lines for Apache's own tool and for perf: the same success, and on stdout the same lines but for the numbers. */
+@Order(72)
+class PerfDropInTest {
+    private static final String PLAIN = "--topic dropin --num-records 20 --throughput -1 --record-size 10 ", B = "--bootstrap-server {b} ";
+    /** Both should do it. {d} is a folder with files. */
+    private static final List<String> GOOD = List.of(PLAIN + B,
+            PLAIN + "--command-property bootstrap.servers={b}",
+            PLAIN + "--producer-props bootstrap.servers={b} acks=1 linger.ms=50",
+            "--producer-props bootstrap.servers={b} batch.size=16384 acks=1 linger.ms=50 --topic dropin --num-records 20 --throughput -1 --record-size 10",
+            PLAIN + "--command-config {d}/client.properties",
+            PLAIN + "--producer.config {d}/client.properties --producer-props acks=1",
+            PLAIN + B + "--command-property bootstrap.servers=localhost:1",
+            PLAIN + B + "--command-config {d}/wrong.properties",
+            "--topic=dropin --num-records=20 --throughput=-1 --record-size=10 --bootstrap-server={b}",
+            "--topic dropin --num-records 20 --throughput 1000 --record-size 10 " + B,
+            "--topic dropin --num-records 20 --throughput 500.5 --record-size 10 " + B,
+            "--topic dropin --num-records 20 --throughput -1 --payload-monotonic " + B,
+            "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/lines " + B,
+            "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/commas --payload-delimiter , " + B,
+            "--topic dropin --num-records 500 --throughput 1000 --record-size 10 --warmup-records 250 --reporting-interval 100 " + B,
+            "--topic dropin --num-records 300 --throughput 1000 --record-size 10 --reporting-interval 100 " + B,
+            PLAIN + B + "--print-metrics",
+            PLAIN + B + "--transactional-id dropin-tx",
+            PLAIN + B + "--transaction-duration-ms 10",
+            PLAIN + B + "--command-property transactional.id=dropin-tx2",
+            PLAIN + B + "--topic dropin",
+            PLAIN + B + "--transactional-id dropin-tx3 --transaction-duration-ms 100 --command-property compression.type=lz4");
+    /** Both should refuse it. */
+    private static final List<String> BAD = List.of(PLAIN.replace("--topic dropin", "") + B,
+            PLAIN.replace("--num-records 20", "") + B, PLAIN.replace("--throughput -1", "") + B, PLAIN.replace("--record-size 10", "") + B,
+            PLAIN.replace(" 20", " 0") + B, PLAIN.replace(" 20", " many") + B, PLAIN.replace("-1", "fast") + B, PLAIN.replace("size 10", "size 0") + B,
+            PLAIN + B + "--payload-monotonic", PLAIN.replace("--record-size 10", "--payload-file {d}/none") + B, PLAIN.replace("--record-size 10", "--payload-file {d}/empty") + B,
+            PLAIN + B + "--command-property acks", PLAIN + B + "--command-property acks=7", PLAIN + B + "--warmup-records 20", PLAIN + B + "--reporting-interval 0",
+            PLAIN + B + "--transaction-duration-ms 0", PLAIN + B + "--producer-props acks=1 --command-property acks=1", PLAIN + B + "--command-config {d}/none", PLAIN + B + "--no-such-option");
+
+    private static Method main;
+    private static ClassLoader loader;
+
+    static class Ended extends RuntimeException { final int code; Ended(int code) { super(null, null, false, false); this.code = code; } }
+
+    /** Apache's tool in a class loader of its own, so that it takes no JVM for each command line; its kafka-clients are ours, which are a version ahead. */
+    @BeforeAll static void apache() throws Exception {
+        Path err = TestCluster.HOME.resolve("tools.err");
+        Process p = new ProcessBuilder(ContractTest.REPO.resolve("jbang").toString(), ContractTest.REPO.resolve("bench/ApacheTools.java").toString()).redirectError(err.toFile()).start();
+        p.getOutputStream().close();
+        String path = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8).trim();
+        assumeTrue(p.waitFor(5, TimeUnit.MINUTES) && p.exitValue() == 0, "Apache's tools cannot be fetched: " + Files.readString(err));
+        String ours = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(f -> f.matches(".*kafka-clients-[0-9.]+\\.jar")).findFirst().orElseThrow();
+        List<URL> urls = new ArrayList<>();
+        for (String file : (ours + File.pathSeparator + path).split(File.pathSeparator)) urls.add(Path.of(file).toUri().toURL());
+        loader = new URLClassLoader(urls.toArray(URL[]::new), ClassLoader.getPlatformClassLoader());
+        Class<?> exit = loader.loadClass("org.apache.kafka.common.utils.Exit"), procedure = loader.loadClass("org.apache.kafka.common.utils.Exit$Procedure");
+        Object thrower = Proxy.newProxyInstance(loader, new Class<?>[] {procedure}, (proxy, method, args) -> { throw new Ended((int) args[0]); });
+        exit.getMethod("setExitProcedure", procedure).invoke(null, thrower);
+        exit.getMethod("setHaltProcedure", procedure).invoke(null, thrower);
+        main = loader.loadClass("org.apache.kafka.tools.ProducerPerformance").getMethod("main", String[].class);
+        TestCluster.healthy();
+        TestCluster.createTopic("dropin", "--if-not-exists");
+    }
+
+    @TempDir static Path folder;
+
+    private static String[] words(String line) throws IOException {
+        Files.writeString(folder.resolve("client.properties"), "bootstrap.servers=" + Cluster.bootstrap() + "\nacks=all\n");
+        Files.writeString(folder.resolve("wrong.properties"), "bootstrap.servers=localhost:1\n");
+        Files.writeString(folder.resolve("lines"), "one\ntwo\nthree\n");
+        Files.writeString(folder.resolve("commas"), "one,two,three");
+        Files.writeString(folder.resolve("empty"), "");
+        String text = line.replace("{b}", Cluster.bootstrap()).replace("{d}", folder.toString()).trim();
+        return text.isEmpty() ? new String[0] : text.split(" +");
+    }
+
+    private static TestCluster.Run apache(String... args) {
+        PrintStream out = System.out, err = System.err;
+        ByteArrayOutputStream outBytes = new ByteArrayOutputStream(), errBytes = new ByteArrayOutputStream();
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        int code = 0;
+        try {
+            System.setOut(new PrintStream(outBytes, true));
+            System.setErr(new PrintStream(errBytes, true));
+            Thread.currentThread().setContextClassLoader(loader);
+            main.invoke(null, (Object) args);
+        } catch (InvocationTargetException e) {
+            code = e.getCause() instanceof Ended ended ? ended.code : 1;
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(e);
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+            Thread.currentThread().setContextClassLoader(before);
+        }
+        return new TestCluster.Run(code, outBytes.toString(StandardCharsets.UTF_8), errBytes.toString(StandardCharsets.UTF_8));
+    }
+
+    /** The lines without what may differ: numbers (but not how many decimals they have), how often an interval's line comes, and Apache's remarks, which perf makes on stderr. */
+    private static List<String> shape(String out) {
+        List<String> shape = new ArrayList<>();
+        for (String line : out.lines().toList()) {
+            if (line.startsWith("Reading payloads from") || line.startsWith("Number of records read") || line.contains("deprecated") || line.startsWith("Option ")) continue;
+            if (line.contains(":{")) line = line.replaceAll(" +: .*", " :").replaceAll("node-id=node-+\\d+", "node-id="); // a metric
+            else line = line.replaceAll("\\d+\\.(\\d+)", ".$1").replaceAll("(?<=\\.)\\d+", "#").replaceAll("\\b\\d+\\b", "#").replaceAll(" +", " ");
+            if (shape.isEmpty() || !shape.get(shape.size() - 1).equals(line)) shape.add(line);
+        }
+        return shape;
+    }
+
+
+    @Test void whatApachesToolDoesPerfDoes() throws Exception {
+        List<String> wrong = new ArrayList<>();
+        for (String line : GOOD) {
+            TestCluster.Run theirs = apache(words(line)), ours = TestCluster.run(PerfTest::run, words(line));
+            if (theirs.code() != 0) wrong.add("Apache's fails: " + line + "\n" + theirs);
+            else if (ours.code() != 0) wrong.add("perf fails: " + line + "\n" + ours);
+            else if (line.contains("--print-metrics")) {
+                List<String> a = shape(theirs.out()), b = shape(ours.out());
+                a = a.stream().distinct().sorted().toList();
+                b = b.stream().distinct().sorted().toList();
+                if (!a.equals(b)) wrong.add("other metrics: " + difference(a, b));
+            } else if (!steadyShape(theirs.out()).equals(steadyShape(ours.out()))) wrong.add(line + "\nApache's: " + shape(theirs.out()) + "\nperf:     " + shape(ours.out()));
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    /** At the end of the interval in which the steady state begins, either tool may be an interval later. */
+    private static Set<String> steadyShape(String out) { return new LinkedHashSet<>(shape(out)); }
+
+    private static String difference(List<String> a, List<String> b) {
+        return "only Apache's " + a.stream().filter(x -> !b.contains(x)).toList() + ", only perf's " + b.stream().filter(x -> !a.contains(x)).toList();
+    }
+
+    @Test void whatApachesToolRefusesPerfRefusesInOneSentence() throws Exception {
+        List<String> wrong = new ArrayList<>();
+        for (String line : BAD) {
+            TestCluster.Run theirs = apache(words(line)), ours = TestCluster.run(PerfTest::run, words(line));
+            if (theirs.code() == 0) wrong.add("Apache's does it: " + line + "\n" + theirs);
+            if (ours.code() != 2 || ours.err().lines().count() != 1 || !ours.out().isEmpty()) wrong.add("perf: " + line + "\n" + ours);
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    /** What is known to be otherwise, on purpose. */
+    @Test void wherePerfIsBetter() throws Exception {
+        String equals = PLAIN + B + "--command-property client.id=a=b";
+        assertNotEquals(0, apache(words(equals)).code(), "a value with = in it");
+        assertEquals(0, TestCluster.run(PerfTest::run, words(equals)).code());
+        String tooLarge = PLAIN.replace("size 10", "size 2000000").replace("20 ", "2 ") + B;
+        TestCluster.Run theirs = apache(words(tooLarge)), ours = TestCluster.run(PerfTest::run, words(tooLarge));
+        assertEquals(0, theirs.code());
+        assertTrue(theirs.out().contains("NaN ms avg latency"), theirs.out());
+        assertEquals(16, ours.code(), ours.toString());
+        assertEquals(List.of(0, 2), List.of(apache(new String[0]).code(), TestCluster.run(PerfTest::run).code()), "nothing given: Apache's prints its help");
+        assertEquals(2, TestCluster.run(PerfTest::run, words(PLAIN.replace("-1", "0") + B)).code(), "--throughput 0, with which Apache's blocks for ever");
+        Locale before = Locale.getDefault();
+        try {
+            Locale.setDefault(Locale.GERMANY);
+            assertTrue(apache(words(PLAIN + B)).out().contains(",00 ms") || apache(words(PLAIN + B)).out().matches("(?s).*\\d,\\d.*"), "the locale's comma");
+            assertFalse(TestCluster.run(PerfTest::run, words(PLAIN + B)).out().matches("(?s).*\\d,\\d.*"));
+        } finally { Locale.setDefault(before); }
+    }
+}

@@ -53,9 +53,10 @@ class PerfTruthTest {
             try { assertTrue(io.awaitTermination(10, TimeUnit.SECONDS)); } catch (InterruptedException e) { throw new IllegalStateException(e); }
         }
 
-        /** Milliseconds from when each was due, by the schedule that began with the first, or from send(). */
+        /** Milliseconds from when each was due, or from send(). Nothing is sent before it is due, so the earliest beginning that any send allows is the schedule's. */
         double[] truth(double rate) {
-            return IntStream.range(0, sent.size()).mapToDouble(i -> (acknowledged.get(i) - (rate > 0 ? sent.get(0) + i * 1e9 / rate : sent.get(i))) / 1e6).sorted().toArray();
+            double origin = rate > 0 ? IntStream.range(0, sent.size()).mapToDouble(i -> sent.get(i) - i * 1e9 / rate).min().orElseThrow() : 0;
+            return IntStream.range(0, sent.size()).mapToDouble(i -> (acknowledged.get(i) - (rate > 0 ? origin + i * 1e9 / rate : sent.get(i))) / 1e6).sorted().toArray();
         }
     }
 

@@ -148,6 +148,6 @@ class DockerFaultsTest {
             assertEquals("kafka01 paused\nkafka02 paused\nkafka03 paused\n", all.out());
             assertEquals("running running", TestEngine.inspect(label, "{{.State.Status}}") + " " + TestEngine.inspect(namesake, "{{.State.Status}}"));
             assertEquals(0, TestCluster.run(KillNode::run, "all", "--restore", "--runtime", "docker").code());
-        } finally { TestEngine.docker("rm", "-f", label, namesake); }
+        } finally { TestEngine.docker("rm", "-f", "-v", label, namesake); }
     }
 }

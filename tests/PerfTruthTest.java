@@ -78,10 +78,21 @@ class PerfTruthTest {
         assertTrue1(Arrays.stream(truth).average().orElseThrow(), measured.getMean() / 1000, what + " mean");
         assertTrue1(truth[truth.length - 1], measured.getMaxValue() / 1000.0, what + " max");
         for (double p : new double[] {50, 90, 95, 99, 99.9})
-            assertTrue1(truth[(int) Math.ceil(p / 100 * truth.length) - 1], measured.getValueAtPercentile(p) / 1000.0, what + " p" + p);
+            assertTrue1(truth[(int) Math.ceil(p / 100 * truth.length - 1e-6) - 1], measured.getValueAtPercentile(p) / 1000.0, what + " p" + p);
     }
 
-    @Test void knownDelaysAreMeasured() throws Exception {
+    /** Truth and measurement read the clock one after the other; where the machine stops a thread between the two for over 1 ms, they are done again. Wrong thrice is wrong. */
+    private static void thrice(org.junit.jupiter.api.function.Executable body) throws Exception {
+        for (int attempt = 1; ; attempt++) {
+            try { body.execute(); return; }
+            catch (AssertionError e) { if (attempt == 3) throw e; }
+            catch (Throwable e) { throw new Exception(e); }
+        }
+    }
+
+    @Test void knownDelaysAreMeasured() throws Exception { thrice(PerfTruthTest::knownDelays); }
+
+    private static void knownDelays() throws Exception {
         Stub stub = new Stub(-1, null);
         PerfTest.Summary s = stubbed(stub, new StringWriter(), "--topic", "t", "--num-records", "2000", "--throughput", "1000", "--record-size", "10").measure();
         assertTrueTo(stub.truth(0), s.service(), "service");
@@ -89,7 +100,9 @@ class PerfTruthTest {
         assertTrue(s.service().getMaxValue() >= 40_000 && s.service().getMinValue() >= 3_000, "the delays are 3 and 40 ms");
     }
 
-    @Test void whatABlockedSendHeldUpIsInTheResponseTime() throws Exception {
+    @Test void whatABlockedSendHeldUpIsInTheResponseTime() throws Exception { thrice(PerfTruthTest::blockedSend); }
+
+    private static void blockedSend() throws Exception {
         Stub stub = new Stub(1000, Duration.ofSeconds(2));
         PerfTest.Summary s = stubbed(stub, new StringWriter(), "--topic", "t", "--num-records", "5000", "--throughput", "1000", "--record-size", "10").measure();
         double[] truth = stub.truth(1000);

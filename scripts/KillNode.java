@@ -49,7 +49,8 @@ class KillNode extends Nodes {
     @Option(order = -2, names = "--force", description = "Even if the quorum or a partition is lost by it.")
     boolean force;
 
-    private final List<Target> broken = new ArrayList<>();
+    /** What was broken, or was being broken when an interrupt came. */
+    final List<Target> broken = new ArrayList<>();
 
     /** @param at when the signal was sent or the command began; with Docker, when the engine saw it happen */
     public record Done(Target node, Mode mode, Instant at) { }

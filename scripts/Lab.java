@@ -309,15 +309,16 @@ class Lab implements Callable<Integer> {
 
     private KillNode.Done kill(String... args) throws Exception {
         KillNode script = node(args);
-        KillNode.Done done = script.breakNodes(script.runtime()).get(0);
-        broken.add(done.node().id());
+        KillNode.Done done;
+        try { done = script.breakNodes(script.runtime()).get(0); }
+        finally { script.broken.forEach(n -> broken.add(n.id())); }
         say("Killed %s (%s) at %s.", done.node().name(), where == Nodes.Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
         return done;
     }
 
     private Instant start(int id) throws Exception {
         KillNode script = node("" + id, "--restore", "--no-wait");
-        Instant at = script.restoreNodes(script.runtime()).get(0).at();
+        Instant at = script.restoreNodes(script.runtime()).stream().map(KillNode.Done::at).findFirst().orElse(Instant.now()); // none: it runs already
         broken.remove(id);
         say("Started %s.", Cluster.name(id));
         return at;
@@ -444,9 +445,9 @@ class Lab implements Callable<Integer> {
 
     /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
     private void leaveCluster(int code) throws Exception {
-        if (!cluster.isUp()) return; // what up() had started it has ended
+        if (cluster == null || !cluster.isUp()) return; // what up() had started it has ended
         if (!cluster.isFound() && !keep) cluster.end(code == 0 || code == 130);
-        else for (int id : List.copyOf(broken)) start(id);
+        else for (int id : List.copyOf(broken)) try { start(id); } catch (Exception e) { common.say("Node %d could not be started again: %s", id, e.getMessage()); }
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {

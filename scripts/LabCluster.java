@@ -100,15 +100,18 @@ abstract class LabCluster {
             for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
                 throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
             containersMade = before.isEmpty();
+            if (containersMade && !run("docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank())
+                throw new Cluster.Exit(Cluster.REFUSED, "There is a compose project kraft-lab that is not this one (docker ps -a): it is left alone; end it, or rename it.");
             newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
             up = true; // from here on there is something to end
             lab.common.say("Starting the containers (the first time, Docker fetches their image) ...");
-            compose("up", "-d", "--wait");
+            compose("up", "-d", "--no-recreate", "--wait");
             return String.format(Locale.ROOT, "Three containers healthy after %.1f s.", (System.nanoTime() - began) / 1e9);
         }
 
         private void unpack() throws IOException {
             String home = System.getenv("KRAFT_LAB_HOME");
+            if ("".equals(home)) throw new Cluster.Exit(2, "KRAFT_LAB_HOME is empty.");
             Path folder = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home)).resolve("compose");
             for (String name : FILES) {
                 try (InputStream in = Objects.requireNonNull(LabCluster.class.getResourceAsStream("/compose/" + name), name)) {
@@ -127,7 +130,7 @@ abstract class LabCluster {
         }
 
         private String compose(String... args) throws Exception {
-            List<String> command = new ArrayList<>(List.of("docker", "compose", "-f", file.toString()));
+            List<String> command = new ArrayList<>(List.of("docker", "compose", "-p", "kraft-lab", "-f", file.toString()));
             command.addAll(List.of(args));
             return run(command.toArray(String[]::new));
         }
@@ -137,6 +140,8 @@ abstract class LabCluster {
             File output = File.createTempFile("kraft-lab", ".out");
             try {
                 ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(output);
+                // Another project, profile or cluster id of the user's would make it another cluster than the one that was looked for.
+                builder.environment().keySet().removeIf(k -> k.startsWith("COMPOSE_") || k.equals("CLUSTER_ID"));
                 builder.environment().put("KRAFT_LAB_TIMEOUTS", timeouts());
                 Process process;
                 try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "There is no docker command on PATH: --runtime docker needs Docker with compose."); }

@@ -370,7 +370,11 @@ class Nodes implements Callable<Integer> {
             worker.setDaemon(true);
             worker.start();
             try { task.get(); }
-            catch (ExecutionException e) {
+            catch (InterruptedException e) {
+                // What is on its way lands all the same, and only then can it be undone. A stop may take its whole grace: undoing it sees to that.
+                try { if (!stopping.contains(node.id)) task.get(3, TimeUnit.SECONDS); } catch (ExecutionException | java.util.concurrent.TimeoutException failed) { /* nothing to undo, or too late to know */ }
+                throw e;
+            } catch (ExecutionException e) {
                 if (!(e.getCause() instanceof NotModifiedException)) throw new Exit(1, "Docker would not do that to " + node.name + ": " + said(e.getCause()) + ".");
             }
             for (int look = 0; look < 10 && !event.isEmpty(); look++, Thread.sleep(20)) {

@@ -86,9 +86,9 @@ class DockerFaultsTest {
         assertTrue(again.err().contains("is paused already; start-node " + id), again.err());
         comesBack(id);
         // A paused one can be killed, and comes back from that as well.
-        // Forced: what the quorum still knows just after a node has come back is not the question here.
-        assertEquals(0, killNode("" + id, "--mode", "pause", "--force").code());
-        assertEquals(0, killNode("" + id, "--force").code());
+        assertEquals(0, killNode("" + id, "--mode", "pause").code());
+        TestCluster.Run killed = killNode("" + id);
+        assertEquals(0, killed.code(), killed.toString());
         assertEquals("exited", state(id));
         comesBack(id);
     }
@@ -107,8 +107,9 @@ class DockerFaultsTest {
         String after = TestEngine.inspect(name, networks);
         assertTrue(after.startsWith("kraft-lab_default:") && after.contains(name), "the others find it by its alias: " + after);
         // Cut off, then killed: both are undone.
-        assertEquals(0, killNode("" + id, "--mode", "disconnect", "--force").code());
-        assertEquals(0, killNode("" + id, "--force").code());
+        assertEquals(0, killNode("" + id, "--mode", "disconnect").code());
+        TestCluster.Run killed = killNode("" + id);
+        assertEquals(0, killed.code(), killed.toString());
         comesBack(id);
     }
 

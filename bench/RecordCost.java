@@ -13,7 +13,7 @@ class RecordCost {
 
     public static void main(String... args) {
         for (boolean limited : new boolean[] {false, true}) {
-            PerfTest.Tally tally = new PerfTest.Tally(limited);
+            PerfTest.Tally tally = limited ? new PerfTest.Tally(PerfTest.Kind.SERVICE, PerfTest.Kind.RESPONSE) : new PerfTest.Tally(PerfTest.Kind.SERVICE);
             List<Double> with = new ArrayList<>(), without = new ArrayList<>();
             long bytes = 0;
             for (int round = -2; round < ROUNDS; round++) { // two to warm up

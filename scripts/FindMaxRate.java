@@ -75,7 +75,7 @@ class FindMaxRate implements Callable<Integer> {
     /** Tries rates until the one that holds and the one that does not are close, and emits {@code rate-step} and {@code max-rate}. */
     public Answer find() throws Exception {
         if (from <= 0 || duration.toMillis() < 100) throw new PerfTest.Exit(2, "--from is a rate above 0, --step a time of at least 100ms.");
-        for (PerfTest.Objective o : objectives) if ("e2e".equals(o.latency()) && !load.e2e) throw new PerfTest.Exit(2, "--slo " + o.text() + " needs --e2e.");
+        for (PerfTest.Objective o : objectives) if (o.kind() == PerfTest.Kind.E2E && !load.e2e) throw new PerfTest.Exit(2, "--slo " + o.text() + " needs --e2e.");
         load(from); // the first step of a JVM is slow for reasons of its own
         double held = 0, missed = 0, rate = from;
         while (missed == 0 || held == 0 || missed / held > PRECISION) {

@@ -173,7 +173,7 @@ class PerfTruthTest {
     }
 
     @Test void recordingALatencyAllocatesNothingAndIsCheap() {
-        PerfTest.Tally tally = new PerfTest.Tally(true);
+        PerfTest.Tally tally = new PerfTest.Tally(PerfTest.Kind.SERVICE, PerfTest.Kind.RESPONSE);
         long now = System.nanoTime();
         for (int i = 0; i < 2_000_000; i++) tally.acknowledged(now + i * 1000L % 50_000_000, now, now - 1000, 1000); // warm
         var threads = (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();

@@ -135,7 +135,7 @@ class CompareSettings implements Callable<Integer> {
         perf.load = load;
         perf.common = common;
         perf.quiet = true;
-        perf.amount = PerfTest.Amount.of(duration);
+        perf.duration = duration;
         perf.throughput = throughput;
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();

@@ -56,19 +56,14 @@ class PerfTest implements Callable<Integer> {
     private static final Duration CLOSE = Duration.ofSeconds(5);
     private static final String CLEAR_LINE = "\r\033[K", IDENTITY = "perf";
 
-    @ArgGroup(multiplicity = "1") Amount amount;
-    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records per second, of all producers; -1: as fast as it can.") double throughput;
+    @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.") Long numRecords;
+    @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.") Duration duration;
+    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records per second in all; -1: as fast as it goes.") double throughput;
     @Mixin Load load = new Load();
     @Option(names = "--slo", split = ",", paramLabel = "OBJECTIVE", converter = Objective.Reader.class,
             description = "Exit 15 if missed: p99=50ms, e2e-p99.9=1s, avg, max, throughput=9000, mb=9, failed=0.") List<Objective> objectives = List.of();
     @Mixin Common common = new Common();
     @ArgGroup(validate = false, order = 20, heading = "%nWhat is told:%n") Telling telling = new Telling();
-
-    static class Amount {
-        @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.") Long numRecords;
-        @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.") Duration duration;
-        static Amount of(Duration duration) { Amount a = new Amount(); a.duration = duration; return a; }
-    }
 
     static class Telling {
         @Option(names = "--reporting-interval", paramLabel = "MS", defaultValue = "5000", description = "Print a line this often (default: ${DEFAULT-VALUE}).") long intervalMs = 5000;
@@ -84,7 +79,9 @@ class PerfTest implements Callable<Integer> {
     /** What is sent, and how: the same options in find-max-rate and compare-settings. */
     static class Load {
         @Option(names = "--topic", required = true, paramLabel = "TOPIC", description = "Produce records to this topic; to several in turn: a,b.") String topic;
-        @ArgGroup(multiplicity = "1") Payload payload;
+        @Option(names = "--record-size", paramLabel = "BYTES", converter = Sizes.Reader.class, description = "So many letters; or 100-2000, or 200:9,10KiB:1 (shares).") Sizes sizes;
+        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or records are random entries of this UTF-8 file.") Path payloadFile;
+        @Option(names = "--payload-monotonic", description = "Or records are 0, 1, 2, ...") boolean monotonic;
         @Option(names = "--command-property", arity = "1..*", paramLabel = "NAME=VALUE", description = "Producer properties; they win over --command-config.")
         List<String> commandProperties;
         @Option(names = "--e2e", description = "Read the records back in the same run: end-to-end latency.") boolean e2e;
@@ -94,12 +91,6 @@ class PerfTest implements Callable<Integer> {
         final Map<String, String> overrides = new LinkedHashMap<>();
 
         List<String> topics() { return List.of(topic.split(",", -1)); }
-    }
-
-    static class Payload {
-        @Option(names = "--record-size", paramLabel = "BYTES", converter = Sizes.Reader.class, description = "So many letters; or 100-2000, or 200:9,10KiB:1 (shares).") Sizes sizes;
-        @Option(names = "--payload-file", paramLabel = "FILE", description = "Records are random entries of this UTF-8 file.") Path file;
-        @Option(names = "--payload-monotonic", description = "Records are 0, 1, 2, ...") boolean monotonic;
     }
 
     static class Real {
@@ -235,12 +226,12 @@ class PerfTest implements Callable<Integer> {
 
         /** Apache's A to Z. There are so many different records that none comes twice in a batch, which would flatter compression. */
         private static Values values(Load load, long numRecords) throws IOException {
-            if (load.payload.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
-            if (load.payload.file != null) {
-                byte[][] entries = entries(load.payload.file, load.further.delimiter);
+            if (load.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
+            if (load.payloadFile != null) {
+                byte[][] entries = entries(load.payloadFile, load.further.delimiter);
                 return (i, random) -> entries[random.nextInt(entries.length)];
             }
-            Sizes sizes = load.payload.sizes;
+            Sizes sizes = load.sizes;
             int largest = sizes.largest();
             byte[] text = new byte[(int) Math.min(Integer.MAX_VALUE - 8, Math.max(4 << 20, 2L * largest))];
             SplittableRandom letters = new SplittableRandom(0);
@@ -352,8 +343,8 @@ class PerfTest implements Callable<Integer> {
     final class Run implements Closeable {
         final boolean limited = throughput > 0;
         final long id = new SplittableRandom().nextLong(), warmupRecords = telling.warmupRecords;
-        final long count = amount.numRecords != null ? amount.numRecords : load.e2e ? Integer.MAX_VALUE : Long.MAX_VALUE;
-        final long nanos = amount.duration == null ? Long.MAX_VALUE : amount.duration.toNanos();
+        final long count = numRecords != null ? numRecords : load.e2e ? Integer.MAX_VALUE : Long.MAX_VALUE;
+        final long nanos = duration == null ? Long.MAX_VALUE : duration.toNanos();
         final String[] topics = load.topics().toArray(String[]::new);
         final Properties properties = properties();
         final long transactionNanos = !properties.containsKey("transactional.id") ? 0 : TimeUnit.MILLISECONDS.toNanos(load.further.transactionMs == null ? 3000 : load.further.transactionMs);
@@ -364,23 +355,19 @@ class PerfTest implements Callable<Integer> {
         boolean outputClosed;
         long unresolved;
 
-        private final Source source = new Source(load, amount.numRecords);
+        private final Source source = new Source(load, numRecords);
         private final ExecutorService threads = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "perf"); t.setDaemon(true); return t; });
         private final CountDownLatch running = new CountDownLatch(load.real.producers + (load.e2e ? load.real.consumers : 0));
         private final List<Tally[]> tallies = new CopyOnWriteArrayList<>();
         private final Latencies all = new Latencies(), steady = new Latencies();
-        private final PrintStream log;
-        private final HistogramLogWriter writer;
-        private long start, startMs, from;
+        private PrintStream log;
+        private HistogramLogWriter writer;
+        private long start, startMs, from, stopped;
         private Tally[] failures;
         private boolean interrupted, isSteady;
         private volatile Throwable problem;
 
-        Run() throws IOException {
-            try { log = telling.hdrLog == null ? null : new PrintStream(new FileOutputStream(telling.hdrLog), false, StandardCharsets.UTF_8); }
-            catch (FileNotFoundException e) { throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + "."); }
-            writer = log == null ? null : new HistogramLogWriter(log);
-        }
+        Run() throws IOException { } // of the properties and the payload
 
         /** Two for a thread: of the warm-up (null if there is to be none), and of the rest. */
         private Tally[] tallies(Kind... kinds) {
@@ -546,6 +533,8 @@ class PerfTest implements Callable<Integer> {
         }
 
         Summary measure(Instant at) throws Exception {
+            if (telling.hdrLog != null) try { writer = new HistogramLogWriter(log = new PrintStream(new FileOutputStream(telling.hdrLog), false, StandardCharsets.UTF_8)); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + "."); }
             if (at != null) {
                 long wait = Duration.between(Instant.now(), at).toNanos();
                 if (wait < 0) throw new Exit(1, "--start-at passed while perf still connected: leave it more time.");
@@ -568,6 +557,7 @@ class PerfTest implements Callable<Integer> {
                 report();
             } catch (InterruptedException e) {
                 synchronized (this) { interrupted = true; }
+                stopped = System.nanoTime();
                 threads.shutdownNow();
                 running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
                 window(System.nanoTime(), true);
@@ -635,10 +625,10 @@ class PerfTest implements Callable<Integer> {
                     w.records(), w.recordsPerSec(), w.mbPerSec(), Latencies.ms(w.service(), "avg"), Latencies.ms(w.service(), "max")));
         }
 
-        /** To the last acknowledgement or failure. */
+        /** To the last acknowledgement or failure, or to when it was stopped. */
         private Summary summary(boolean afterWarmup, Latencies latencies, ReadBack read, Summary steady) {
             List<Tally> sent = tallies.stream().flatMap(phases -> afterWarmup ? Stream.of(phases[1]) : Stream.of(phases)).filter(t -> t != null && (t.has(Kind.SERVICE) || t.has(Kind.FAILED))).toList();
-            long began = afterWarmup ? sent.stream().mapToLong(t -> t.first).min().getAsLong() : start, end = sent.stream().mapToLong(t -> t.last).max().getAsLong();
+            long began = afterWarmup ? sent.stream().mapToLong(t -> t.first).min().getAsLong() : start, end = Math.max(stopped, sent.stream().mapToLong(t -> t.last).max().getAsLong());
             return new Summary((end - began) / 1e9, sent.stream().mapToLong(t -> t.bytes.get()).sum(), latencies, read, interrupted && !outputClosed, steady);
         }
 
@@ -654,7 +644,7 @@ class PerfTest implements Callable<Integer> {
 
         private void drawBar(boolean last, long nanosSoFar) {
             long ended = sum(Kind.SERVICE, t -> t.records.get()) + sum(Kind.FAILED, t -> t.records.get());
-            double share = Math.min(1, amount.duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
+            double share = Math.min(1, duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
             String left = ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s";
             common.err.printf(Locale.ROOT, last ? CLEAR_LINE : CLEAR_LINE + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds, left);
             common.err.flush();
@@ -688,7 +678,7 @@ class PerfTest implements Callable<Integer> {
             if (response > 1 + 1.5 * service) common.say("99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send(): they waited to be sent.", response, service);
             common.say(waited >= 0.01 ? "send() was blocked for %.0f%% of the time by a full buffer.memory." : "send() was not blocked by a full buffer.memory.", 100 * waited);
             if (limited && (perSec >= 0.98 * throughput || s.seconds < 1.1 * s.records() / throughput)) common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
-            else common.say("%s set the pace%s.", waited >= 0.05 ? "Network and brokers" : "This machine and its producers (more --producers may help)",
+            else common.say("%s set the pace%s.", waited >= 0.05 || limited && response <= 1 + 1.5 * service ? "Network and brokers" : "This machine and its producers (more --producers may help)",
                     limited ? String.format(Locale.ROOT, ": of %.0f records/s only %.1f were reached", throughput, perSec) : "");
             if (telling.explain) EXPLAINED.forEach(name -> common.say("  %-34s %,.2f", name, figure(name)));
         }
@@ -773,6 +763,7 @@ class PerfTest implements Callable<Integer> {
         String missed(Summary s) {
             double value = value(s);
             boolean least = what.equals("throughput") || what.equals("mb");
+            if (Double.isNaN(value)) return "Objective " + text + " missed: there is no such latency.";
             return (least ? value >= limit : value <= limit) ? null : String.format(Locale.ROOT, "Objective %s missed: %.2f%s.", text, value, least || what.equals("failed") ? "" : " ms");
         }
     }
@@ -804,17 +795,22 @@ class PerfTest implements Callable<Integer> {
     // ---- What was asked for ----
 
     private void check() {
-        positive("--num-records", amount.numRecords, "--duration", amount.duration == null ? null : amount.duration.toMillis(), "--timeout", common.timeout.toMillis(), "--producers", load.real.producers,
+        positive("--num-records", numRecords, "--duration", duration == null ? null : duration.toMillis(), "--timeout", common.timeout.toMillis(), "--producers", load.real.producers,
                 "--consumers", load.real.consumers, "--reporting-interval", telling.intervalMs, "--transaction-duration-ms", load.further.transactionMs);
-        refuse(amount.duration != null && amount.duration.toDays() > 10_000, "--duration is too long.");
+        refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
+        refuse(Stream.of(load.sizes != null, load.payloadFile != null, load.monotonic).filter(given -> given).count() != 1, "Give one of --record-size, --payload-file and --payload-monotonic.");
+        refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
         refuse(!(throughput < 0 || throughput >= 1e-6 && throughput <= 1e9), "--throughput " + throughput + " would never send, or all at once; give records per second, or -1 for as fast as it goes.");
-        refuse(telling.warmupRecords < 0 || amount.numRecords != null && telling.warmupRecords >= amount.numRecords, "--warmup-records must be fewer than --num-records.");
+        refuse(telling.warmupRecords < 0 || numRecords != null && telling.warmupRecords >= numRecords, "--warmup-records must be fewer than --num-records.");
         refuse(load.real.keys < 0 || load.real.choice == Choice.ZIPFIAN && load.real.keys == 0, "--keys should be greater than zero; --key-choice chooses among them.");
         refuse(load.topics().stream().anyMatch(String::isBlank), "--topic should name a topic, or several with commas between them.");
-        refuse(load.e2e && amount.numRecords != null && amount.numRecords > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
+        refuse(load.e2e && numRecords != null && numRecords > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
         refuse(common.json && telling.csv, "--json and --csv both want stdout: give one of them.");
-        for (Objective o : objectives) refuse(o.kind == Kind.E2E && !load.e2e || o.kind == Kind.RESPONSE && throughput < 0,
-                "--slo " + o.text + " needs " + (load.e2e ? "a limited --throughput." : "--e2e or a limited --throughput."));
+        for (Objective o : objectives) {
+            refuse(o.kind == Kind.E2E && !load.e2e, "--slo " + o.text + " needs --e2e.");
+            refuse(o.kind == Kind.RESPONSE && throughput < 0, "--slo " + o.text + " needs a limited --throughput.");
+        }
+        refuse(telling.percentiles != null && !Files.isWritable(telling.percentiles.toAbsolutePath().getParent()), "Cannot write --percentiles " + telling.percentiles + ".");
         refuse(load.further.producerProps != null && load.commandProperties != null, "--producer-props is the old name of --command-property: give one of them.");
         refuse(load.further.producerConfig != null && common.commandConfig != null && common.commandConfig != load.further.producerConfig, "--producer.config is the old name of --command-config: give one of them.");
         if (load.further.producerProps != null && !quiet) common.say("--producer-props is deprecated, use --command-property.");

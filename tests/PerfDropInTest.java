@@ -38,7 +38,7 @@ class PerfDropInTest {
             PLAIN + B + "--transactional-id dropin-tx",
             PLAIN + B + "--transaction-duration-ms 10",
             PLAIN + B + "--command-property transactional.id=dropin-tx2",
-            PLAIN + B + "--topic dropin",
+            PLAIN + B + "--topic dropin --num-records 30 --num-records 20 --record-size 5 --throughput 1000",
             PLAIN + B + "--transactional-id dropin-tx3 --transaction-duration-ms 100 --command-property compression.type=lz4");
     /** Both should refuse it. */
     private static final List<String> BAD = List.of(PLAIN.replace("--topic dropin", "") + B,

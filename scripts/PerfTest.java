@@ -144,7 +144,8 @@ class PerfTest implements Callable<Integer> {
         if (telling.printMetrics) printMetrics(common.json || telling.csv ? common.err : common.out, run.metrics);
         if (s.interrupted) common.say("Interrupted after %d records; of %d more that were sent the outcome is unknown.", s.records() + s.failed(), run.unresolved);
         else if (s.records() + s.failed() == 0) throw new Exit(ALL_FAILED, "No record was due within --duration.");
-        if (s.failed() > 0) common.say("%s: %s.", s.records() == 0 ? "Every send failed" : s.failed() + " of " + (s.records() + s.failed()) + " sends failed", run.errors.entrySet().stream().map(e -> e.getValue() + " " + e.getKey()).collect(Collectors.joining(", ")));
+        String errors = run.errors.entrySet().stream().map(e -> e.getValue() + " " + e.getKey()).collect(Collectors.joining(", "));
+        if (s.failed() > 0) common.say("%s: %s.", s.records() == 0 ? "Every send failed" : s.failed() + " of " + (s.records() + s.failed()) + " sends failed", errors);
         s.latencies.table(common);
         if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
         run.tellLimits(s);
@@ -575,8 +576,7 @@ class PerfTest implements Callable<Integer> {
         /** On a thread of its own. What ends one with a problem, ends all; an interruption is no problem. */
         private void run(Task task, Task close) {
             threads.execute(() -> {
-                for (Task part : List.of(task, close)) try {
-                    Thread.interrupted(); // or the close would not wait
+                for (Task part : List.of(task, Thread::interrupted, close)) try { // an interrupted close would not wait
                     part.run();
                 } catch (InterruptedException | InterruptException e) { // Ctrl-C
                 } catch (Throwable e) {
@@ -670,7 +670,8 @@ class PerfTest implements Callable<Integer> {
             if (Double.isNaN(queue) || Double.isNaN(wire)) return;
             String both = String.format(Locale.ROOT, "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.", queue, wire);
             if (limited) common.say("A batch was on average " + both);
-            else common.say("%.0f%% of the latency is the producer's own queue: %s At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.", 100 * queue / (queue + wire), both);
+            else common.say("%.0f%% of the latency is the producer's own queue: %s At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.",
+                    100 * queue / (queue + wire), both);
             int batchSize = Integer.parseInt("" + properties.getOrDefault("batch.size", ProducerConfig.configDef().defaultValues().get("batch.size")));
             common.say("Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.", 100 * batch / batchSize, batch, batchSize, figure("records-per-request-avg"),
                     compression < 0.999 ? String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * compression) : "not compressed");
@@ -812,9 +813,10 @@ class PerfTest implements Callable<Integer> {
         }
         refuse(telling.percentiles != null && !Files.isWritable(telling.percentiles.toAbsolutePath().getParent()), "Cannot write --percentiles " + telling.percentiles + ".");
         refuse(load.further.producerProps != null && load.commandProperties != null, "--producer-props is the old name of --command-property: give one of them.");
-        refuse(load.further.producerConfig != null && common.commandConfig != null && common.commandConfig != load.further.producerConfig, "--producer.config is the old name of --command-config: give one of them.");
+        Path old = load.further.producerConfig; // of a second run, the same object is the other as well
+        refuse(old != null && common.commandConfig != null && common.commandConfig != old, "--producer.config is the old name of --command-config: give one of them.");
         if (load.further.producerProps != null && !quiet) common.say("--producer-props is deprecated, use --command-property.");
-        if (load.further.producerConfig != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
+        if (old != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
     }
 
     private static void positive(Object... options) {

@@ -32,7 +32,7 @@ class PerfDropInTest {
             "--topic dropin --num-records 20 --throughput -1 --payload-monotonic " + B,
             "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/lines " + B,
             "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/commas --payload-delimiter , " + B,
-            "--topic dropin --num-records 500 --throughput 1000 --record-size 10 --warmup-records 250 --reporting-interval 100 " + B,
+            "--topic dropin --num-records 1500 --throughput 1000 --record-size 10 --warmup-records 250 --reporting-interval 100 " + B,
             "--topic dropin --num-records 300 --throughput 1000 --record-size 10 --reporting-interval 100 " + B,
             PLAIN + B + "--print-metrics",
             PLAIN + B + "--transactional-id dropin-tx",

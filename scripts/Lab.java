@@ -77,7 +77,7 @@ class Lab implements Callable<Integer> {
     private WatchIsr watch;
     private Future<Boolean> watching;
     private WatchIsr.Snapshot snapshot;
-    private double longestStallMs;
+    private long lastAck, longestGap;
     private int sendErrors;
     private List<Long> latencies = new ArrayList<>();
     private ResilientProducer producer;
@@ -294,7 +294,7 @@ class Lab implements Callable<Integer> {
     private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
 
     synchronized void sayGap() {
-        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestStallMs / 1e3, sendErrors);
+        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestGap / 1e9, sendErrors);
     }
 
     /** Waits until each partition has acknowledged a message that was sent after the instant. */
@@ -407,8 +407,12 @@ class Lab implements Callable<Integer> {
 
     /** Every event of every step comes here: to the run's folder, to --events, and with --json to stdout. */
     synchronized void record(Map<String, Object> event) {
-        if ("stall".equals(event.get("type")) && Integer.valueOf(-1).equals(event.get("partition"))) longestStallMs = Math.max(longestStallMs, ((Number) event.get("ms")).doubleValue());
-        if ("ack".equals(event.get("type"))) latencies.add(((Number) event.get("latencyUs")).longValue());
+        if ("ack".equals(event.get("type"))) {
+            long now = System.nanoTime();
+            if (lastAck != 0) longestGap = Math.max(longestGap, now - lastAck);
+            lastAck = now;
+            latencies.add(((Number) event.get("latencyUs")).longValue());
+        }
         if ("send-error".equals(event.get("type"))) sendErrors++;
         try {
             String line = JSON.std.asString(event);

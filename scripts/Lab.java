@@ -230,7 +230,7 @@ class Lab implements Callable<Integer> {
         say("Started %s.", Cluster.name(id));
     }
 
-    /** What works now, asked with a topic for it, since without a quorum none can be created; the cluster is the lab's, so that all may be asked. */
+    /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
     List<ProbeCluster.Answer> probe() throws Exception {
         ProbeCluster probe = new ProbeCluster();
         probe.common.configure(probe, quiet(), quiet(), reaching(probeCommand().substring(6).split(" ")));
@@ -238,7 +238,7 @@ class Lab implements Callable<Integer> {
         return probe.probe();
     }
 
-    String probeCommand() { return "probe --topic " + PROBED + " --all --each 3s"; }
+    String probeCommand() { return "probe --topic " + PROBED + (where == KillNode.Where.EXTERNAL ? "" : " --all") + " --each 3s"; }
 
     KillNode node(String... args) {
         KillNode script = new KillNode();

@@ -167,6 +167,8 @@ class LabScenario {
             }
         }
         if (repeated != null) throw new Cluster.Exit(2, name + ", line " + from + ": the repeat has no end.");
+        for (int i = 0; i < scenario.actions.size(); i++) if (scenario.actions.get(i).verb.equals("step") && (i + 1 == scenario.actions.size() || scenario.actions.get(i + 1).verb.equals("step")))
+            throw new Cluster.Exit(2, name + ", line " + scenario.actions.get(i).line + ": nothing is done in this step.");
         if (scenario.actions.stream().noneMatch(Action::beginsStep)) throw new Cluster.Exit(2, name + ": nothing happens in it; docs/scenarios.md says what can be written there.");
         return scenario;
     }

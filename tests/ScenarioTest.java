@@ -63,6 +63,8 @@ class ScenarioTest {
     @Test void otherRefusals() {
         assertEquals("f, line 3: a repeat inside the repeat of line 1.", assertThrows(Cluster.Exit.class, () -> read("repeat 2\nprobe\nrepeat 2\nprobe\nend\nend")).getMessage());
         assertEquals("f, line 2: there is nothing between repeat and end.", assertThrows(Cluster.Exit.class, () -> read("repeat 2\nend")).getMessage());
+        for (String text : List.of("probe\nstep At the end", "probe\nstep One\nstep Two\nprobe"))
+            assertEquals("f, line 2: nothing is done in this step.", assertThrows(Cluster.Exit.class, () -> read(text)).getMessage());
         assertTrue(assertThrows(Cluster.Exit.class, () -> read("# nothing\nawait in-sync")).getMessage().startsWith("f: nothing happens in it"));
         TestCluster.Run run = TestCluster.run(Lab::run, "--scenario", "no-such", "--out", out.toString());
         assertEquals(2, run.code(), run.toString());

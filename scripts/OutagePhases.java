@@ -54,6 +54,7 @@ class OutagePhases {
         }
 
         long last() { return Arrays.stream(at, 0, n).max().orElse(0); }
+        long lastSent() { return Arrays.stream(sent, 0, n).max().orElse(0); }
         double interval() { return n < 2 ? 0 : (last() - Arrays.stream(at, 0, n).min().getAsLong()) / (n - 1.0); }
     }
 
@@ -138,12 +139,13 @@ class OutagePhases {
             }
         }
 
-        /** The wait that still lasted at the end: the producer said so when it ended, or it went on elsewhere. */
+        /** The wait that still lasted at the end: the producer said so when it ended, or it went on elsewhere and nothing that was sent here since the last fault was acknowledged. */
         private Optional<Span> open(Where where, Acks acks) {
             long last = acks.last(), end = in.ends.get(where.topic);
             Optional<Stall> stall = in.stalls.stream().filter(s -> s.where.equals(where) && s.to > last + LATE).max(Comparator.comparingLong(Stall::to));
             if (stall.isPresent()) return Optional.of(new Span(Math.max(last, stall.get().from), stall.get().to, false, last));
-            return end - last > Math.max(1_000_000, 3 * acks.interval()) ? Optional.of(new Span(last, end, false, last)) : Optional.empty();
+            boolean back = acks.lastSent() > faults.stream().mapToLong(Fault::at).filter(at -> at < end).max().orElse(0);
+            return !back && end - last > Math.max(1_000_000, 3 * acks.interval()) ? Optional.of(new Span(last, end, false, last)) : Optional.empty();
         }
 
         Outages.Seen seen() {

@@ -36,8 +36,8 @@ import picocli.CommandLine.Parameters;
 class Outages implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", arity = "0..*", description = "Event streams; - is stdin.")
     List<String> files = List.of();
-    @Option(names = "--partitions", description = "Each partition's gap, not only the longest.")
-    boolean partitions;
+    @Option(names = "--all-partitions", description = "Each partition's gap, not only the longest.")
+    boolean allPartitions;
     @Option(names = "--markdown", description = "Print Markdown.")
     boolean markdown;
 
@@ -60,7 +60,7 @@ class Outages implements Callable<Integer> {
         for (String file : files.isEmpty() ? List.of("-") : files) unread += read(file, stream);
         Seen seen = stream.seen();
         if (seen.outages.isEmpty()) common.say("There is no fault in it: kill-node --events writes one.");
-        if (!common.json) common.out.print(markdown ? seen.markdown(partitions) : seen.text(partitions));
+        if (!common.json) common.out.print(markdown ? seen.markdown(allPartitions) : seen.text(allPartitions));
         for (Outage o : seen.outages) common.emit("outage", o.fields());
         if (seen.availability != null) common.emit("availability", seen.availability.fields());
         if (unread == 0) return 0;

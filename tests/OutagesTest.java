@@ -297,7 +297,7 @@ class OutagesTest {
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().contains("1  kill node 1  12:00:01.050  2 epoch 8, +0.70 s"), run.out());
         assertTrue(run.out().lines().anyMatch(l -> l.matches("1  t-0 +50 +- +700 +3000 +50 +- +3800 +-")), run.out());
-        assertTrue(run(folder, lines(), "--partitions").out().lines().anyMatch(l -> l.matches("1  t-1 +- +- +650 +3010 +20 +- +3680 +-")));
+        assertTrue(run(folder, lines(), "--all-partitions").out().lines().anyMatch(l -> l.matches("1  t-1 +- +- +650 +3010 +20 +- +3680 +-")));
         assertTrue(run(folder, lines(), "--markdown").out().contains("| 1 | t-0 | 50 | - | 700 | 3000 | 50 | - | 3800 | - |"));
         List<Map<String, Object>> json = run(folder, lines(), "--json").events();
         assertEquals(List.of("outage", "availability"), json.stream().map(e -> e.get("type")).toList());

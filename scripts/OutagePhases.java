@@ -77,7 +77,7 @@ class OutagePhases {
             switch (String.valueOf(e.get("type"))) {
                 case "fault" -> faults.add(new Fault(integer(e, "node"), (String) e.get("mode"), at));
                 case "restored" -> restores.add(new Restored(integer(e, "node"), at));
-                case "controller" -> controllers.add(new Controller(ts, integer(e, "controller"), e.get("epoch") == null ? null : ((Number) e.get("epoch")).longValue()));
+                case "controller" -> controllers.add(new Controller(at, integer(e, "controller"), e.get("epoch") == null ? null : ((Number) e.get("epoch")).longValue()));
                 case "leader" -> leds.add(new Led(ts, where(e), integer(e, "leader"), ids(e.get("isr")), ids(e.get("replicas"))));
                 case "isr" -> isrs.add(new Isr(ts, integer(e, "partitions"), integer(e, "online"), integer(e, "underReplicated"), e.get("brokers") instanceof List<?> l ? l : List.of()));
                 case "stall" -> {

@@ -15,6 +15,7 @@ import java.nio.channels.*;
 import java.nio.file.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
@@ -142,21 +143,25 @@ class WatchLeaders implements Callable<Integer> {
 
     // ---- What is seen ----
 
-    /** A leader of before that comes back (it was paused) still believes in its epoch. */
-    private void seeController(int node, int leaderEpoch) {
+    /**
+     * A leader of before that comes back (it was paused) still believes in its epoch.
+     * @param at when the question was asked, or null. A winner answers only when it has done what becoming the leader takes (tens of milliseconds on a busy machine), so that it was elected between this and now
+     */
+    private void seeController(int node, int leaderEpoch, Instant at) {
         if (leaderEpoch < epoch || told && node == controller && leaderEpoch == epoch) return;
         told = true;
         controller = node;
         epoch = leaderEpoch;
         changedAt = System.nanoTime();
-        common.emit("controller", "controller", node, "epoch", epoch);
+        common.emit("controller", "controller", node, "epoch", epoch, "at", at == null ? null : at.toString());
         if (!common.json) common.out.println(timestamp() + (node < 0 ? " no active controller after epoch " + epoch : " controller " + node + " epoch " + epoch));
     }
 
     private void see(Link link, DescribeQuorumResponseData answer) {
         var quorum = answer.errorCode() != 0 || answer.topics().isEmpty() ? null : answer.topics().get(0).partitions().get(0);
-        if (quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (link.kind == Kind.BY_BROKER || quorum.leaderId() == link.node)) seeController(quorum.leaderId(), quorum.leaderEpoch());
-        else if (link.kind == Kind.BY_BROKER || link.node == controller) seeController(-1, epoch); // it has resigned
+        if (quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (link.kind == Kind.BY_BROKER || quorum.leaderId() == link.node))
+            seeController(quorum.leaderId(), quorum.leaderEpoch(), link.asked());
+        else if (link.kind == Kind.BY_BROKER || link.node == controller) seeController(-1, epoch, null); // it has resigned
     }
 
     private void see(int broker, MetadataResponse metadata) {
@@ -201,7 +206,7 @@ class WatchLeaders implements Callable<Integer> {
         /** live: it has answered on this connection, and the last question in time; answered: ever. */
         private boolean connected, live, answered;
         private long askedAt, openAt;
-        private int asked;
+        private int questions;
 
         Link(Kind kind, int node, String host, int port) { this.kind = kind; this.node = node; this.host = host; this.port = port; }
 
@@ -240,7 +245,7 @@ class WatchLeaders implements Callable<Integer> {
         private void ask(long now) throws IOException {
             AbstractRequest request = kind == Kind.BROKER ? new MetadataRequest.Builder(topics.isEmpty() ? null : List.copyOf(topics), false).build((short) 12)
                     : new DescribeQuorumRequest.Builder(DescribeQuorumRequest.singletonRequest(new TopicPartition("__cluster_metadata", 0))).build((short) 0);
-            question = new RequestHeader(request.apiKey(), request.version(), "watch-leaders", ++asked);
+            question = new RequestHeader(request.apiKey(), request.version(), "watch-leaders", ++questions);
             askedAt = now;
             ByteBuffer body = request.serializeWithHeader(question), frame = ByteBuffer.allocate(4 + body.remaining());
             frame.putInt(body.remaining()).put(body).flip();
@@ -271,6 +276,12 @@ class WatchLeaders implements Callable<Integer> {
             return n;
         }
 
+        /** When the question was asked; null if that tells nothing: a broker or a node that is paused may keep one for long. */
+        Instant asked() {
+            long nanos = System.nanoTime() - askedAt;
+            return kind == Kind.CONTROLLER && nanos < SILENT ? Instant.now().minusNanos(nanos).truncatedTo(ChronoUnit.MICROS) : null;
+        }
+
         private void take() {
             AbstractResponse response = AbstractResponse.parseResponse(answer, question);
             answer = null;
@@ -282,7 +293,7 @@ class WatchLeaders implements Callable<Integer> {
 
         private void lost() {
             live = false;
-            if (kind == Kind.CONTROLLER && node == controller) seeController(-1, epoch);
+            if (kind == Kind.CONTROLLER && node == controller) seeController(-1, epoch, null);
         }
 
         void close(long reopenAt) {
@@ -302,8 +313,8 @@ class WatchLeaders implements Callable<Integer> {
         for (; !common.out.checkError(); Thread.sleep(100)) {
             try {
                 QuorumInfo quorum = admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(1500)).quorumInfo().get();
-                seeController(quorum.leaderId(), (int) quorum.leaderEpoch());
-            } catch (ExecutionException e) { seeController(-1, epoch); }
+                seeController(quorum.leaderId(), (int) quorum.leaderEpoch(), null);
+            } catch (ExecutionException e) { seeController(-1, epoch, null); }
             try {
                 Collection<String> names = topics.isEmpty() ? admin.listTopics(new ListTopicsOptions().listInternal(internal).timeoutMs(1500)).names().get() : topics;
                 for (TopicDescription t : admin.describeTopics(names, new DescribeTopicsOptions().timeoutMs(1500)).allTopicNames().get().values()) for (var p : t.partitions())

@@ -156,6 +156,11 @@ class OutagesTest {
         assertEquals("50 - - 2990 0 -", phases(o.partitions().get(0)));
     }
 
+    @Test void anElectionIsTimedByTheQuestionThatTheWinnerAnswered() throws Exception {
+        Outages.Outage o = healthy().fault(1050, 1, "kill").event(1800, "watch-leaders", "controller", "controller", 2, "epoch", 8, "at", time(1750)).led(4050, 0, 3, 4, 2, 3).ack(0, 1000, 4100).only();
+        assertEquals("50 - 700 2300 50 -", phases(o.partitions().get(0)));
+    }
+
     @Test void aMomentThatWasBeforeAMessageWaitedIsNotOfItsGap() throws Exception {
         Outages.Outage o = healthy().fault(1050, 1, "kill").controller(1200, 2, 8).led(1900, 0, 2, 4, 2, 3).led(1905, 1, 2, 4, 2, 3).ack(0, 1500, 1950).only();
         assertEquals("- - - 400 50 -", phases(o.partitions().get(0)));

@@ -9,7 +9,7 @@ class OutagePhases {
     /** Waits from here on count as unavailability; an acknowledgement takes some milliseconds. */
     private static final long NOTICEABLE = 200_000;
     /** A watcher may see a change this much later than the producer feels it. */
-    private static final long LATE = 100_000;
+    private static final long LATE = 250_000;
     private static final long NEVER = Long.MAX_VALUE;
 
     // ---- What is kept of the events ----

@@ -108,6 +108,9 @@ class WatchLeaders implements Callable<Integer> {
         } finally { links.forEach(l -> l.close(0)); }
     }
 
+    /** @return how many questions it has asked so far; of the loop's thread, so roughly */
+    int questions() { return List.copyOf(links).stream().mapToInt(l -> l.questions).sum(); }
+
     private void addControllers(Admin admin) throws InterruptedException {
         try {
             for (QuorumInfo.Node n : admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(3000)).quorumInfo().get().nodes().values())

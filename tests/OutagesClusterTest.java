@@ -63,11 +63,23 @@ class OutagesClusterTest {
 
     private List<Map<String, Object>> events() { synchronized (events) { return List.copyOf(events); } }
 
+    @Test @Order(0) void littleIsAskedWhileNothingIsAmiss() throws Exception {
+        TestCluster.await("it has asked", () -> watch.questions() > 20);
+        int before = watch.questions();
+        long began = System.nanoTime();
+        Thread.sleep(3000); // an observation: for as long nothing more is asked than four questions a second on each of the six connections
+        double seconds = (System.nanoTime() - began) / 1e9;
+        int asked = watch.questions() - before;
+        assertTrue(asked >= 6 && asked <= 6 * 4 * (seconds + 0.5), asked + " questions in " + seconds + " s");
+    }
+
     @Test @Order(1) void killsOfTheController() throws Exception {
         ResilientProducer producer = new ResilientProducer();
         producer.common.configure(producer, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "--rate", "" + RATE, "--send-timeout", "1h", "-b", Cluster.bootstrap());
         producer.common.listener = events::add;
         Future<ResilientProducer.Summary> producing = background.submit(producer::produce);
+        int asked = watch.questions();
+        long began = System.nanoTime();
         List<Double> late = new ArrayList<>(), answered = new ArrayList<>();
         for (int i = 1; i <= KILLS; i++) {
             Instant before = Instant.now();
@@ -82,6 +94,8 @@ class OutagesClusterTest {
             node("" + o.node(), "--restore");
             awaitBackInSync(i);
         }
+        double perSecond = (watch.questions() - asked) / ((System.nanoTime() - began) / 1e9);
+        assertTrue(perSecond < 6 * 100, "at most one question in 10 ms to each: " + perSecond + " a second");
         producer.stop();
         ResilientProducer.Summary sent = producing.get(60, TimeUnit.SECONDS);
         System.err.println("Elected by what is seen, after the winner's log: " + late + " ms; answered after it: " + answered + " ms");

@@ -28,9 +28,10 @@ class LabNotebook {
             s.lines.forEach(l -> md.append(l).append('\n'));
             md.append("```\n\n").append(s.complete ? s.meaning + String.format(Locale.ROOT, " (%.1f s)", Lab.seconds(s.took)) : "This step did not end.").append('\n');
         }
-        if (!outages.outages().isEmpty()) md.append("\n## What each fault cost, by phase\n\n```console\n$ outages events.jsonl\n```\n\n").append(outages.markdown(false)).append("\nThe gap of a partition is the time in which "
-                + "a message to it waited. Its phases add up to it: the time until the fault, until there was a quorum again, until a controller was elected, until the partition had a leader that lives and no dead member in its ISR, "
-                + "and until the producer had found that out and was answered.\n");
+        if (!outages.outages().isEmpty()) md.append("\n## What each fault cost, by phase\n\n```console\n$ outages events.jsonl\n```\n\n")
+                .append(outages.markdown(false)).append("\nThe gap of a partition is the time in which "
+                + "a message to it waited. Its phases add up to it: the time until the fault, until there was a quorum again, until a controller was elected, until the partition had a leader "
+                + "that lives and no dead member in its ISR, and until the producer had found that out and was answered.\n");
         return md.toString();
     }
 

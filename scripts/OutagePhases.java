@@ -162,17 +162,28 @@ class OutagePhases {
             Optional<Span> all = wait(i, allWaits);
             long until = Math.max(beforeNext(fault.at), spans.values().stream().mapToLong(s -> s.ended ? s.to + LATE : NEVER).max().orElse(0));
             Outages.Elected elected = elected(fault, until, notes);
-            Long restored = restores.stream().filter(r -> r.node == fault.node && r.at > fault.at).map(Restored::at).findFirst().orElse(null), regained = elected == null ? null : regained(fault, micros(elected.at()));
+            Long restored = restores.stream().filter(r -> r.node == fault.node && r.at > fault.at).map(Restored::at).findFirst().orElse(null);
+            Long regained = elected == null ? null : regained(fault, micros(elected.at()));
             if (regained != null) notes.add(String.format(Locale.ROOT, "There was no quorum until a node was brought back, %.2f s after the fault.", (regained - fault.at) / 1e6));
             List<Outages.Gap> gaps = new ArrayList<>();
             spans.forEach((where, s) -> gaps.add(gap(where, s, fault, regained, elected, led(fault, where, seenBy(s)))));
             Where firstBack = spans.entrySet().stream().filter(e -> all.isPresent() && e.getValue().to == all.get().to).map(Map.Entry::getKey).findFirst().orElse(null);
-            Outages.Gap nothing = all.map(s -> gap(new Where("", -1), new Span(s.previous, s.to, s.ended, s.previous), fault, regained, elected, firstBack == null ? null : led(fault, firstBack, seenBy(s)))).orElse(null);
+            Outages.Gap nothing = all.map(s -> gap(new Where("", -1), new Span(s.previous, s.to, s.ended, s.previous), fault, regained, elected,
+                    firstBack == null ? null : led(fault, firstBack, seenBy(s)))).orElse(null);
             List<Outages.Gap> felt = gaps.stream().filter(g -> g.ms() * 1000 >= NOTICEABLE).toList();
             Instant firstAck = felt.stream().filter(Outages.Gap::ended).map(Outages.Gap::to).min(Comparator.naturalOrder()).orElse(null);
             Instant lastAck = felt.stream().allMatch(Outages.Gap::ended) ? felt.stream().map(Outages.Gap::to).max(Comparator.naturalOrder()).orElse(null) : null;
             Integer during = before.stream().filter(o -> o.partitions().stream().anyMatch(g -> g.ms() * 1000 >= NOTICEABLE && micros(g.to()) > fault.at)).map(Outages.Outage::number).findFirst().orElse(null);
             if (during != null) notes.add("The outage of fault " + during + " still lasted: the gap is of both.");
+            noteProducer(gaps, felt, notes);
+            Long inSync = inSync(fault);
+            noteWatchers(fault, restored, inSync, notes);
+            Integer moved = leds.isEmpty() ? null : (int) leds.values().stream().filter(l -> stateAt(l, fault.at).map(s -> s.leader == fault.node).orElse(false)).count();
+            return new Outages.Outage(i + 1, fault.node, fault.mode, instant(fault.at), instant(restored), during, elected, instant(ledEverywhere(fault, until)), moved, firstAck, lastAck,
+                    instant(inSync), nothing, gaps, notes);
+        }
+
+        private void noteProducer(List<Outages.Gap> gaps, List<Outages.Gap> felt, List<String> notes) {
             if (waits.isEmpty()) notes.add("No producer is in the stream: resilient-producer --events writes one.");
             else if (gaps.isEmpty()) notes.add("No sign of a producer after the fault.");
             else if (felt.isEmpty()) notes.add("No partition had to wait for 200 ms: no outage.");
@@ -180,13 +191,13 @@ class OutagePhases {
             if (lasting > 0) notes.add(lasting + " of " + gaps.size() + " partitions acknowledged nothing more: the gap had not ended.");
             felt.stream().filter(g -> g.measuredMs() != null && Math.abs(g.measuredMs() - g.ms()) > 50).findFirst()
                     .ifPresent(g -> notes.add(String.format(Locale.ROOT, "The producer itself measured %.0f ms for %s: not every acknowledgement is in the stream, or a clock was set.", g.measuredMs(), g.name())));
-            Long led = ledEverywhere(fault, until);
+        }
+
+        private void noteWatchers(Fault fault, Long restored, Long inSync, List<String> notes) {
             if (leds.isEmpty() && in.isrs.isEmpty()) notes.add("Nobody watched leaders and ISR: watch-leaders --events does.");
             else if (leds.isEmpty()) notes.add("Leaders are as watch-isr saw them, at its interval; watch-leaders sees them to 10 ms.");
-            Long inSync = inSync(fault);
-            if (inSync == null && !(leds.isEmpty() && in.isrs.isEmpty())) notes.add(restored == null ? "Node " + fault.node + " was not brought back." : "Node " + fault.node + " was not seen to leave an ISR and come back into all of them.");
-            Integer moved = leds.isEmpty() ? null : (int) leds.values().stream().filter(l -> stateAt(l, fault.at).map(s -> s.leader == fault.node).orElse(false)).count();
-            return new Outages.Outage(i + 1, fault.node, fault.mode, instant(fault.at), instant(restored), during, elected, instant(led), moved, firstAck, lastAck, instant(inSync), nothing, gaps, notes);
+            if (inSync == null && !(leds.isEmpty() && in.isrs.isEmpty()))
+                notes.add("Node " + fault.node + (restored == null ? " was not brought back." : " was not seen to leave an ISR and come back into all of them."));
         }
 
         /** Until when the moments of a wait are seen: what follows a next fault is not this one's. */
@@ -276,7 +287,8 @@ class OutagePhases {
          * it was out of the ISR: what the ISR says of it is old. And a leader that was left alone in the ISR cannot acknowledge by acks=all before another has joined.
          */
         private Long led(Fault fault, Where where, long until) {
-            if (leds.isEmpty()) return in.isrs.stream().filter(s -> s.at > fault.at && s.at <= until && !s.brokers.contains(fault.node) && s.online == s.partitions && s.underReplicated > 0).map(Isr::at).findFirst().orElse(null);
+            if (leds.isEmpty()) return in.isrs.stream().filter(s -> s.at > fault.at && s.at <= until && !s.brokers.contains(fault.node) && s.online == s.partitions && s.underReplicated > 0)
+                    .map(Isr::at).findFirst().orElse(null);
             TreeMap<Long, List<Object>> steps = new TreeMap<>();
             Consumer<Object> add = x -> steps.computeIfAbsent(x instanceof Fault f ? f.at : x instanceof Restored r ? r.at : ((Led) x).at, t -> new ArrayList<>()).add(x);
             faults.forEach(add);
@@ -336,7 +348,8 @@ class OutagePhases {
             Map<Where, Long> lost = new TreeMap<>();
             waits.forEach((where, w) -> lost.put(where, noticeable(w)));
             Where worst = Collections.max(lost.entrySet(), Map.Entry.comparingByValue()).getKey();
-            return new Outages.Availability(instant(in.first), instant(end), observed / 1e3, lost.size(), lost.values().stream().mapToLong(l -> l).sum() / (double) observed / lost.size(), noticeable(allWaits) / (double) observed,
+            return new Outages.Availability(instant(in.first), instant(end), observed / 1e3, lost.size(), lost.values().stream().mapToLong(l -> l).sum() / (double) observed / lost.size(),
+                    noticeable(allWaits) / (double) observed,
                     worst.topic + "-" + worst.partition, lost.get(worst) / (double) observed);
         }
 

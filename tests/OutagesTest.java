@@ -88,7 +88,8 @@ class OutagesTest {
         Outages.Outage o = controllerKilled().restored(6000, 1).led(8000, 0, 3, 4, 1, 2, 3).led(8010, 1, 2, 4, 1, 2, 3).ack(0, 9000, 9005).only();
         assertEquals(List.of(1, "kill", time(1050)), List.of(o.node(), o.mode(), TIME.format(o.applied())));
         assertEquals(List.of(2, 8L, 700.0), List.of(o.elected().node(), o.elected().epoch(), o.since(o.elected().at())));
-        assertEquals(List.of(3710.0, 3730.0, 3750.0, 6960.0, 1), List.of(o.since(o.led()), o.since(o.firstAck()), o.since(o.lastAck()), o.since(o.inSync()), o.moved()), "led, first and last acknowledgement, in sync, partitions it led");
+        assertEquals(List.of(3710.0, 3730.0, 3750.0, 6960.0, 1), List.of(o.since(o.led()), o.since(o.firstAck()), o.since(o.lastAck()), o.since(o.inSync()), o.moved()),
+                "led, first and last acknowledgement, in sync, partitions it led");
         assertEquals("50 - 700 3000 50 -", phases(o.partitions().get(0)));
         assertEquals("- - 650 3010 20 -", phases(o.partitions().get(1)), "this partition's message was sent 50 ms after the fault");
         assertEquals(3800, o.worst().ms());

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -74,8 +74,7 @@ class Lab implements Callable<Integer> {
     private LabNotebook.Step step;
     LabScenario scenario;
     LabCluster cluster;
-    private WatchIsr watch;
-    private Future<Boolean> watching;
+    private Future<Boolean> watching, watchingLeaders;
     private WatchIsr.Snapshot snapshot;
     private long lastAck, longestGap;
     private int sendErrors;
@@ -146,10 +145,11 @@ class Lab implements Callable<Integer> {
         begin("Boot three nodes", cluster.command());
         say(cluster.up());
         common.bootstrapServer = cluster.reach().bootstrap();
-        watch = new WatchIsr();
+        WatchIsr watch = new WatchIsr();
         watch.common.configure(watch, quiet(), quiet(), reaching("--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL));
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
+        watchingLeaders = background.submit(cluster.leaders(LOAD, CRITICAL));
         WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
         say("Active controller: node %d, epoch %d.", s.controller(), s.epoch());
         end("Each node is a broker and a controller; the three controllers form a quorum with one of them active. "
@@ -316,7 +316,6 @@ class Lab implements Callable<Integer> {
     }
 
     private void say(String line) { say("%s", line); }
-
     void say(String format, Object... args) {
         String line = String.format(Locale.ROOT, format, args);
         step.lines.add(line);
@@ -357,13 +356,14 @@ class Lab implements Callable<Integer> {
             producing.cancel(true);
             produced.await(4, TimeUnit.SECONDS); // its ledger gets its last line
         }
-        if (watching != null) watching.cancel(true);
+        for (Future<Boolean> f : Arrays.asList(watching, watchingLeaders)) if (f != null) f.cancel(true);
         Duration took = Duration.ofNanos(System.nanoTime() - began), waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
         String time = String.format(Locale.ROOT, "%.1f s in all, of which %.1f s were waiting for Kafka: elections, session timeouts, restarts, catching up", seconds(took), seconds(waiting));
         try {
             writeVerdict(ended, took, waiting);
-            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, ended, time));
-            if (!common.json) common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
+            Outages.Seen outages = LabNotebook.outages(this);
+            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time));
+            if (!common.json) common.out.printf("%n%s%nTime: %s.%nRun: %s%n%s%n", outages.text(false), time, out, ended);
         } finally {
             leaveCluster(code);
             synchronized (this) { events.close(); }

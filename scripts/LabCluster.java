@@ -5,7 +5,7 @@
 import java.io.*;
 import java.nio.file.*;
 import java.util.*;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.*;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 
@@ -42,6 +42,17 @@ abstract class LabCluster {
     abstract Reach reach();
     /** Ends what this started. @param disposable its data is not needed any more, if this made it */
     abstract void end(boolean disposable) throws Exception;
+
+    /** Beside the whole experiment: who leads what, to 10 ms, of which the table of the outages is made. */
+    Callable<Boolean> leaders(String... topics) {
+        List<String> args = new ArrayList<>(reach().options());
+        for (String topic : topics) args.addAll(List.of("--topic", topic));
+        WatchLeaders watch = new WatchLeaders();
+        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        watch.common.configure(watch, nowhere, nowhere, args.toArray(String[]::new));
+        watch.common.listener = lab::record;
+        return watch::watch;
+    }
 
     boolean isFound() { return found; }
     boolean isUp() { return up; }

@@ -1,3 +1,4 @@
+import java.io.IOException;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
@@ -16,7 +17,7 @@ class LabNotebook {
     }
 
     /** What a person would have handed in: each step, its command, what it printed, what it means. */
-    static String of(Lab lab, List<Step> steps, String ended, String time) {
+    static String of(Lab lab, List<Step> steps, Outages.Seen outages, String ended, String time) {
         boolean found = lab.cluster != null && lab.cluster.isFound();
         StringBuilder md = new StringBuilder("# " + lab.scenario.title + "\n\n");
         md.append(String.format("Run of %s with kraft-lab: `lab%s --runtime %s%s --records %d`.%n%sThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
@@ -29,6 +30,10 @@ class LabNotebook {
             s.lines.forEach(l -> md.append(l).append('\n'));
             md.append("```\n\n").append(s.complete ? s.meaning + String.format(Locale.ROOT, " (%.1f s)", Lab.seconds(s.took)) : "This step did not end.").append('\n');
         }
+        if (!outages.outages().isEmpty()) md.append("\n## What each fault cost, by phase\n\n```console\n$ outages events.jsonl\n```\n\n")
+                .append(outages.markdown(false)).append("\nThe gap of a partition is the time in which "
+                + "a message to it waited. Its phases add up to it: the time until the fault, until there was a quorum again, until a controller was elected, until the partition had a leader "
+                + "that lives and no dead member in its ISR, and until the producer had found that out and was answered.\n");
         return md.toString();
     }
 
@@ -54,4 +59,12 @@ class LabNotebook {
 
     private static ProbeCluster.Answer slowest(List<ProbeCluster.Answer> answers) { return Collections.max(answers, Comparator.comparing(ProbeCluster.Answer::ms)); }
     private static String nodes(Set<Integer> ids) { return (ids.size() == 1 ? "node " : "nodes ") + String.join(" and ", ids.stream().map(String::valueOf).toList()); }
+
+    /** What each fault cost, from the run's own stream, which gets it as well. */
+    static Outages.Seen outages(Lab lab) throws IOException {
+        Outages.Seen seen = Outages.of(lab.out.resolve("events.jsonl").toFile());
+        for (Outages.Outage o : seen.outages()) lab.emit("outage", o.fields());
+        if (seen.availability() != null) lab.emit("availability", seen.availability().fields());
+        return seen;
+    }
 }

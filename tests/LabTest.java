@@ -33,10 +33,12 @@ class LabTest {
         assertEquals(13, ((List<?>) verdict.get("steps")).size());
 
         String notebook = Files.readString(out.resolve("notebook.md"));
-        assertEquals(13, notebook.lines().filter(l -> l.startsWith("## ")).count());
+        assertEquals(14, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, and the outages");
         for (int step = 1; step <= 13; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
         assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
         assertFalse(notebook.contains("did not end"));
+        assertTrue(notebook.contains("## What each fault cost, by phase") && notebook.contains("| 1 | kill node ") && notebook.contains("| 2 | kill node "), notebook);
+        assertTrue(run.out().lines().anyMatch(l -> l.matches("#  GAP, MS +BEFORE +NO QUORUM +ELECTION .*")), run.out());
 
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
         assertEquals(2, TestCluster.ofType(events, "fault").size());
@@ -52,6 +54,15 @@ class LabTest {
         Map<String, Object> last = TestCluster.ofType(events, "isr").stream().reduce((a, b) -> b).orElseThrow();
         assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
         assertEquals(0, TestCluster.ofType(events, "send-error").size());
+        assertEquals(2, TestCluster.ofType(events, "outage").size());
+        assertEquals(1, TestCluster.ofType(events, "availability").size());
+        List<Outages.Outage> outages = Outages.of(out.resolve("events.jsonl").toFile()).outages();
+        for (Outages.Outage o : outages) {
+            assertNotNull(o.elected(), o.toString());
+            for (Outages.Gap g : o.partitions()) assertEquals(g.measuredMs(), g.phases().sum(), 50, "the phases' sum and the producer's own gap: " + g);
+        }
+        assertFalse(outages.get(0).worst().phases().ms().containsKey(Outages.Phase.quorum), outages.get(0).toString());
+        assertTrue(outages.get(1).worst().phases().ms().get(Outages.Phase.quorum) > 1000, "the second kill took the quorum: " + outages.get(1));
         nothingIsLeft();
     }
 

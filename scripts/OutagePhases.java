@@ -160,7 +160,7 @@ class OutagePhases {
             Map<Where, Span> spans = new TreeMap<>();
             waits.forEach((where, w) -> wait(i, w).ifPresent(s -> spans.put(where, s)));
             Optional<Span> all = wait(i, allWaits);
-            long until = Math.max(beforeNext(fault.at), spans.values().stream().mapToLong(s -> s.ended ? s.to + LATE : NEVER).max().orElse(0));
+            long ended = spans.values().stream().mapToLong(s -> s.ended ? s.to : NEVER).max().orElse(fault.at), until = ended == NEVER ? NEVER : beforeNext(Math.max(ended, fault.at));
             Outages.Elected elected = elected(fault, until, notes);
             Long restored = restores.stream().filter(r -> r.node == fault.node && r.at > fault.at).map(Restored::at).findFirst().orElse(null);
             Long regained = elected == null ? null : regained(fault, micros(elected.at()));

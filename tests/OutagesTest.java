@@ -143,6 +143,8 @@ class OutagesTest {
         List<Outages.Outage> outages = seen().outages();
         assertEquals(List.of(3800.0, 29900.0), outages.stream().map(o -> o.worst().ms()).toList());
         assertEquals(List.of(3875.0, 29800.0), outages.stream().map(o -> o.all().ms()).toList());
+        assertEquals(3710.0, outages.get(0).since(outages.get(0).led()), "all were led again, although the next fault came 209 ms after the last acknowledgement");
+        assertNull(outages.get(1).led());
     }
 
     @Test void aPausedNodeThatGoesOnIsAliveAgain() throws Exception {

@@ -639,8 +639,9 @@ class Cluster implements Callable<Integer> {
         }
 
         /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
-        Admin admin() throws IOException {
+        Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            properties.putAll(client(more));
             List<Node> nodes = bootstrapNodes();
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
             List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();

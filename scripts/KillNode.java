@@ -2,28 +2,55 @@
 //JAVA 17+
 //DEPS org.apache.kafka:kafka-clients:4.4.0
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES Nodes.java
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS com.github.docker-java:docker-java-core:3.7.1
+//DEPS com.github.docker-java:docker-java-transport-zerodep:3.7.1
+//DEPS org.slf4j:slf4j-simple:1.7.36
 //DESCRIPTION Break a node: kill, stop, pause or disconnect it, by number, name or role; start-node undoes it
 
+import com.fasterxml.jackson.jr.ob.JSON;
+import com.github.dockerjava.api.DockerClient;
+import com.github.dockerjava.api.async.ResultCallback;
+import com.github.dockerjava.api.command.InspectContainerResponse;
+import com.github.dockerjava.api.exception.*;
+import com.github.dockerjava.api.model.Container;
+import com.github.dockerjava.api.model.ContainerNetwork;
+import com.github.dockerjava.api.model.Event;
+import com.github.dockerjava.core.*;
+import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
+import java.net.*;
+import java.nio.channels.SocketChannel;
+import java.nio.file.*;
 import java.time.*;
+import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.config.ConfigResource;
-import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.errors.*;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+import picocli.CommandLine;
 
 /**
  * Breaks nodes of a lab cluster on purpose, and with {@code --restore} (alias start-node) undoes what was done to them.
  *
  * <p>It first works out what the fault means (voters left, partitions under min ISR or offline), says it, and refuses with exit
- * 12 to lose the quorum or a partition unless {@code --force} is given. How the nodes are reached is in Nodes, which this extends.
+ * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its pid still has the start
+ * instant of its {@code node.json}; a container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
+ * reached by {@code --kill-command} and {@code --start-command}.
  *
  * <pre>kill-node controller --for 30s
  * kill-node --mode pause leader:test_topic-0
@@ -32,22 +59,34 @@ import picocli.CommandLine.Parameters;
  */
 @Command(name = "kill-node", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Breaks nodes of the lab, after saying what it means; start-node (--restore) undoes it.")
-class KillNode extends Nodes {
+class KillNode implements Callable<Integer> {
+    enum Mode { KILL, STOP, PAUSE, DISCONNECT }
+    enum Where { AUTO, EMBEDDED, DOCKER, EXTERNAL }
+
+    /** Of clients that ask while nodes are paused: a request to one is given up soon, and that node is then let alone for a while, so that another is asked. */
+    private static final Object[] IMPATIENT = {"request.timeout.ms", 1000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000};
+
     @Parameters(paramLabel = "NODE", arity = "0..*", description = "1, kafka01, controller, leader:TOPIC-PARTITION, random, all, or - for ids on stdin.")
     List<String> targets = List.of();
-    @Option(order = -2, names = "--mode", paramLabel = "kill|stop|pause|disconnect", defaultValue = "KILL",
+    @Option(names = "--mode", paramLabel = "kill|stop|pause|disconnect", defaultValue = "KILL",
             description = "SIGKILL; SIGTERM and wait; freeze; with Docker, cut off from the network (default: kill).")
     Mode mode;
-    @Option(order = -2, names = "--for", paramLabel = "DURATION", description = "Undo the fault after this long, also when interrupted.")
+    @Option(names = "--for", paramLabel = "DURATION", description = "Undo the fault after this long, also when interrupted.")
     Duration lasting;
-    @Option(order = -2, names = "--restore", description = "Undo whatever was done to the nodes, and wait until they are back.")
+    @Option(names = "--restore", description = "Undo whatever was done to the nodes, and wait until they are back.")
     boolean restore;
-    @Option(order = -2, names = "--no-wait", description = "With --restore: do not wait.")
+    @Option(names = "--no-wait", description = "With --restore: do not wait.")
     boolean noWait;
-    @Option(order = -2, names = "--dry-run", description = "Only say what it would mean.")
+    @Option(names = "--dry-run", description = "Only say what it would mean.")
     boolean dryRun;
-    @Option(order = -2, names = "--force", description = "Even if the quorum or a partition is lost by it.")
+    @Option(names = "--force", description = "Even if the quorum or a partition is lost by it.")
     boolean force;
+
+    @Mixin Common common = new Common();
+    @Mixin Runtimes runtimes = new Runtimes(common);
+
+    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused, disconnected, stopping or down; unknown with hooks */
+    public record Target(int id, String name, String host, int port, String state) { }
 
     /** What was broken, or was being broken when an interrupt came. */
     final List<Target> broken = new ArrayList<>();
@@ -73,7 +112,7 @@ class KillNode extends Nodes {
             for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf("%s restored%n", d.node.name());
             return 0;
         }
-        if (lasting != null && runtime.name().equals("hooks") && startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
+        if (lasting != null && runtime.name().equals("hooks") && runtimes.startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
         try {
             for (Done d : breakNodes(runtime)) if (!common.json) common.out.printf("%s %s%n", d.node.name(), past(d.mode));
             if (lasting == null || dryRun) return 0;
@@ -96,6 +135,16 @@ class KillNode extends Nodes {
             } catch (Exception e) { common.say("%s could not be restored: %s", node.name(), e.getMessage()); }
         }
         if (interrupted) Thread.currentThread().interrupt();
+    }
+
+    /** What runs the nodes, by the options or by looking. */
+    public NodeRuntime runtime() throws Exception { return runtimes.choose(); }
+
+    /** The containers of the lab, running or not, for composite scripts. @throws Exit 10 when no engine answers */
+    static List<Target> containers() throws InterruptedException { return new Runtimes(new Common()).containers(); }
+
+    static String past(Mode mode) {
+        return switch (mode) { case KILL -> "killed"; case STOP -> "stopped"; case PAUSE -> "paused"; case DISCONNECT -> "disconnected"; };
     }
 
     /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition and --force is not given */
@@ -139,7 +188,7 @@ class KillNode extends Nodes {
         long deadline = System.nanoTime() + common.timeout.toNanos();
         Set<Integer> wanted = new TreeSet<>(nodes.stream().map(Target::id).toList()), back = Set.of();
         // Without an active controller a node cannot register: its port stays closed, and this times out, rightly.
-        try (Admin admin = Admin.create(common.client())) {
+        try (Admin admin = Admin.create(common.client(IMPATIENT))) {
             for (; System.nanoTime() < deadline; Thread.sleep(100)) {
                 back = registered(admin);
                 if (back.containsAll(wanted) && nodes.stream().allMatch(n -> n.port() < 0 || Common.answers(n.host(), n.port(), 1000))) return;
@@ -197,7 +246,7 @@ class KillNode extends Nodes {
     }
 
     private int controller() throws Exception {
-        try (Admin admin = common.admin()) {
+        try (Admin admin = common.admin(IMPATIENT)) {
             long deadline = System.nanoTime() + common.timeout.toNanos();
             do {
                 Optional<QuorumInfo> quorum = quorum(admin);
@@ -210,7 +259,7 @@ class KillNode extends Nodes {
 
     private static Optional<QuorumInfo> quorum(Admin admin) throws InterruptedException {
         try {
-            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(2000)).quorumInfo().get()).filter(q -> q.leaderId() >= 0);
+            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(4000)).quorumInfo().get()).filter(q -> q.leaderId() >= 0);
         } catch (ExecutionException e) { return Optional.empty(); }
     }
 
@@ -219,7 +268,7 @@ class KillNode extends Nodes {
         if (dash < 1 || !partition.substring(dash + 1).matches("\\d+")) throw new Exit(2, "'leader:" + partition + "' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.");
         String topic = partition.substring(0, dash);
         int number = Integer.parseInt(partition.substring(dash + 1));
-        try (Admin admin = common.admin()) {
+        try (Admin admin = common.admin(IMPATIENT)) {
             TopicPartitionInfo info = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().stream()
                     .filter(p -> p.partition() == number).findFirst().orElseThrow(() -> new Exit(2, topic + " has no partition " + number + "."));
             if (info.leader() == null || info.leader().isEmpty()) throw new Exit(1, partition + " has no leader.");
@@ -262,7 +311,7 @@ class KillNode extends Nodes {
     }
 
     private Impact impact(List<Integer> nodes, Set<Integer> gone) throws Exception {
-        try (Admin admin = common.admin()) {
+        try (Admin admin = common.admin(IMPATIENT)) {
             Optional<QuorumInfo> found = quorum(admin);
             if (found.isEmpty()) return new Impact(Set.of(), Set.of(), -1, nodes, 0, 0, 0);
             QuorumInfo quorum = found.get();
@@ -296,4 +345,594 @@ class KillNode extends Nodes {
         admin.describeConfigs(resources).all().get().forEach((topic, config) -> minIsr.put(topic.name(), Integer.parseInt(config.get("min.insync.replicas").value())));
         return minIsr;
     }
+
+    // ---- Runtimes ----
+
+    /** How to reach a node from outside Kafka. A fault and its undoing return when they happened, as exactly as the runtime knows it. */
+    public interface NodeRuntime {
+        String name();
+        List<Target> nodes() throws Exception;
+        Instant fault(Target node, Mode mode) throws Exception;
+        Instant restore(Target node) throws Exception;
+    }
+
+    /** What runs the nodes: the options that say so, and the runtime they lead to. */
+    static class Runtimes {
+        @Option(names = "--runtime", paramLabel = "auto|embedded|docker|external", defaultValue = "AUTO", description = "What runs the nodes: external with your own commands (default: what has any).")
+        Where where;
+        @Option(names = "--kill-command", paramLabel = "COMMAND", description = "For any cluster: how to break {id} ({name}, {host}, {mode}).")
+        String killCommand;
+        @Option(names = "--start-command", paramLabel = "COMMAND", description = "For any cluster: how to start {id} ({name}, {host}) again.")
+        String startCommand;
+        @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+                defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
+        Path dataDir;
+        private final Common common;
+
+        Runtimes(Common common) { this.common = common; }
+
+        /** Hooks if they are given, else what --runtime names, else what has nodes. */
+        NodeRuntime choose() throws Exception {
+            if (where == Where.EXTERNAL || killCommand != null || startCommand != null) return new Hooks();
+            if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
+            NodeRuntime chosen = switch (where) { case EMBEDDED -> new Embedded(); case DOCKER -> new Docker(); default -> detect(); };
+            List<Target> nodes = chosen.nodes();
+            if (nodes.isEmpty()) throw new Exit(UNREACHABLE, (where == Where.DOCKER ? "No containers of the lab: start them (docker compose -f compose/compose.yaml up -d --wait)"
+                    : "No embedded cluster in " + dataDir + ": start one (cluster up)") + ", or name --kill-command and --start-command for yours.");
+            String byDefault = common.bootstrapServer;
+            common.client(); // takes the address of --command-config, if there is one
+            boolean named = !byDefault.equals(common.bootstrapServer) || common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server") || System.getenv("KAFKA_BOOTSTRAP") != null;
+            String own = String.join(",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
+            // A role asked of another cluster must not break a node here that happens to have the same id.
+            if (named && common.bootstrapNodes().stream().noneMatch(b -> nodes.stream().anyMatch(n -> n.port == b.port() && List.of(n.host, "localhost", "127.0.0.1").contains(b.host()))))
+                throw new Exit(REFUSED, "--bootstrap-server " + common.bootstrapServer + " is not the " + chosen.name() + " cluster at " + own + ": for another cluster give --kill-command and --start-command.");
+            if (!named) common.bootstrapServer = own;
+            return chosen;
+        }
+
+        private List<Target> containers() throws InterruptedException { return new Docker().nodes(); }
+
+        /** What has a living node; of two dead clusters the one that was broken and not ended. */
+        private NodeRuntime detect() throws Exception {
+            Embedded embedded = new Embedded();
+            List<Target> nodes = embedded.nodes(), containers = List.of();
+            if (live(nodes)) return embedded;
+            String docker = "no containers of the lab in Docker (docker compose -f compose/compose.yaml up -d --wait)";
+            try {
+                Docker engine = new Docker();
+                containers = engine.nodes();
+                if (live(containers) || !containers.isEmpty() && !embedded.isBroken()) return engine;
+            } catch (Exit none) { docker = "no Docker engine that answers (--runtime docker says why)"; }
+            if (!containers.isEmpty()) throw new Exit(2, "All nodes of the embedded cluster in " + dataDir + " are down, and so are all containers of the lab: say which you mean, --runtime embedded or --runtime docker.");
+            if (nodes.isEmpty()) throw new Exit(UNREACHABLE, "Nothing to break: there is no embedded cluster in " + dataDir + " (cluster up), and " + docker
+                    + "; for another cluster give --kill-command and --start-command.");
+            return embedded;
+        }
+
+        private static boolean live(List<Target> nodes) { return nodes.stream().anyMatch(n -> !n.state.equals("down")); }
+
+        /** Nodes started by cluster up: signals to the pid of node.json. */
+        private class Embedded implements NodeRuntime {
+            public String name() { return "embedded"; }
+
+            public List<Target> nodes() throws IOException {
+                List<Target> nodes = new ArrayList<>();
+                File[] files = Objects.requireNonNullElse(dataDir.toFile().listFiles(f -> new File(f, "node.json").exists()), new File[0]);
+                Arrays.sort(files);
+                for (File folder : files) {
+                    Map<String, Object> json = read(folder.getName());
+                    String state = process(json).isEmpty() ? "down" : !(json.get("fault") instanceof Map<?, ?> f) ? "running" : "pause".equals(f.get("mode")) ? "paused" : "stopping";
+                    nodes.add(new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", (Integer) json.get("port"), state));
+                }
+                return nodes;
+            }
+
+            public Instant fault(Target node, Mode mode) throws Exception {
+                if (mode == Mode.DISCONNECT) throw new Exit(2, "A process of this machine cannot be disconnected: --mode disconnect is for Docker; pause comes nearest.");
+                Map<String, Object> json = read(node.name);
+                ProcessHandle process = process(json).orElseThrow(() -> new Exit(1, node.name + " does not run (any more)."));
+                // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
+                json.put("fault", Map.of("mode", mode.name().toLowerCase(Locale.ROOT), "since", timestamp()));
+                write(node.name, json);
+                Instant at = Instant.now();
+                switch (mode) {
+                    case KILL -> signal(process, "KILL");
+                    case STOP -> { signal(process, "CONT"); signal(process, "TERM"); }
+                    default -> signal(process, "STOP");
+                }
+                long deadline = System.nanoTime() + common.timeout.toNanos();
+                for (; mode != Mode.PAUSE && process(json).isPresent(); Thread.sleep(5))
+                    if (System.nanoTime() > deadline) throw new Exit(MISSED, node.name + " (pid " + process.pid() + ") did not end within " + common.timeout.toSeconds() + " s.");
+                return at;
+            }
+
+            public Instant restore(Target node) throws Exception {
+                Instant at = Instant.now();
+                Map<String, Object> json = read(node.name);
+                Optional<ProcessHandle> process = process(json);
+                boolean stopping = process.isPresent() && json.get("fault") instanceof Map<?, ?> f && !"pause".equals(f.get("mode"));
+                // It was told to end and has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
+                for (long began = System.nanoTime(); stopping && process(json).isPresent(); Thread.sleep(20))
+                    if (System.nanoTime() - began > 5_000_000_000L) signal(process.get(), "KILL");
+                if (process.isPresent() && !stopping) signal(process.get(), "CONT");
+                else {
+                    @SuppressWarnings("unchecked") List<String> command = (List<String>) json.get("command");
+                    Process started = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
+                            .redirectOutput(ProcessBuilder.Redirect.appendTo(new File((String) json.get("log")))).start();
+                    json.put("pid", started.pid());
+                    json.put("started", started.info().startInstant().orElse(Instant.EPOCH).toString());
+                }
+                json.put("fault", null);
+                write(node.name, json);
+                return at;
+            }
+
+            /** Whether a fault is noted of one of its nodes, which cluster down would have ended. */
+            boolean isBroken() throws IOException {
+                for (Target n : nodes()) if (read(n.name).get("fault") != null) return true;
+                return false;
+            }
+
+            /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
+            private Optional<ProcessHandle> process(Map<String, Object> json) {
+                if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
+                Instant started = Instant.parse((String) json.get("started"));
+                return ProcessHandle.of(pid.longValue()).filter(Embedded::isAlive)
+                        .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+            }
+
+            /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
+            private static boolean isAlive(ProcessHandle p) {
+                try {
+                    String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
+                    String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+                    // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
+                    return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
+                } catch (IOException notLinux) { return p.isAlive(); }
+            }
+
+            private void signal(ProcessHandle process, String signal) throws Exception {
+                Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid()).redirectErrorStream(true).start();
+                String said = new String(kill.getInputStream().readAllBytes()).trim();
+                if (kill.waitFor() != 0 && process.isAlive()) throw new Exit(1, "Cannot send SIG" + signal + " to pid " + process.pid() + ": " + said + ".");
+            }
+
+            private Map<String, Object> read(String name) throws IOException {
+                return JSON.std.mapFrom(dataDir.resolve(name).resolve("node.json").toFile());
+            }
+
+            private void write(String name, Map<String, Object> json) throws IOException {
+                Path file = dataDir.resolve(name).resolve("node.json"), fresh = file.resolveSibling("node.json.new");
+                Files.writeString(fresh, JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
+                Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+            }
+        }
+
+        /**
+         * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's label, since a
+         * name alone may be a stranger's. Of what was done nothing is noted: the engine knows it, whoever did it.
+         */
+        private class Docker implements NodeRuntime {
+            static final String LABEL = "kraft-lab.node", PROJECT = "com.docker.compose.project", SERVICE = "com.docker.compose.service";
+            /** Newer engines refuse what is older than this. */
+            private static final String NEWEST_KNOWN = "1.44";
+            /** How long compose.yaml lets a node take to stop. */
+            private static final int GRACE_S = 30;
+            private final URI uri;
+            private final String host;
+            private final DockerClient engine;
+            private final Set<Integer> stopping = new HashSet<>();
+
+            Docker() throws InterruptedException {
+                DefaultDockerClientConfig.Builder builder;
+                try {
+                    builder = DefaultDockerClientConfig.createDefaultConfigBuilder();
+                    uri = builder.build().getDockerHost();
+                } catch (RuntimeException e) { throw new Exit(2, "The Docker settings (DOCKER_HOST, context) cannot be used: " + e.getMessage() + "."); }
+                String context = System.getenv("DOCKER_CONTEXT"), settings = Objects.requireNonNullElse(System.getenv("DOCKER_CONFIG"), System.getProperty("user.home") + "/.docker");
+                // docker-java would quietly take the default engine instead.
+                if (System.getenv("DOCKER_HOST") == null && context != null && !List.of("", "default").contains(context) && !Files.exists(Path.of(settings, "contexts/meta", DigestUtils.sha256Hex(context))))
+                    throw new Exit(2, "There is no Docker context '" + context + "' (DOCKER_CONTEXT): docker context ls shows those there are.");
+                requireEngine(uri);
+                host = Objects.requireNonNullElse(System.getenv("LAB_HOST"), uri.getScheme().equals("tcp") ? uri.getHost() : "localhost");
+                engine = asked(() -> connect(builder));
+            }
+
+            /** No version in the path is understood by old and new engines, but for those that want one. */
+            private static DockerClient connect(DefaultDockerClientConfig.Builder builder) {
+                DockerClient any = client(builder.build());
+                try { any.listContainersCmd().withLimit(1).exec(); }
+                catch (BadRequestException | NotFoundException wantsVersion) {
+                    String theirs = any.versionCmd().exec().getApiVersion();
+                    any = client(builder.withApiVersion(RemoteApiVersion.parseConfig(theirs).isGreaterOrEqual(RemoteApiVersion.parseConfig(NEWEST_KNOWN)) ? NEWEST_KNOWN : theirs).build());
+                }
+                return any;
+            }
+
+            private static DockerClient client(DockerClientConfig config) {
+                return DockerClientImpl.getInstance(config, new ZerodepDockerHttpClient.Builder().dockerHost(config.getDockerHost()).sslConfig(config.getSSLConfig()).build());
+            }
+
+            /** An answer of the engine, or one sentence about it. */
+            private <T> T asked(Callable<T> question) throws InterruptedException {
+                long patience = Objects.requireNonNullElse(common.timeout, Duration.ofSeconds(30)).toMillis();
+                try { return inBackground(question).get(patience, TimeUnit.MILLISECONDS); }
+                catch (java.util.concurrent.TimeoutException hangs) {
+                    throw new Exit(UNREACHABLE, "The Docker engine at " + uri + " accepts and does not answer within " + patience + " ms: restart it, or name another by DOCKER_HOST.");
+                } catch (ExecutionException e) {
+                    throw new Exit(UNREACHABLE, e.getCause() instanceof DockerException ? "The Docker engine at " + uri + " refuses: " + said(e) + "."
+                            : "No Docker engine answers at " + uri + " (" + said(e) + "): start it, or name yours by DOCKER_HOST.");
+                }
+            }
+
+            /** In a thread of its own, because the client's read from a socket file knows neither time limit nor interrupt. */
+            private static <T> FutureTask<T> inBackground(Callable<T> call) {
+                FutureTask<T> task = new FutureTask<>(call);
+                Thread worker = new Thread(task, "docker");
+                worker.setDaemon(true);
+                worker.start();
+                return task;
+            }
+
+            private static void requireEngine(URI uri) {
+                String scheme = String.valueOf(uri.getScheme());
+                if (!List.of("unix", "tcp", "http", "https", "npipe", "ssh").contains(scheme)) throw new Exit(2, "'" + uri + "' is not a Docker engine's address, such as unix:///var/run/docker.sock or tcp://host:2376.");
+                if (scheme.equals("ssh")) throw new Exit(2, "Docker over ssh is not supported: forward the socket (ssh -NL /tmp/docker.sock:/var/run/docker.sock "
+                        + uri.getAuthority() + ") and export DOCKER_HOST=unix:///tmp/docker.sock.");
+                if (!scheme.equals("unix")) return;
+                try { SocketChannel.open(UnixDomainSocketAddress.of(uri.getPath())).close(); }
+                catch (IOException e) {
+                    if (Objects.requireNonNullElse(e.getMessage(), "").contains("ermission")) throw new Exit(UNREACHABLE, "No permission for Docker's socket " + uri.getPath()
+                            + ": run 'sudo usermod -aG docker $USER' and log in again.");
+                    String home = System.getProperty("user.home"), run = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/user/1000");
+                    List<String> others = Stream.of("/var/run/docker.sock", run + "/docker.sock", home + "/.docker/run/docker.sock", home + "/.colima/default/docker.sock", run + "/podman/podman.sock")
+                            .filter(s -> !s.equals(uri.getPath())).toList();
+                    throw new Exit(UNREACHABLE, "No Docker engine at " + uri + " (" + e.getMessage() + "): " + others.stream().filter(s -> Files.exists(Path.of(s))).findFirst()
+                            .map(s -> "there is a socket elsewhere, export DOCKER_HOST=unix://" + s + ".")
+                            .orElse("start it; nor is there one at " + String.join(", ", others) + "."));
+                }
+            }
+
+            public String name() { return "docker"; }
+
+            public List<Target> nodes() throws InterruptedException {
+                List<Target> nodes = new ArrayList<>();
+                containers().forEach((id, c) -> {
+                    int port = c.getHostConfig().getPortBindings().getBindings().values().stream().filter(Objects::nonNull).flatMap(Stream::of)
+                            .mapToInt(b -> Integer.parseInt(b.getHostPortSpec())).findFirst().orElse(-1);
+                    nodes.add(new Target(id, c.getConfig().getLabels().get(SERVICE), host, port, state(c)));
+                });
+                return nodes;
+            }
+
+            private Map<Integer, InspectContainerResponse> containers() throws InterruptedException {
+                return asked(() -> {
+                    Map<Integer, InspectContainerResponse> found = new TreeMap<>();
+                    for (Container c : engine.listContainersCmd().withShowAll(true).withLabelFilter(List.of(PROJECT + "=kraft-lab", "com.docker.compose.oneoff=False", LABEL)).exec()) {
+                        if (!c.getLabels().get(LABEL).matches("\\d{1,9}")) continue;
+                        try { found.put(Integer.valueOf(c.getLabels().get(LABEL)), engine.inspectContainerCmd(c.getId()).exec()); }
+                        catch (NotFoundException gone) { /* since the list was made */ }
+                    }
+                    return found;
+                });
+            }
+
+            private static String state(InspectContainerResponse c) {
+                return switch (c.getState().getStatus()) {
+                    case "running", "restarting" -> attached(c) ? "running" : "disconnected";
+                    case "paused" -> "paused";
+                    default -> "down";
+                };
+            }
+
+            private static boolean attached(InspectContainerResponse c) {
+                String network = c.getHostConfig().getNetworkMode();
+                return c.getNetworkSettings().getNetworks().entrySet().stream().anyMatch(n -> n.getKey().equals(network) || network.equals(n.getValue().getNetworkID()));
+            }
+
+            private InspectContainerResponse container(Target node) throws InterruptedException {
+                return Optional.ofNullable(containers().get(node.id)).orElseThrow(() -> new Exit(1, "The container of " + node.name + " is gone: docker compose up makes it anew."));
+            }
+
+            public Instant fault(Target node, Mode mode) throws Exception {
+                InspectContainerResponse c = container(node);
+                String id = c.getId();
+                return switch (mode) {
+                    case KILL -> act(node, id, "die", () -> engine.killContainerCmd(id).exec());
+                    case STOP -> {
+                        stopping.add(node.id);
+                        if (c.getState().getPaused()) act(node, id, "", () -> engine.unpauseContainerCmd(id).exec());
+                        Instant at = act(node, id, "kill", () -> engine.stopContainerCmd(id).exec()); // the SIGTERM is a "kill" to the engine
+                        stopping.remove(node.id);
+                        yield at;
+                    }
+                    case PAUSE -> act(node, id, "pause", () -> engine.pauseContainerCmd(id).exec());
+                    case DISCONNECT -> act(node, id, "disconnect", () -> engine.disconnectFromNetworkCmd().withContainerId(id).withNetworkId(c.getHostConfig().getNetworkMode()).exec());
+                };
+            }
+
+            /** Whatever was done to it, in whatever order. */
+            public Instant restore(Target node) throws Exception {
+                InspectContainerResponse c = container(node);
+                String id = c.getId();
+                // It was told to end and perhaps has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
+                if (stopping.remove(node.id)) act(node, id, "", () -> engine.stopContainerCmd(id).withTimeout(5).exec());
+                Instant at = null;
+                if (state(c).equals("paused")) at = act(node, id, "unpause", () -> engine.unpauseContainerCmd(id).exec());
+                // Disconnecting has taken the alias, by which the other nodes find it, and the published port.
+                if (!attached(c)) at = act(node, id, "connect", () -> engine.connectToNetworkCmd().withContainerId(id).withNetworkId(c.getHostConfig().getNetworkMode())
+                        .withContainerNetwork(new ContainerNetwork().withAliases(node.name)).exec());
+                if (!container(node).getState().getRunning()) at = act(node, id, "start", () -> engine.startContainerCmd(id).exec());
+                return at == null ? Instant.now() : at;
+            }
+
+            /** Does it, so that Ctrl-C can end the wait, and returns when the engine saw it happen: the call itself returns up to 100 ms later. */
+            private Instant act(Target node, String id, String event, Callable<?> call) throws Exception {
+                Instant began = Instant.now();
+                FutureTask<?> task = inBackground(call);
+                try { task.get(GRACE_S + Math.max(30, common.timeout.toSeconds()), TimeUnit.SECONDS); }
+                catch (java.util.concurrent.TimeoutException hangs) { throw new Exit(MISSED, "The Docker engine at " + uri + " has not done that to " + node.name + " yet, and may still do it: look at docker ps."); }
+                catch (InterruptedException e) {
+                    // What is on its way lands all the same, and only then can it be undone. A stop may take its whole grace: undoing it sees to that.
+                    try { if (!stopping.contains(node.id)) task.get(3, TimeUnit.SECONDS); } catch (ExecutionException | java.util.concurrent.TimeoutException failed) { /* nothing to undo, or too late to know */ }
+                    throw e;
+                } catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof NotModifiedException)) throw new Exit(1, "Docker would not do that to " + node.name + ": " + said(e.getCause()) + ".");
+                }
+                for (int look = 0; look < 10 && !event.isEmpty(); look++, Thread.sleep(20)) {
+                    List<Instant> seen = new CopyOnWriteArrayList<>();
+                    // Until now, so that it ends; the engine of a virtual machine may have another clock, and then ours is taken.
+                    engine.eventsCmd().withSince(seconds(began.minusSeconds(5))).withUntil(seconds(Instant.now())).withEventFilter(event).exec(new ResultCallback.Adapter<Event>() {
+                        @Override public void onNext(Event e) {
+                            Instant at = Instant.EPOCH.plusNanos(e.getTimeNano());
+                            if ((id.equals(e.getActor().getId()) || id.equals(e.getActor().getAttributes().get("container"))) && !at.isBefore(began)) seen.add(at);
+                        }
+                    }).awaitCompletion(2, TimeUnit.SECONDS);
+                    if (!seen.isEmpty()) return seen.get(0);
+                }
+                return began;
+            }
+
+            private static String seconds(Instant t) { return t.getEpochSecond() + "." + String.format(Locale.ROOT, "%09d", t.getNano()); }
+
+            /** The engine's own words, without the JSON and the exceptions around them. */
+            private static String said(Throwable e) {
+                e = rootOf(e);
+                var m = java.util.regex.Pattern.compile("\"message\":\"(.*?)\"\\}").matcher(String.valueOf(e.getMessage()));
+                return m.find() ? m.group(1) : e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage().strip();
+            }
+
+            private static Throwable rootOf(Throwable e) { return e.getCause() == null ? e : rootOf(e.getCause()); }
+        }
+
+        /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists. */
+        private class Hooks implements NodeRuntime {
+            public String name() { return "hooks"; }
+
+            public List<Target> nodes() throws Exception {
+                try (Admin admin = common.admin(IMPATIENT)) {
+                    return admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get().stream()
+                            .sorted(Comparator.comparingInt(Node::id)).map(n -> new Target(n.id(), String.format("kafka%02d", n.id()), n.host(), n.port(), "unknown")).toList();
+                }
+            }
+
+            public Instant fault(Target node, Mode mode) throws Exception {
+                if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
+                if (mode != Mode.KILL && !killCommand.contains("{mode}")) throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
+                return execute(killCommand, node, mode.name().toLowerCase(Locale.ROOT));
+            }
+
+            public Instant restore(Target node) throws Exception {
+                if (startCommand == null) throw new Exit(2, "How to start a node of this cluster? Give --start-command.");
+                return execute(startCommand, node, "start");
+            }
+
+            private Instant execute(String command, Target node, String mode) throws Exception {
+                // The host comes from the cluster and goes into a shell.
+                if (!node.host.matches("[A-Za-z0-9._:-]+")) throw new Exit(1, "The host name '" + node.host + "' of node " + node.id + " has characters that a command must not get.");
+                String line = command.replace("{id}", "" + node.id).replace("{name}", node.name).replace("{host}", node.host).replace("{mode}", mode);
+                Instant at = Instant.now();
+                Process process = new ProcessBuilder("sh", "-c", line).redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
+                try {
+                    if (!process.waitFor(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) throw new Exit(MISSED, "'" + line + "' did not end within " + common.timeout.toSeconds() + " s.");
+                } finally {
+                    // With what it has started: a command that was given up must not break the node later on.
+                    if (process.isAlive()) Stream.concat(process.descendants(), Stream.of(process.toHandle())).forEach(ProcessHandle::destroyForcibly);
+                }
+                // Not read to its end: what the command leaves running may hold the pipe open.
+                byte[] said = process.getInputStream().readNBytes(process.getInputStream().available());
+                if (process.exitValue() != 0) throw new Exit(1, "'" + line + "' ended with " + process.exitValue() + ": " + new String(said).trim() + ".");
+                return at;
+            }
+        }
+    }
+
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+
+    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+
+    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
+        final int code;
+        Exit(int code, String sentence) { super(sentence); this.code = code; }
+        @Override public int getExitCode() { return code; }
+    }
+
+    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
+    static class Common {
+        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
+        String bootstrapServer;
+        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+        Path commandConfig;
+        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+        Duration timeout;
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
+        File events;
+        boolean verbose;
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+        boolean version;
+        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        PrintWriter out, err;
+        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
+
+        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+
+        /** For composite scripts: gets each event as well. */
+        Consumer<Map<String, Object>> listener = event -> { };
+        private Writer eventsWriter;
+
+        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            CommandLine cli = commandLine(script, out, err);
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return cli.execute(args);
+            } finally {
+                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                out.flush();
+                done.countDown();
+                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            this.out = out;
+            this.err = err;
+            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, Common::duration)
+                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
+        static Duration duration(String text) {
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
+        }
+
+        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties();
+            if (commandConfig != null) {
+                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
+                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+            }
+            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = properties.getProperty("bootstrap.servers");
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            return properties;
+        }
+
+        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
+        Admin admin(Object... more) throws IOException {
+            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            properties.putAll(client(more));
+            List<Node> nodes = bootstrapNodes();
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
+            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
+            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
+            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
+            return Admin.create(properties);
+        }
+
+        Exit unreachable(String why) {
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+        }
+
+        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        List<Node> bootstrapNodes() {
+            List<Node> nodes = new ArrayList<>();
+            for (String address : bootstrapServer.split(",")) {
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
+            }
+            return nodes;
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
+            catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        static boolean answers(String host, int port, int timeoutMs) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                return socket.getInputStream().read() >= 0;
+            } catch (IOException | IllegalArgumentException e) { return false; }
+        }
+
+        /** Progress and warnings: stderr. */
+        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+
+        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
+        synchronized void emit(String type, Object... fields) {
+            Map<String, Object> event = new LinkedHashMap<>();
+            event.put("ts", timestamp());
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+        }
+
+        /** One line and an exit code for whatever ended the script. */
+        private int explain(Exception problem) {
+            if (verbose) problem.printStackTrace(err);
+            Throwable e = problem;
+            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+                    && e.getCause() != null) e = e.getCause();
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
+                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
+                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
+                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
+                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
+                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
+                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            err.println(exit.getMessage());
+            return exit.code;
+        }
+    }
+
+    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    static String timestamp() {
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+    }
+    // ---- End of what is common. ----
 }

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java Nodes.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -48,7 +48,7 @@ class Lab implements Callable<Integer> {
     Cluster.Timeouts timeouts;
     @Option(names = "--runtime", paramLabel = "auto|embedded|docker|external", defaultValue = "EMBEDDED",
             description = "The nodes: processes, the containers of compose/compose.yaml, or a cluster of your own, at -b (default: embedded; auto: what runs).")
-    Nodes.Where where;
+    KillNode.Where where;
     @Option(names = "--kill-command", paramLabel = "COMMAND", description = "external: how to break {id} ({name}, {host}).")
     String killCommand;
     @Option(names = "--start-command", paramLabel = "COMMAND", description = "external: how to start {id} ({name}, {host}) again.")
@@ -71,7 +71,7 @@ class Lab implements Callable<Integer> {
     private final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
-    private LabCluster cluster;
+    LabCluster cluster;
     private WatchIsr watch;
     private Future<Boolean> watching;
     private WatchIsr.Snapshot snapshot;
@@ -97,8 +97,8 @@ class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        for (String option : where == Nodes.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
-            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == Nodes.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
+        for (String option : where == KillNode.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
+            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == KillNode.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
         if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         try {
@@ -312,7 +312,7 @@ class Lab implements Callable<Integer> {
         KillNode.Done done;
         try { done = script.breakNodes(script.runtime()).get(0); }
         finally { script.broken.forEach(n -> broken.add(n.id())); }
-        say("Killed %s (%s) at %s.", done.node().name(), where == Nodes.Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
+        say("Killed %s (%s) at %s.", done.node().name(), where == KillNode.Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
         return done;
     }
 

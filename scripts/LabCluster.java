@@ -20,7 +20,7 @@ abstract class LabCluster {
 
     LabCluster(Lab lab) { this.lab = lab; }
 
-    static LabCluster of(Lab lab) {
+    static LabCluster of(Lab lab) throws InterruptedException {
         return switch (lab.where) {
             case EMBEDDED -> new Embedded(lab);
             case DOCKER -> new Compose(lab);
@@ -29,9 +29,9 @@ abstract class LabCluster {
         };
     }
 
-    private static boolean containersRun() {
-        try { return new Nodes().containers().stream().anyMatch(n -> !n.state().equals("down")); }
-        catch (Nodes.Exit noEngine) { return false; }
+    private static boolean containersRun() throws InterruptedException {
+        try { return KillNode.containers().stream().anyMatch(n -> !n.state().equals("down")); }
+        catch (KillNode.Exit noEngine) { return false; }
     }
 
     /** What one would type for it. */
@@ -88,14 +88,14 @@ abstract class LabCluster {
         String up() throws Exception {
             long began = System.nanoTime();
             unpack();
-            List<Nodes.Target> before = nodes();
+            List<KillNode.Target> before = nodes();
             found = before.stream().anyMatch(n -> !n.state().equals("down"));
             if (found && timeoutsGiven()) requireSameTimeouts();
             if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
                 up = true;
                 return "Found the containers up; they are left running, with the topics of the lab.";
             }
-            for (Nodes.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
+            for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
                 throw new Cluster.Exit(1, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
             for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
                 throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
@@ -122,7 +122,7 @@ abstract class LabCluster {
             file = folder.resolve("compose.yaml");
         }
 
-        private List<Nodes.Target> nodes() throws Exception { return new Nodes().containers(); }
+        private List<KillNode.Target> nodes() throws Exception { return KillNode.containers(); }
 
         private void requireSameTimeouts() throws Exception {
             for (String theirs : run("docker", "ps", "-a", "--filter", "label=com.docker.compose.project=kraft-lab", "--filter", "label=kraft-lab.node", "--format", "{{.Label \"kraft-lab.timeouts\"}}").lines().toList())
@@ -147,7 +147,7 @@ abstract class LabCluster {
                 try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "There is no docker command on PATH: --runtime docker needs Docker with compose."); }
                 try {
                     if (!process.waitFor(10, TimeUnit.MINUTES)) throw new Cluster.Exit(Cluster.MISSED, "'" + String.join(" ", command) + "' did not end within 10 minutes.");
-                } finally { process.destroy(); }
+                } finally { end(process); }
                 String said = Files.readString(output.toPath());
                 if (process.exitValue() != 0) throw new Cluster.Exit(1, "'" + String.join(" ", command) + "' ended with " + process.exitValue() + ": "
                         + said.strip().lines().reduce((a, b) -> b).orElse("it said nothing") + " (docker logs kafka01 may tell more).");
@@ -155,10 +155,19 @@ abstract class LabCluster {
             } finally { output.delete(); }
         }
 
+        /** Also when interrupted: a compose that still made containers would make them behind the back of the one that ends them. */
+        private static void end(Process process) {
+            process.destroy();
+            boolean interrupted = Thread.interrupted();
+            try { if (!process.waitFor(5, TimeUnit.SECONDS)) process.destroyForcibly().waitFor(); }
+            catch (InterruptedException again) { interrupted = true; }
+            if (interrupted) Thread.currentThread().interrupt();
+        }
+
         Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "docker")); }
 
         void end(boolean disposable) throws Exception {
-            for (Nodes.Target n : nodes()) if (n.state().equals("paused")) lab.node("" + n.id(), "--restore", "--no-wait").call(); // it could not end
+            for (KillNode.Target n : nodes()) if (n.state().equals("paused")) lab.node("" + n.id(), "--restore", "--no-wait").call(); // it could not end
             if (!containersMade) compose("stop", "-t", "5");
             else if (disposable && newData) compose("down", "-v", "-t", "0");
             else compose("down", "-t", "5"); // the last nodes have no quorum to leave in order

@@ -17,9 +17,11 @@ class LabNotebook {
 
     /** What a person would have handed in: each step, its command, what it printed, what it means. */
     static String of(Lab lab, List<Step> steps, String ended, String time) {
+        boolean found = lab.cluster != null && lab.cluster.isFound();
         StringBuilder md = new StringBuilder("# What happens when a Kafka node dies\n\n");
-        md.append(String.format("Run of %s with kraft-lab: `lab --runtime %s --timeouts %s --records %d`.%nThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
-                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), lab.where.name().toLowerCase(Locale.ROOT), lab.timeouts.name().toLowerCase(Locale.ROOT), lab.records,
+        md.append(String.format("Run of %s with kraft-lab: `lab --runtime %s%s --records %d`.%n%sThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
+                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), lab.where.name().toLowerCase(Locale.ROOT), found ? "" : " --timeouts " + lab.timeouts.name().toLowerCase(Locale.ROOT), lab.records,
+                found ? "The cluster ran before, with the timeouts that it was started with.\n" : "",
                 Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors(), ended, time));
         int number = 0;
         for (Step s : steps) {

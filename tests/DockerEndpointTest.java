@@ -1,9 +1,12 @@
 import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.File;
-import java.net.InetSocketAddress;
+import java.net.*;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.*;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.*;
 import java.util.concurrent.*;
 import org.junit.jupiter.api.*;
@@ -20,8 +23,13 @@ class DockerEndpointTest {
 
     /** kill-node in a JVM of its own, with nothing of the user's Docker settings. */
     private Ended killNode(Map<String, String> environment, String... options) throws Exception {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Duser.home=" + home,
-                "-cp", System.getProperty("java.class.path"), "KillNode", "1", "--dry-run", "--data-dir", home.resolve("cluster").toString()));
+        return killNode(List.of(), System.getProperty("java.class.path"), environment, options);
+    }
+
+    private Ended killNode(List<String> prefix, String classPath, Map<String, String> environment, String... options) throws Exception {
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Duser.home=" + home,
+                "-cp", classPath, "KillNode", "1", "--dry-run", "--data-dir", home.resolve("cluster").toString()));
         command.addAll(List.of(options));
         File out = home.resolve("out").toFile();
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(out);
@@ -42,6 +50,55 @@ class DockerEndpointTest {
         Ended run = killNode(Map.of(variable, value), "--runtime", "docker");
         assertEquals(code, run.code, run.said);
         assertTrue(run.said.startsWith(sentence) && run.said.lines().count() == 1, run.said);
+    }
+
+    /** A daemon that hangs still has its socket: accepted, and never answered. */
+    @ParameterizedTest @CsvSource({"unix", "tcp"}) void anEngineThatHangsIsGivenUp(String scheme) throws Exception {
+        boolean unix = scheme.equals("unix");
+        Path file = home.resolve("docker.sock");
+        try (ServerSocketChannel silent = unix ? ServerSocketChannel.open(StandardProtocolFamily.UNIX) : ServerSocketChannel.open()) {
+            silent.bind(unix ? UnixDomainSocketAddress.of(file) : new InetSocketAddress("127.0.0.1", 0));
+            String host = unix ? "unix://" + file : "tcp://127.0.0.1:" + ((InetSocketAddress) silent.getLocalAddress()).getPort();
+            long began = System.nanoTime();
+            Ended run = killNode(Map.of("DOCKER_HOST", host), "--runtime", "docker", "--timeout", "1500ms");
+            assertEquals(10, run.code, run.said);
+            assertEquals("The Docker engine at " + host + " accepts and does not answer within 1500 ms: restart it, or name another by DOCKER_HOST.", run.said);
+            assertTrue(System.nanoTime() - began < 20_000_000_000L, "and soon");
+        }
+    }
+
+    @Test void anEngineThatRefusesIsQuoted() throws Exception {
+        HttpServer engine = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        engine.createContext("/", exchange -> {
+            byte[] answer = "{\"message\":\"the disk is full\"}".getBytes();
+            exchange.sendResponseHeaders(500, answer.length);
+            exchange.getResponseBody().write(answer);
+            exchange.close();
+        });
+        engine.start();
+        try {
+            Ended run = killNode(Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + engine.getAddress().getPort()), "--runtime", "docker");
+            assertEquals(10, run.code, run.said);
+            assertEquals("The Docker engine at tcp://127.0.0.1:" + engine.getAddress().getPort() + " refuses: the disk is full.", run.said);
+        } finally { engine.stop(0); }
+    }
+
+    /** As a user who is not in the group docker: root may open any socket, so that root runs it as nobody. */
+    @Test void aSocketWithoutPermissionIsSaidWithItsFix() throws Exception {
+        boolean root = new ProcessBuilder("id", "-u").start().inputReader().readLine().equals("0");
+        List<String> nobody = root ? List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") : List.of();
+        if (root) assumeTrue(new ProcessBuilder("sh", "-c", "setpriv --version > /dev/null 2>&1").start().waitFor() == 0, "root needs setpriv to run something as nobody");
+        Path file = home.resolve("docker.sock"), jars = Files.createDirectory(home.resolve("jars"));
+        for (String jar : System.getProperty("java.class.path").split(File.pathSeparator)) // root's own are in a folder that nobody may enter
+            Files.copy(Path.of(jar), jars.resolve(Path.of(jar).getFileName()));
+        try (ServerSocketChannel engine = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            engine.bind(UnixDomainSocketAddress.of(file));
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("---------"));
+            Files.setPosixFilePermissions(home, PosixFilePermissions.fromString("rwxrwxrwx"));
+            Ended run = killNode(nobody, jars + "/*", Map.of("DOCKER_HOST", "unix://" + file), "--runtime", "docker");
+            assertEquals(10, run.code, run.said);
+            assertEquals("No permission for Docker's socket " + file + ": run 'sudo usermod -aG docker $USER' and log in again.", run.said);
+        }
     }
 
     @Test void withoutClusterAndEngineBothWaysAreNamed() throws Exception {

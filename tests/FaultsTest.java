@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.nio.file.*;
 import java.time.Duration;
 import java.util.*;
+import java.util.concurrent.*;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.*;
@@ -189,6 +190,22 @@ class FaultsTest {
         assertEquals(pid, TestCluster.pids().get(id), "the same process goes on");
     }
 
+    /** A client may have begun to speak to the paused node, which is still in the metadata: it must turn to another one and not call the quorum lost. */
+    @Test @Order(7) void aNodeThatWasJustPausedCanBeKilled() throws Exception {
+        int id = TestCluster.follower();
+        assertEquals(0, TestCluster.killNode("" + id, "--mode", "pause").code());
+        ExecutorService pool = Executors.newFixedThreadPool(6); // each with a client that chooses its node by chance
+        try {
+            List<Future<TestCluster.Run>> runs = new ArrayList<>();
+            for (int i = 0; i < 6; i++) runs.add(pool.submit(() -> TestCluster.killNode("" + id, "--dry-run")));
+            for (Future<TestCluster.Run> run : runs) assertTrue(run.get().err().contains(": 2 of 3 voters left, the quorum holds; of "), run.get().toString());
+        } finally { pool.shutdown(); }
+        TestCluster.Run killed = TestCluster.killNode("" + id);
+        assertEquals(0, killed.code(), killed.toString());
+        assertFalse(TestCluster.runs(id));
+        assertEquals(0, TestCluster.startNode("" + id).code());
+    }
+
     private static List<TopicPartitionInfo> partitions(Admin admin, String topic) throws Exception {
         return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
     }
@@ -252,7 +269,10 @@ class FaultsTest {
         assertEquals("", run.out());
         assertEquals(2, TestCluster.run(KillNode::run, "2", "--restore", "--kill-command", "true").code(), "no --start-command");
         assertEquals(2, TestCluster.run(KillNode::run, "2", "--mode", "stop", "--kill-command", "true").code(), "no {mode}");
-        assertEquals(15, TestCluster.run(KillNode::run, "2", "--timeout", "1500ms", "--kill-command", "sleep 30").code());
+        // A command that is given up is ended, with what it started: it must not break the node later on.
+        Path pid = TestCluster.HOME.resolve("hook.pid");
+        assertEquals(15, TestCluster.run(KillNode::run, "2", "--timeout", "1500ms", "--kill-command", "(echo $(exec sh -c 'echo $PPID') > " + pid + "; sleep 300) & wait").code());
+        ProcessHandle.of(Long.parseLong(Files.readString(pid).trim())).ifPresent(p -> assertDoesNotThrow(() -> p.onExit().get(10, TimeUnit.SECONDS)));
         assertEquals(12, TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm")).code());
         assertFalse(Files.exists(TestCluster.HOME.resolve("harm")));
     }

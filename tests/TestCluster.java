@@ -138,7 +138,8 @@ class TestCluster {
 
     // ---- What tests look at ----
 
-    static Admin admin() { return Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap())); }
+    /** It turns to another node soon when one does not answer because it is paused. */
+    static Admin admin() { return Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap(), "request.timeout.ms", 2000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000)); }
 
     /** Returns when the condition holds, and fails when it does not within a minute. */
     static void await(String what, Callable<Boolean> condition) throws Exception {

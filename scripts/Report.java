@@ -202,7 +202,13 @@ class Report implements Callable<Integer> {
         /** Grows with whatever is new. */
         synchronized long changes() { return events + damaged + strangers + readLogs + looks; }
 
-        synchronized void cluster(Map<String, Object> now) { cluster = now; looks++; }
+        /** A live look; time goes on with it, whether there are events or not. */
+        synchronized void cluster(Map<String, Object> now) {
+            cluster = now;
+            looks++;
+            to = Math.max(to, System.currentTimeMillis() * 1000);
+            from = Math.min(from, to);
+        }
 
         synchronized void readLatencies() {
             latency.clear();
@@ -732,7 +738,7 @@ class Report implements Callable<Integer> {
 
         private void answer(HttpExchange exchange) throws IOException {
             try (exchange) {
-                String host = String.valueOf(exchange.getRequestHeaders().getFirst("Host")), path = exchange.getRequestURI().getPath();
+                String host = String.valueOf(exchange.getRequestHeaders().getFirst("Host")), path = String.valueOf(exchange.getRequestURI().getPath()); // none in "//"
                 Headers headers = exchange.getResponseHeaders();
                 headers.set("Cache-Control", "no-store");
                 headers.set("X-Content-Type-Options", "nosniff");
@@ -1177,10 +1183,10 @@ class Report implements Callable<Integer> {
                 if (v.verdict === 'fail') return ['fail', 'Failed: ' + (found.join(', ') || 'see check-delivery') + '.', counts];
                 return ['incomplete', 'Incomplete: not all of the log could be read' + (found.length ? ' (' + found.join(', ') + ')' : '') + '.', (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];
               }
-              const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0 ? clock(run, isr.frozen[last]) : null;
+              const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0 ? clock(run, isr.frozen[last]) + 'Z' : null;
               if (LIVE) {
                 const replicas = last < 0 ? '' : num(isr.inSync[last]) + ' of ' + num(isr.replicas[last]) + ' replicas in sync', acks = run.lastAck == null ? '' : '; last acknowledgement at ' + clock(run, run.lastAck) + ' UTC';
-                if (frozen) return ['fail', 'Quorum lost: no active controller.', 'What the brokers tell of the cluster is frozen since ' + frozen + ' (last known: ' + (replicas || 'nothing') + ')' + acks + '.'];
+                if (frozen) return ['fail', 'Quorum lost' + (run.cluster ? ': ' + run.cluster.answering + ' of ' + run.cluster.voters + ' voters answer' + (run.cluster.answering === 1 ? 's' : '') + '.' : ': no active controller.'), 'What the brokers tell of the cluster is frozen since ' + frozen.replace(/^.*T/, '').replace('Z', ' UTC') + '; last known: ' + (replicas || 'nothing') + acks + '.'];
                 if (k >= 0 && c[k] < 0) return ['incomplete', 'No active controller.', replicas + acks + '.'];
                 if (k >= 0) return [last >= 0 && isr.inSync[last] < isr.replicas[last] ? 'incomplete' : 'pass', 'Node ' + c[k] + ' is the active controller, epoch ' + run.controller.epoch[k] + '.', replicas + acks + '.'];
                 return ['none', run.events ? 'Waiting for a controller.' : 'Waiting for events.', 'Nothing in the stream says who is the active controller.'];
@@ -1220,9 +1226,9 @@ class Report implements Callable<Integer> {
             }
             function clusterTable(run) {
               const c = run.cluster; if (!c) return [];
-              const heads = ['Node', 'Port', c.runtime ? 'As ' + c.runtime + ' sees it' : 'Process', 'As the metadata has it', 'Voter', 'Behind the leader'], frozen = c.frozenSince ? ' (frozen)' : '', tone = s => /answers|running/.test(s) ? 'good' : /silent|paused|disconnected|stopping/.test(s) ? 'warn' : /refuses|down/.test(s) ? 'bad' : '';
-              return [el('h2', {}, 'The nodes, now'), el('table', { class: 'cards nodes' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, c.nodes.map(n => el('tr', {}, [[n.id + (n.address ? ' at ' + n.address : '')], [n.port, tone(n.port)], [n.state || 'not known', tone(n.state || '')], [n.broker + frozen, frozen ? 'warn' : n.broker === 'fenced' ? 'bad' : ''], [n.voter || 'not known'], [n.lag == null ? 'not known' : num(n.lag) + ' records' + (n.fetched == null ? '' : ', fetched ' + ms(n.fetched) + ' ago')]]
-                .map(([text, mark], i) => el('td', { 'data-label': heads[i], class: mark || '' }, text)))))), el('p', { class: 'of' }, 'Seen at ' + c.asOf + (c.frozenSince ? '; metadata frozen since ' + c.frozenSince : '') + (c.quorumAsOf && c.quorumAsOf !== c.asOf ? '; voters as of ' + c.quorumAsOf : '') + '.')];
+              const heads = ['Node', 'Port', c.runtime ? 'As ' + c.runtime + ' sees it' : 'Process', 'As the metadata has it', 'Voter', 'Behind the leader'], frozen = c.lost ? ' (frozen)' : '', tone = s => /answers|running/.test(s) ? 'good' : /silent|paused|disconnected|stopping/.test(s) ? 'warn' : /refuses|down/.test(s) ? 'bad' : '';
+              return [el('h2', {}, 'The nodes, now'), el('table', { class: 'cards nodes' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, c.nodes.map(n => el('tr', {}, [[n.id + (n.address ? ' at ' + n.address : '')], [n.port, tone(n.port)], [n.state || 'not known', tone(n.state || '')], [n.broker + frozen, frozen ? 'warn' : n.broker === 'fenced' ? 'bad' : ''], [n.voter || 'not known'], [n.lag == null ? 'not known' : num(n.lag) + ' records' + (n.silentMs ? ', silent for ' + ms(n.silentMs) : '')]]
+                .map(([text, mark], i) => el('td', { 'data-label': heads[i], class: mark || '' }, text)))))), el('p', { class: 'of' }, 'Ports and processes are of now, ' + c.asOf.slice(11, 19) + ' UTC' + (c.frozenSince ? '; the metadata is frozen since ' + c.frozenSince.slice(11) : '')+ '.')];
             }
             /** Several runs: each figure, and how it differs from the first run's. */
             function differences(runs) {

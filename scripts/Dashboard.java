@@ -166,7 +166,8 @@ class Dashboard implements Callable<Integer> {
             node.put("voter", voter == null ? null : leader == null ? "voter" : id == leader.replicaId() ? "leader" : "follower");
             if (voter != null && leader != null) {
                 node.put("lag", Math.max(0, leader.logEndOffset() - voter.logEndOffset()));
-                if (voter.lastFetchTimestamp().isPresent() && leader.lastFetchTimestamp().isPresent()) node.put("silentMs", Math.max(0, leader.lastFetchTimestamp().getAsLong() - voter.lastFetchTimestamp().getAsLong()) / 1_000 * 1_000);
+                if (voter.lastFetchTimestamp().isPresent() && leader.lastFetchTimestamp().isPresent()) node.put("silentMs",
+                        Math.max(0, leader.lastFetchTimestamp().getAsLong() - voter.lastFetchTimestamp().getAsLong()) / 1_000 * 1_000);
             }
             nodes.add(node);
         });

@@ -82,7 +82,8 @@ class Report implements Callable<Integer> {
         if (serve) return serve(runs, live -> { });
         for (Run run : runs) run.readAll();
         for (Run run : runs) {
-            if (run.events == 0 && run.latency.isEmpty()) throw new Exit(INCOMPLETE, "No event in " + run.name + (run.damaged + run.strangers > 0 ? ", only " + (run.damaged + run.strangers) + " other lines" : "") + ": there is nothing to draw.");
+            if (run.events == 0 && run.latency.isEmpty()) throw new Exit(INCOMPLETE, "No event in " + run.name
+                    + (run.damaged + run.strangers > 0 ? ", only " + (run.damaged + run.strangers) + " other lines" : "") + ": there is nothing to draw.");
             if (run.damaged > 0) common.say("%s: %d damaged lines are left out; the first: %s", run.name, run.damaged, run.firstDamage);
             run.notes.forEach(note -> common.say("%s: %s", run.name, note));
         }
@@ -110,13 +111,15 @@ class Report implements Callable<Integer> {
                 continue;
             }
             if (loose == null) runs.add(loose = new Run(input.equals("-") ? "stdin" : path.getFileName().toString()));
-            if (!input.equals("-") && !(serve || Files.isReadable(path))) throw new Exit(2, "Cannot read " + path + ": " + (Files.exists(path) ? "not allowed." : "there is no such file or folder."));
+            if (!input.equals("-") && !(serve || Files.isReadable(path))) throw new Exit(2, "Cannot read " + path + ": "
+                    + (Files.exists(path) ? "not allowed." : "there is no such file or folder."));
             if (input.equals("-")) loose.stdin = System.in; else loose.files.add(path);
         }
         return runs;
     }
 
-    private static String problem(IOException e) { return e instanceof NoSuchFileException ? "no such folder" : e instanceof AccessDeniedException ? "not allowed" : e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : e.getMessage(); }
+    private static String problem(IOException e) { return e instanceof NoSuchFileException ? "no such folder" : e instanceof AccessDeniedException ? "not allowed"
+            : e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : e.getMessage(); }
 
     // ---- A run, read once: what a page can show, and no more ----
 
@@ -196,7 +199,8 @@ class Report implements Callable<Integer> {
         /** The folder's event files and latency logs, in which a ledger is neither. */
         void list() throws IOException {
             if (!Files.isDirectory(folder)) return;
-            try (Stream<Path> all = Files.list(folder)) { all.sorted().filter(f -> f.toString().matches(".*\\.(jsonl|hlog)") && !f.getFileName().toString().startsWith("ledger")).forEach(files::add); }
+            try (Stream<Path> all = Files.list(folder)) { all.sorted().filter(f -> f.toString().matches(".*\\.(jsonl|hlog)")
+                    && !f.getFileName().toString().startsWith("ledger")).forEach(files::add); }
         }
 
         /** Grows with whatever is new. */
@@ -304,7 +308,8 @@ class Report implements Callable<Integer> {
                 }
                 case "controller" -> controllers.add(ts, whole("controller"), more.get("epoch") instanceof Long e ? e : -1);
                 case "isr" -> {
-                    isr.add(ts, whole("inSync"), whole("replicas"), whole("underReplicated"), whole("online"), whole("partitions"), more.get("frozenSince") instanceof String f ? micros(f.split(" ")[0]) : 0, brokers());
+                    isr.add(ts, whole("inSync"), whole("replicas"), whole("underReplicated"), whole("online"), whole("partitions"), more.get("frozenSince") instanceof String f
+                            ? micros(f.split(" ")[0]) : 0, brokers());
                     if (more.get("leaders") instanceof Map<?, ?> leaders) leaders.forEach((t, each) -> {
                         for (int p = 0; each instanceof List<?> list && p < list.size(); p++) leader(part((String) t, p), list.get(p) instanceof Long l ? l : -1, true);
                     });
@@ -317,13 +322,15 @@ class Report implements Callable<Integer> {
                 case "node" -> {
                     int state = List.of("refuses", "down", "silent", "paused", "disconnected", "stopping", "unknown", "answers", "running", "up").indexOf(text("state"));
                     for (Object id : more.get("node") instanceof List<?> list ? list : Collections.singletonList(more.get("node")))
-                        if (id instanceof Long node && (nodes.containsKey(node) || nodes.size() < 100)) nodes.computeIfAbsent(node, n -> new Steps(row -> row[1])).add(ts, state < 0 ? 3 : state < 2 ? 0 : state < 6 ? 1 : state < 7 ? 3 : 2);
+                        if (id instanceof Long node && (nodes.containsKey(node) || nodes.size() < 100)) nodes.computeIfAbsent(node, n -> new Steps(row -> row[1])).add(ts, state < 0 ? 3
+                                : state < 2 ? 0 : state < 6 ? 1 : state < 7 ? 3 : 2);
                 }
                 case "fault", "restored" -> {
                     List<Map<String, Object>> list = type.equals("fault") ? faults : restored;
                     long at = more.get("at") instanceof String when ? micros(when) : ts;
                     if (list.size() >= FEW) faultsLeftOut++;
-                    else list.add(new TreeMap<>(Map.of("t", at, "node", whole("node"), "mode", String.valueOf(more.getOrDefault("mode", "")), "name", String.valueOf(more.getOrDefault("name", "node " + whole("node"))))));
+                    else list.add(new TreeMap<>(Map.of("t", at, "node", whole("node"), "mode", String.valueOf(more.getOrDefault("mode", "")), "name",
+                            String.valueOf(more.getOrDefault("name", "node " + whole("node"))))));
                     from = Math.min(from, at);
                 }
                 case "phase" -> {
@@ -364,7 +371,8 @@ class Report implements Callable<Integer> {
                 long[] row = rows.get(i);
                 all.add(row);
                 long until = i + 1 < rows.size() ? rows.get(i + 1)[0] : Long.MAX_VALUE;
-                isr.rows().stream().filter(s -> s[0] > row[0] && s[0] < Math.min(until, part.told) && (row[1] < 0 ? s[4] == s[5] : row[1] < 64 && (s[7] >> row[1] & 1) == 0)).findFirst().ifPresent(s -> all.add(new long[] {s[0], -2}));
+                isr.rows().stream().filter(s -> s[0] > row[0] && s[0] < Math.min(until, part.told)
+                        && (row[1] < 0 ? s[4] == s[5] : row[1] < 64 && (s[7] >> row[1] & 1) == 0)).findFirst().ifPresent(s -> all.add(new long[] {s[0], -2}));
             }
             return all;
         }
@@ -446,7 +454,9 @@ class Report implements Callable<Integer> {
             if (faultsLeftOut > 0) summed.add(faultsLeftOut + " further faults and restorations are not drawn");
             page.put("phases", phases.stream().map(p -> { Map<String, Object> m = new LinkedHashMap<>(p); m.replaceAll((k, v) -> v instanceof Long t ? (Object) x(t) : v); return m; }).toList());
             windows.sort(Comparator.comparingDouble(w -> w[0]));
-            page.put("windows", Map.of("x", windows.stream().mapToDouble(w -> x((long) w[0])).toArray(), "from", windows.stream().mapToDouble(w -> x((long) (w[0] - w[5] / Math.max(1e-9, w[1]) * 1e6))).toArray(), "rate", column(windows, 1, 1), "p50", column(windows, 2, 1), "p99", column(windows, 3, 1), "max", column(windows, 4, 1)));
+            page.put("windows", Map.of("x", windows.stream().mapToDouble(w -> x((long) w[0])).toArray(), "from",
+                    windows.stream().mapToDouble(w -> x((long) (w[0] - w[5] / Math.max(1e-9, w[1]) * 1e6))).toArray(), "rate", column(windows, 1, 1), "p50", column(windows, 2, 1), "p99",
+                            column(windows, 3, 1), "max", column(windows, 4, 1)));
             if (windowsMerged > 1) summed.add("a point of the load test is " + windowsMerged + " of its windows");
             page.put("summaries", summaries);
             page.put("errors", errors.entrySet().stream().map(e -> Map.of("error", e.getKey(), "n", e.getValue()[0], "first", x(e.getValue()[1]))).toList());
@@ -479,8 +489,10 @@ class Report implements Callable<Integer> {
         /** Percentiles and milliseconds, a point where the percentile has halved its distance to 100 five times over. */
         private static Map<String, Object> curve(Histogram us) {
             List<double[]> points = new ArrayList<>();
-            for (HistogramIterationValue v : us.percentiles(5)) if (v.getPercentileLevelIteratedTo() < 100) points.add(new double[] {0, v.getPercentileLevelIteratedTo(), v.getValueIteratedTo() / 1e3});
-            Map<String, Object> curve = new LinkedHashMap<>(Map.of("n", us.getTotalCount(), "avg", us.getMean() / 1e3, "max", us.getMaxValue() / 1e3, "p", column(points, 1, 1), "ms", column(points, 2, 1)));
+            for (HistogramIterationValue v : us.percentiles(5)) if (v.getPercentileLevelIteratedTo() < 100) points.add(new double[] {0, v.getPercentileLevelIteratedTo(),
+                    v.getValueIteratedTo() / 1e3});
+            Map<String, Object> curve = new LinkedHashMap<>(Map.of("n", us.getTotalCount(), "avg", us.getMean() / 1e3, "max", us.getMaxValue() / 1e3, "p", column(points, 1, 1), "ms",
+                    column(points, 2, 1)));
             for (double p : new double[] {50, 95, 99, 99.9}) curve.put("p" + (p == 99.9 ? "999" : (int) p), us.getValueAtPercentile(p) / 1e3);
             return curve;
         }
@@ -594,7 +606,8 @@ class Report implements Callable<Integer> {
             if (!sorted) rows.sort(Comparator.comparingLong(r -> r[0]));
             sorted = true;
             List<long[]> changes = new ArrayList<>();
-            for (int i = 0; i < rows.size(); i++) if (i == 0 || i == rows.size() - 1 || !Arrays.equals(rows.get(i), 1, rows.get(i).length, rows.get(i - 1), 1, rows.get(i).length)) changes.add(rows.get(i));
+            for (int i = 0; i < rows.size(); i++) if (i == 0 || i == rows.size() - 1 || !Arrays.equals(rows.get(i), 1, rows.get(i).length, rows.get(i - 1), 1,
+                    rows.get(i).length)) changes.add(rows.get(i));
             return rows = changes;
         }
 
@@ -655,7 +668,8 @@ class Report implements Callable<Integer> {
                 if (gap != null) { o.put("gapFrom", run.x(gap[0])); put(o, "firstAck", gap[1]); }
                 if (gap != null || all.isPresent()) put(o, "allAck", Math.max(all.orElse(0), gap == null ? 0 : gap[1]));
                 Long shrunk = first(isr.stream().filter(s -> s[1] < s[2]).map(s -> s[0]), t -> t >= at);
-                if (shrunk != null) { put(o, "shrunk", shrunk); put(o, "inSync", first(isr.stream().filter(s -> s[1] == s[2] && s[2] > 0 && s[6] == 0).map(s -> s[0]), t -> t >= (back == null ? shrunk : Math.max(shrunk, back)))); }
+                if (shrunk != null) { put(o, "shrunk", shrunk); put(o, "inSync", first(isr.stream().filter(s -> s[1] == s[2] && s[2] > 0 && s[6] == 0).map(s -> s[0]),
+                        t -> t >= (back == null ? shrunk : Math.max(shrunk, back)))); }
                 outages.add(o);
             }
             return outages;
@@ -705,7 +719,8 @@ class Report implements Callable<Integer> {
         Live(List<Run> runs, int port) throws IOException {
             this.runs = runs;
             try { server = HttpServer.create(new InetSocketAddress(InetAddress.getByAddress("localhost", new byte[] {127, 0, 0, 1}), port), 50); }
-            catch (BindException | IllegalArgumentException e) { throw new Exit(e instanceof BindException ? 1 : 2, "Port " + port + (e instanceof BindException ? " is taken: name another with --port, or 0 for any that is free." : " is no port: 0 to 65535.")); }
+            catch (BindException | IllegalArgumentException e) { throw new Exit(e instanceof BindException ? 1 : 2, "Port " + port
+                    + (e instanceof BindException ? " is taken: name another with --port, or 0 for any that is free." : " is no port: 0 to 65535.")); }
             server.createContext("/", this::answer);
             server.setExecutor(Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "page"); t.setDaemon(true); return t; }));
             look();
@@ -738,7 +753,7 @@ class Report implements Callable<Integer> {
 
         private void answer(HttpExchange exchange) throws IOException {
             try (exchange) {
-                String host = String.valueOf(exchange.getRequestHeaders().getFirst("Host")), path = String.valueOf(exchange.getRequestURI().getPath()); // none in "//"
+                String host = String.valueOf(exchange.getRequestHeaders().getFirst("Host")), path = exchange.getRequestURI().getPath();
                 Headers headers = exchange.getResponseHeaders();
                 headers.set("Cache-Control", "no-store");
                 headers.set("X-Content-Type-Options", "nosniff");
@@ -793,7 +808,8 @@ class Report implements Callable<Integer> {
         static String html(List<Run> runs, boolean live) throws IOException {
             String uplot = "/*!\n" + resource("LICENSE").replace("*/", "") + "*/\n" + resource("dist/uPlot.iife.min.js");
             String title = "kraft-lab: " + runs.stream().map(r -> r.name).collect(Collectors.joining(", "));
-            Map<String, String> parts = Map.of("$CONNECT", live ? "'self'" : "'none'", "$HASHES", hash(uplot) + " " + hash(SCRIPT), "$TITLE", title.replace("&", "&amp;").replace("<", "&lt;"), "$LIVE", "" + live,
+            Map<String, String> parts = Map.of("$CONNECT", live ? "'self'" : "'none'", "$HASHES", hash(uplot) + " " + hash(SCRIPT), "$TITLE", title.replace("&", "&amp;").replace("<", "&lt;"),
+                    "$LIVE", "" + live,
                     "$STYLE", resource("dist/uPlot.min.css") + STYLE, "$UPLOT", uplot, "$SCRIPT", SCRIPT, "$DATA", json(runs));
             StringBuilder html = new StringBuilder();
             var placeholder = java.util.regex.Pattern.compile("\\$[A-Z]+").matcher(HTML);
@@ -879,7 +895,9 @@ class Report implements Callable<Integer> {
             table { border-collapse: collapse; width: 100%; font-size: 13.5px }
             th { text-align: left; font-weight: 500; color: var(--soft); font-size: 12.5px; vertical-align: bottom } td { vertical-align: top }
             th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line) } td small { color: var(--soft); font-size: 12px; display: block }
-            table.faults td { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 10px } .two > * { min-width: 0 } .bad { color: var(--bad) } .good { color: var(--good) } .warn { color: var(--warn) }
+            table.faults td { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 10px } .two > * { min-width: 0 } .bad { color: var(--bad) }
+            .good { color: var(--good) } .warn { color: var(--warn) }
+            table.differences { max-width: 860px } .differences th { vertical-align: top } .differences td small { display: inline; margin-right: 10px }
             button { font: inherit; font-size: 13px; color: var(--ink); background: var(--wash); border: 1px solid var(--line); border-radius: 5px; padding: 3px 10px; min-height: 30px; cursor: pointer }
             button:hover { border-color: var(--soft) } :focus-visible { outline: 2px solid var(--link); outline-offset: 2px }
             .tools { position: sticky; top: 0; z-index: 5; background: var(--bg); padding: 7px 0; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; border-bottom: 1px solid var(--line) }
@@ -888,7 +906,9 @@ class Report implements Callable<Integer> {
             .panel { margin-top: 13px; break-inside: avoid } .panel header { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; min-height: 22px }
             .panel h3 { font-size: 13.5px; font-weight: 600 } .panel h3 small { color: var(--soft); font-weight: 400; font-size: 12.5px; margin-left: 5px }
             .panel output { margin-left: auto; color: var(--soft); font-size: 12.5px; text-align: right } .panel output.at { color: var(--ink) }
-            .key { display: flex; flex-wrap: wrap; gap: 2px 16px; color: var(--soft); font-size: 12px; padding-left: 58px } .key i { display: inline-block; width: 18px; height: 9px; margin-right: 5px; border-radius: 1px } .key i.l { height: 0; border-top: 2px solid; vertical-align: 3px } .key i.d { border-top-style: dashed }
+            .key { display: flex; flex-wrap: wrap; gap: 2px 16px; color: var(--soft); font-size: 12px; padding-left: 58px }
+            .key i { display: inline-block; width: 18px; height: 9px; margin-right: 5px; border-radius: 1px } .key i.l { height: 0; border-top: 2px solid; vertical-align: 3px }
+            .key i.d { border-top-style: dashed }
             .none { color: var(--soft); font-size: 13px; padding: 2px 0 }
             .two { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 40px; align-items: start }
             .live { display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: var(--good); margin-right: 6px } .live.off { background: var(--bad) }
@@ -897,12 +917,17 @@ class Report implements Callable<Integer> {
             @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr) } .columns { grid-template-columns: minmax(0, 1fr) !important } }
             @media (max-width: 900px) { table.faults td, table.faults th { padding-right: 8px } }
             @media (max-width: 640px) {
-              body { padding: 16px 14px 32px } .verdict h1, .verdict h2 { font-size: 20px } .figures { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 14px } .figures dd { font-size: 16px } .panel output { margin-left: 0; text-align: left; width: 100%; min-height: 19px } .key { padding-left: 0 } .tools output { margin-left: 0; width: 100% }
-              table.cards thead { position: absolute; clip-path: inset(50%) } table.cards, table.cards tbody { display: block } table.faults td { white-space: normal } table.cards td > span, table.cards td > span small { white-space: nowrap } table.cards tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line) } table.cards td { display: flex; justify-content: space-between; gap: 12px; border: 0; padding: 2px 0; text-align: right } table.cards td::before { content: attr(data-label); color: var(--soft); text-align: left } table.cards td small { display: inline; margin-left: 6px }
+              body { padding: 16px 14px 32px } .verdict h1, .verdict h2 { font-size: 20px } .figures { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 14px }
+              .figures dd { font-size: 16px } .panel output { margin-left: 0; text-align: left; width: 100%; min-height: 19px } .key { padding-left: 0 } .tools output { margin-left: 0; width: 100% }
+              table.cards thead { position: absolute; clip-path: inset(50%) } table.cards, table.cards tbody { display: block } table.faults td { white-space: normal }
+              table.cards td > span, table.cards td > span small { white-space: nowrap } table.cards tr { display: block; padding: 8px 0; border-bottom: 1px solid var(--line) }
+              table.cards td { display: flex; justify-content: space-between; gap: 12px; border: 0; padding: 2px 0; text-align: right }
+              table.cards td::before { content: attr(data-label); color: var(--soft); text-align: left } table.cards td small { display: inline; margin-left: 6px }
             }
             @media print {
-              :root { --bg: #fff; --ink: #000; --soft: #444; --line: #ccc; --wash: #f3f3ee; --good: #17754a; --bad: #b3261e; --warn: #8f5a00; --gap: #b3261e; --n1: #3f68c8; --n2: #cf7a1a; --n3: #7d55b3; --n4: #1f8f88; --n5: #b84a84; --n6: #80694a }
-              body { padding: 0; max-width: none; font-size: 12px } .tools, button { display: none } tr, .verdict, .figures { break-inside: avoid } h2 { break-after: avoid } td button { display: inline; border: 0; padding: 0; background: none }
+              :root { --bg: #ffffff; --ink: #000000; --soft: #444444; --line: #cccccc; --wash: #f3f3ee; --good: #17754a; --bad: #b3261e; --warn: #8f5a00; --gap: #b3261e; --n1: #3f68c8; --n2: #cf7a1a; --n3: #7d55b3; --n4: #1f8f88; --n5: #b84a84; --n6: #80694a }
+              body { padding: 0; max-width: none; font-size: 12px } .tools, button { display: none } tr, .verdict, .figures { break-inside: avoid } h2 { break-after: avoid }
+              td button { display: inline; border: 0; padding: 0; background: none }
             }
             """;
 
@@ -921,11 +946,13 @@ class Report implements Callable<Integer> {
             const group = n => Math.abs(n) < 1e15 ? n.toLocaleString('en') : String(n);
             const num = n => n == null ? '–' : Number.isInteger(n) ? group(n) : Math.abs(n) >= 1000 ? group(Math.round(n)) : String(+n.toPrecision(Math.abs(n) >= 100 ? 4 : 3));
             const ms = v => v == null ? '–' : v >= 60000 ? dur(v / 1000) : v >= 1000 ? +(v / 1000).toFixed(2) + ' s' : (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)) + ' ms';
-            const dur = s => { if (s == null) return '–'; if (s < 60) return s.toFixed(s < 10 ? 2 : 1) + ' s'; const m = Math.floor(s / 60); return m < 60 ? m + ' min ' + Math.round(s % 60) + ' s' : Math.floor(m / 60) + ' h ' + m % 60 + ' min'; };
+            const dur = s => { if (s == null) return '–'; if (s < 60) return s.toFixed(s < 10 ? 2 : 1) + ' s'; const m = Math.floor(s / 60); return m < 60 ? m + ' min ' + Math.round(s % 60) + ' s'
+                : Math.floor(m / 60) + ' h ' + m % 60 + ' min'; };
             const clock = (run, t, digits = 3) => new Date(run.t0 + t * 1000).toISOString().slice(11, 19 + (digits ? digits + 1 : 0));
             const two = n => String(n).padStart(2, '0');
             const rel = (t, step = 1) => { const a = Math.abs(t), s = a % 60, sign = t < -1e-9 ? '−' : '';
-              return step >= 60 && span[1] - span[0] > 7200 ? sign + Math.floor(a / 3600) + ':' + two(Math.round(a / 60) % 60) + ' h' : sign + Math.floor(a / 60) + ':' + (step < 1 ? s.toFixed(step < .1 ? 2 : 1).padStart(step < .1 ? 5 : 4, '0') : two(Math.round(s))); };
+              return step >= 60 && span[1] - span[0] > 7200 ? sign + Math.floor(a / 3600) + ':' + two(Math.round(a / 60) % 60) + ' h' : sign + Math.floor(a / 60) + ':'
+                  + (step < 1 ? s.toFixed(step < .1 ? 2 : 1).padStart(step < .1 ? 5 : 4, '0') : two(Math.round(s))); };
             /** The last index whose x is not after t. */
             const before = (xs, t) => { let lo = 0, hi = xs.length; while (lo < hi) { const m = (lo + hi) >> 1; if (xs[m] <= t) lo = m + 1; else hi = m; } return lo - 1; };
             const nearest = (xs, t) => { const i = before(xs, t); return i < 0 ? 0 : i + 1 < xs.length && xs[i + 1] - t < t - xs[i] ? i + 1 : i; };
@@ -937,7 +964,8 @@ class Report implements Callable<Integer> {
               C = { nodes: [1, 2, 3, 4, 5, 6].map(i => of('n' + i)) };
               for (const n of ['bg', 'ink', 'soft', 'line', 'wash', 'good', 'bad', 'warn', 'gap']) C[n] = of(n);
             }
-            const nodesOf = run => [...new Set([...Object.keys(run.nodes).map(Number), ...run.faults.map(f => f.node), ...run.controller.node.filter(n => n >= 0)])].sort((a, b) => a - b).slice(0, 12);
+            const nodesOf = run => [...new Set([...Object.keys(run.nodes).map(Number), ...run.faults.map(f => f.node), ...run.controller.node.filter(n => n >= 0)])].sort((a, b) => a - b).slice(0,
+                12);
             /** 0 dead, 1 silent, 2 answers, 3 not known: as seen, and where nothing was seen, as it was done. */
             function nodeStates(run, id) {
               const seen = run.nodes[id], list = seen ? seen.x.map((t, i) => [t, seen.state[i]]) : [];
@@ -950,15 +978,19 @@ class Report implements Callable<Integer> {
             // ---- Panels: what each draws, and says of a moment ----
             const dense = (run, bins) => {
               const xs = [], ys = [], n = bins.x.length;
-              for (let i = 0, t = bins.x[0]; n && i < n; t = +(t + bins.width).toFixed(3)) { const here = Math.abs(bins.x[i] - t) < bins.width / 2; xs.push(here ? bins.x[i] : t); ys.push(here ? bins.n[i++] / bins.width : 0); if (!here && xs.length > 9000) break; }
+              for (let i = 0, t = bins.x[0]; n && i < n; t = +(t + bins.width).toFixed(3)) { const here = Math.abs(bins.x[i] - t) < bins.width / 2; xs.push(here ? bins.x[i] : t);
+                  ys.push(here ? bins.n[i++] / bins.width : 0); if (!here && xs.length > 9000) break; }
               if (n) { xs.push(+(xs[xs.length - 1] + bins.width).toFixed(3)); ys.push(ys[ys.length - 1]); }
               return [xs, ys];
             };
-            const extended = (run, steps, ...fields) => { const x = steps.x.slice(), cols = fields.map(f => steps[f].slice()); if (x.length && x[x.length - 1] < run.end) { x.push(run.end); cols.forEach(c => c.push(c[c.length - 1])); } return [x, ...cols]; };
+            const extended = (run, steps, ...fields) => { const x = steps.x.slice(), cols = fields.map(f => steps[f].slice());
+                if (x.length && x[x.length - 1] < run.end) { x.push(run.end); cols.forEach(c => c.push(c[c.length - 1])); } return [x, ...cols]; };
             const stepped = u => uPlot.paths.stepped({ align: 1 });
             const line = (label, colour, more) => Object.assign({ label, stroke: colour, width: 1.75, points: { show: false }, spanGaps: false }, more);
-            const decades = (lo, hi) => { const a = Math.floor(Math.log10(Math.max(lo, 1e-3))), b = Math.ceil(Math.log10(Math.max(hi, lo * 1.01, 1e-3))); return [10 ** a, 10 ** Math.max(b, a + 1)]; };
-            const logAxis = { splits: (u, i, lo, hi) => { const s = []; for (let e = Math.round(Math.log10(lo)); e <= Math.round(Math.log10(hi)); e++) s.push(10 ** e); return s; }, filter: (u, s) => s, values: (u, s) => s.map(v => v >= 1000 ? v / 1000 + ' s' : +v.toPrecision(2) + ' ms') };
+            const decades = (lo, hi) => { const a = Math.floor(Math.log10(Math.max(lo, 1e-3))), b = Math.ceil(Math.log10(Math.max(hi, lo * 1.01, 1e-3))); return [10 ** a, 10 ** Math.max(b, a + 1)];
+                };
+            const logAxis = { splits: (u, i, lo, hi) => { const s = []; for (let e = Math.round(Math.log10(lo)); e <= Math.round(Math.log10(hi)); e++) s.push(10 ** e); return s; },
+                filter: (u, s) => s, values: (u, s) => s.map(v => v >= 1000 ? v / 1000 + ' s' : +v.toPrecision(2) + ' ms') };
             /** A burst that catches up would flatten all else: then the scale is logarithmic from 10 on. */
             const bursts = run => { const n = run.rate.n.slice().sort((a, b) => a - b); return n.length > 0 && n[n.length - 1] > 5 * n[n.length >> 1]; };
             const bursting = () => data.runs.some(bursts);
@@ -985,82 +1017,113 @@ class Report implements Callable<Integer> {
                   });
                   p.lanes(run);
                 },
-                read(run, t) { const n = holds(run.controller, 'node', t), e = holds(run.controller, 'epoch', t), step = run.phases.findIndex(s => t >= s.from && t < (s.to == null ? run.end : s.to));
-                  return [n == null ? null : n < 0 ? 'no controller' : 'controller ' + n + ', epoch ' + e, ...nodesOf(run).map(id => { const s = nodeStates(run, id).filter(x => x[0] <= t).pop(); return s && s[1] !== 2 && s[1] !== 3 ? 'node ' + id + ' ' + STATES[s[1]] : null; }), step < 0 ? null : 'step ' + (step + 1) + ': ' + run.phases[step].name]; },
+                read(run, t) { const n = holds(run.controller, 'node', t), e = holds(run.controller, 'epoch', t),
+                    step = run.phases.findIndex(s => t >= s.from && t < (s.to == null ? run.end : s.to));
+                  return [n == null ? null : n < 0 ? 'no controller' : 'controller ' + n + ', epoch ' + e,
+                      ...nodesOf(run).map(id => { const s = nodeStates(run, id).filter(x => x[0] <= t).pop(); return s && s[1] !== 2 && s[1] !== 3 ? 'node ' + id + ' ' + STATES[s[1]] : null; }),
+                          step < 0 ? null : 'step ' + (step + 1) + ': ' + run.phases[step].name]; },
                 rest: run => [new Set(run.controller.node.filter((n, i) => n >= 0)).size + ' nodes led, to epoch ' + max(run.controller.epoch, -1)],
-                key: run => [...nodesOf(run).map(id => [nodeColour(id), 'node ' + id]), ['l ' + C.ink, 'active controller'], [C.bad, 'does not answer'], ...(nodesOf(run).some(id => nodeStates(run, id).some(s => s[1] === 1)) ? [[C.warn, 'silent: paused or cut off']] : [])]
+                key: run => [...nodesOf(run).map(id => [nodeColour(id), 'node ' + id]), ['l ' + C.ink, 'active controller'], [C.bad, 'does not answer'],
+                    ...(nodesOf(run).some(id => nodeStates(run, id).some(s => s[1] === 1)) ? [[C.warn, 'silent: paused or cut off']] : [])]
               },
               rate: {
-                title: 'Acknowledgements', unit: () => bursting() ? 'per second, log scale from 10 on' : 'per second', distr: () => bursting() ? 4 : 1, none: 'No acknowledgements in this stream: no producer wrote events.', has: run => run.acks > 0, height: () => 120, gaps: true,
-                data: run => dense(run, run.rate), series: () => [line('acks/s', () => C.nodes[0], { paths: stepped(), fill: () => C.nodes[0] + '26' })], y: run => [0, max(run.rate.n) / run.rate.width * (bursting() ? 2.2 : 1.25)], axis: () => bursting() ? { splits: (u, i, lo, hi) => [0, ...[1, 2, 3, 4, 5, 6, 7].map(e => 10 ** e).filter(v => v <= hi)], filter: (u, s) => s } : {},
+                title: 'Acknowledgements', unit: () => bursting() ? 'per second, log scale from 10 on' : 'per second', distr: () => bursting() ? 4 : 1,
+                    none: 'No acknowledgements in this stream: no producer wrote events.', has: run => run.acks > 0, height: () => 120, gaps: true,
+                data: run => dense(run, run.rate), series: () => [line('acks/s', () => C.nodes[0], { paths: stepped(), fill: () => C.nodes[0] + '26' })],
+                    y: run => [0, max(run.rate.n) / run.rate.width * (bursting() ? 2.2 : 1.25)], axis: () => bursting()
+                        ? { splits: (u, i, lo, hi) => [0, ...[1, 2, 3, 4, 5, 6, 7].map(e => 10 ** e).filter(v => v <= hi)], filter: (u, s) => s } : {},
                 draw(p, run) { for (const g of run.gaps) p.text(dur(g[1] - g[0]), g[0], g[1], p.top + 9 * p.px, C.gap); run.errorTimes.x.forEach(t => p.tick(t, C.bad)); },
-                read(run, t) { const r = run.rate, i = before(r.x, t), n = i >= 0 && t < r.x[i] + r.width ? r.n[i] : 0, e = before(run.errorTimes.x, t), errors = e >= 0 && t < run.errorTimes.x[e] + run.errorTimes.width ? run.errorTimes.n[e] : 0;
+                read(run, t) { const r = run.rate, i = before(r.x, t), n = i >= 0 && t < r.x[i] + r.width ? r.n[i] : 0, e = before(run.errorTimes.x, t), errors = e >= 0 && t < run.errorTimes.x[e]
+                    + run.errorTimes.width ? run.errorTimes.n[e] : 0;
                   return [r.width === 1 ? num(n) + ' in this second' : num(n / r.width) + '/s over ' + r.width + ' s', errors ? num(errors) + ' errors' : null, gapAt(run, t)]; },
                 rest: run => [num(run.acks) + ' acknowledged', run.gaps.length ? 'longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : 'no gap over 1 s'],
                 key: run => [[C.gap + '3d', 'no acknowledgement, no controller'], [C.gap + '1c', 'no acknowledgement'], ...(run.errorTimes.x.length ? [['l ' + C.bad, 'errors of sends']] : [])]
               },
               latency: {
                 title: 'Acknowledgement latency', unit: 'log scale', has: run => run.acks > 0, height: () => 132, gaps: true, log: true,
-                data: run => run.single ? [run.single.x, run.single.us.map(v => Math.max(v, 1) / 1000)] : [run.delays.x, run.delays.max.map(v => Math.max(v, 1) / 1000), run.delays.mean.map(v => Math.max(v, 1) / 1000)],
+                data: run => run.single ? [run.single.x, run.single.us.map(v => Math.max(v, 1) / 1000)]
+                    : [run.delays.x, run.delays.max.map(v => Math.max(v, 1) / 1000), run.delays.mean.map(v => Math.max(v, 1) / 1000)],
                 series: run => run.single ? [line('latency', () => C.nodes[0], { paths: () => null, points: { show: true, size: 4, width: 0, fill: () => C.nodes[0] } })]
-                  : [line('maximum', () => C.nodes[1], { width: 1, points: { show: true, size: 2.5, width: 0, fill: () => C.nodes[1] }, paths: () => null }), line('mean', () => C.nodes[0], { paths: () => null, points: { show: true, size: 2.5, width: 0, fill: () => C.nodes[0] } })],
+                  : [line('maximum', () => C.nodes[1], { width: 1, points: { show: true, size: 2.5, width: 0, fill: () => C.nodes[1] }, paths: () => null }),
+                      line('mean', () => C.nodes[0], { paths: () => null, points: { show: true, size: 2.5, width: 0, fill: () => C.nodes[0] } })],
                 y: run => { const us = run.single ? run.single.us : run.delays.mean.concat(run.delays.max); return decades(Math.max(min(us), 1) / 1000, max(us) / 1000); }, axis: () => logAxis,
                 read(run, t) {
-                  if (run.single) { const s = run.single, i = nearest(s.x, t); return [ms(s.us[i] / 1000), 'message ' + s.seq[i] + ', partition ' + s.p[i]]; }
+                  if (run.single) { const s = run.single, i = nearest(s.x, t); return [ms(s.us[i] / 1000), 'message ' + s.seq[i] + ', partition ' + s.p[i] + ', at ' + rel(s.x[i], .05)]; }
                   const d = run.delays, i = nearest(d.x, t); return ['mean ' + ms(d.mean[i] / 1000), 'maximum ' + ms(d.max[i] / 1000), num(d.n[i]) + ' in ' + ms(d.width * 1000)]; },
                 rest: run => { const c = run.curves.acknowledgements; return ['median ' + ms(c.p50), 'p99 ' + ms(c.p99), 'maximum ' + ms(c.max)]; },
                 key: run => run.single ? [] : [[C.nodes[1], 'maximum'], [C.nodes[0], 'mean of each ' + ms(run.delays.width * 1000)]]
               },
               isr: {
                 title: 'In-sync replicas', unit: 'of all', none: 'No replicas in this stream: nobody watched them (watch-isr).', has: run => run.isr.x.length > 0, height: () => 112,
-                data: run => extended(run, run.isr, 'inSync', 'replicas'), series: () => [line('in sync', () => C.nodes[3], { paths: stepped(), fill: () => C.nodes[3] + '1f' }), line('replicas', () => C.soft, { paths: stepped(), width: 1, dash: [4, 4] })], y: run => [0, Math.max(1, max(run.isr.replicas)) * 1.12], axis: run => ({ splits: () => thirds(Math.max(1, max(run.isr.replicas))) }),
-                draw(p, run) { run.isr.x.forEach((t, i) => { if (run.isr.frozen[i] >= 0) { const to = i + 1 < run.isr.x.length ? run.isr.x[i + 1] : run.end; p.hatch(run.isr.frozen[i] < t && !(i && run.isr.frozen[i - 1] >= 0) ? run.isr.frozen[i] : t, to, p.top, p.bottom, C.soft); p.text('frozen: no quorum', t, to, p.bottom - 9 * p.px, C.soft); } }); },
-                read(run, t) { const at = f => holds(run.isr, f, t), frozen = at('frozen'); return at('inSync') == null ? [] : [num(at('inSync')) + ' of ' + num(at('replicas')), frozen >= 0 ? 'frozen since ' + clock(run, frozen) : null]; },
+                data: run => extended(run, run.isr, 'inSync', 'replicas'), series: () => [line('in sync', () => C.nodes[3], { paths: stepped(), fill: () => C.nodes[3] + '1f' }),
+                    line('replicas', () => C.soft, { paths: stepped(), width: 1, dash: [4, 4] })], y: run => [0, Math.max(1, max(run.isr.replicas)) * 1.12],
+                        axis: run => ({ splits: () => thirds(Math.max(1, max(run.isr.replicas))) }),
+                draw(p, run) { run.isr.x.forEach((t, i) => { if (run.isr.frozen[i] >= 0) { const to = i + 1 < run.isr.x.length ? run.isr.x[i + 1] : run.end;
+                    p.hatch(run.isr.frozen[i] < t && !(i && run.isr.frozen[i - 1] >= 0) ? run.isr.frozen[i] : t, to, p.top, p.bottom, C.soft);
+                        p.text('frozen: no quorum', t, to, p.bottom - 9 * p.px, C.soft); } }); },
+                read(run, t) { const at = f => holds(run.isr, f, t), frozen = at('frozen'); return at('inSync') == null ? []
+                    : [num(at('inSync')) + ' of ' + num(at('replicas')), frozen >= 0 ? 'frozen since ' + clock(run, frozen) : null]; },
                 rest: run => ['lowest ' + num(lowest(run)) + ' of ' + num(max(run.isr.replicas)), 'at the end ' + num(run.isr.inSync[run.isr.inSync.length - 1])],
                 key: run => [['l ' + C.nodes[3], 'in sync'], ['l d ' + C.soft, 'all replicas']]
               },
               urp: {
                 title: 'Under-replicated and offline', unit: 'partitions', has: run => run.isr.x.length > 0, height: () => 96,
                 data: run => { const [x, urp, online, all] = extended(run, run.isr, 'urp', 'online', 'partitions'); return [x, urp, all.map((n, i) => n - online[i])]; },
-                series: () => [line('under-replicated', () => C.warn, { paths: stepped() }), line('offline', () => C.bad, { paths: stepped(), fill: () => C.bad + '33' })], y: run => [0, Math.max(1, max(run.isr.urp), max(run.isr.partitions.map((n, i) => n - run.isr.online[i]))) * 1.15],
-                read(run, t) { const at = f => holds(run.isr, f, t); return at('urp') == null ? [] : [num(at('urp')) + ' under-replicated', num(at('partitions') - at('online')) + ' offline', 'of ' + num(at('partitions'))]; },
+                series: () => [line('under-replicated', () => C.warn, { paths: stepped() }), line('offline', () => C.bad, { paths: stepped(), fill: () => C.bad + '33' })],
+                    y: run => [0, Math.max(1, max(run.isr.urp), max(run.isr.partitions.map((n, i) => n - run.isr.online[i]))) * 1.15],
+                read(run, t) { const at = f => holds(run.isr, f, t); return at('urp') == null ? []
+                    : [num(at('urp')) + ' under-replicated', num(at('partitions') - at('online')) + ' offline', 'of ' + num(at('partitions'))]; },
                 rest: run => ['at most ' + num(max(run.isr.urp)) + ' under-replicated', num(max(run.isr.partitions.map((n, i) => n - run.isr.online[i]))) + ' offline'],
                 key: () => [['l ' + C.warn, 'under-replicated'], ['l ' + C.bad, 'offline']]
               },
               parts: {
-                title: 'Partitions', unit: 'leader, and gaps in acknowledgements', has: run => run.partitions.length > 0, height: run => 34 + 13 * flat(run).length, data: run => [[0, run.end], [null, null]], series: () => [{}], y: run => [-.5, flat(run).length - .5],
-                axis: run => ({ splits: () => flat(run).map((r, i) => i), values: () => flat(run).map((r, i, all) => { const p = all[all.length - 1 - i]; return p.head != null ? '' : p.p; }), grid: { show: false }, ticks: { show: false } }),
+                title: 'Partitions', unit: 'leader, and gaps in acknowledgements', has: run => run.partitions.length > 0, height: run => 34 + 13 * flat(run).length,
+                    data: run => [[0, run.end], [null, null]], series: () => [{}], y: run => [-.5, flat(run).length - .5],
+                axis: run => ({ splits: () => flat(run).map((r, i) => i), values: () => flat(run).map((r, i, all) => { const p = all[all.length - 1 - i]; return p.head != null ? '' : p.p; }),
+                    grid: { show: false }, ticks: { show: false } }),
                 draw(p, run) {
                   const rows = flat(run), h = Math.abs(p.y(0) - p.y(.34));
                   rows.forEach((r, i) => {
                     const y = p.y(rows.length - 1 - i);
                     if (r.head != null) return p.text(r.head, span[0], span[1], y, C.soft);
                     const shown = r.x.length ? r.x.map((t, k) => [k ? t : Math.min(t, t), k + 1 < r.x.length ? r.x[k + 1] : run.end, r.leader[k]]) : [];
-                    if (!shown.length || shown[0][0] > 0) { const own = run.single && r.acks ? run.single.x.find((t, k) => run.single.p[k] === r.p) : null; shown.unshift([own == null ? 0 : own, shown.length ? shown[0][0] : run.lastAck == null ? run.end : run.lastAck, -2]); }
+                    if (!shown.length || shown[0][0] > 0) { const own = run.single && r.acks ? run.single.x.find((t, k) => run.single.p[k] === r.p) : null;
+                        shown.unshift([own == null ? 0 : own, shown.length ? shown[0][0] : run.lastAck == null ? run.end : run.lastAck, -2]); }
                     for (const [a, b, leader] of shown) p.rect(a, b, y - h, y + h, leader >= 0 ? nodeColour(leader) : leader === -1 ? C.bad : C.soft, leader >= 0 ? .75 : leader === -1 ? 1 : .28);
                     for (const [a, b] of r.gaps) { p.rect(a, b, y - h - 1, y + h + 1, C.bg, 1); p.path([[a, y], [b, y]], C.gap, 1); }
                   });
                 },
-                read(run, t) { const led = {}, stuck = []; for (const r of run.partitions) { const l = holds(r, 'leader', t); if (l != null) led[l] = (led[l] || 0) + 1; if (r.gaps.some(g => t >= g[0] && t < g[1])) stuck.push(r); }
-                  return [...Object.keys(led).sort().map(l => l < -1 ? null : l < 0 ? led[l] + ' without leader' : 'node ' + l + ' leads ' + led[l]), stuck.length ? stuck.length + ' wait (' + stuck.slice(0, 6).map(r => r.topic + '-' + r.p).join(', ') + (stuck.length > 6 ? ', …' : '') + ')' : 'none waits']; },
-                rest: run => [run.partitions.length + ' partitions of ' + [...new Set(run.partitions.map(p => p.topic))].slice(0, 4).join(', '), run.partitions.some(p => p.leader.some(l => l >= 0)) ? null : 'leaders are not in the stream'],
-                key: run => [...nodesOf(run).filter(id => run.partitions.some(p => p.leader.includes(id))).map(id => [nodeColour(id), 'led by node ' + id]), [C.soft + '47', 'leader not in the stream'], ...(run.partitions.some(p => p.leader.includes(-1)) ? [[C.bad, 'offline']] : []), ['l ' + C.gap, 'waits: no acknowledgement']]
+                read(run, t) { const led = {}, stuck = []; for (const r of run.partitions) { const l = holds(r, 'leader', t); if (l != null) led[l] = (led[l] || 0) + 1;
+                    if (r.gaps.some(g => t >= g[0] && t < g[1])) stuck.push(r); }
+                  return [...Object.keys(led).sort().map(l => l < -1 ? null : l < 0 ? led[l] + ' without leader' : 'node ' + l + ' leads ' + led[l]), stuck.length ? stuck.length + ' wait ('
+                      + stuck.slice(0, 6).map(r => r.topic + '-' + r.p).join(', ') + (stuck.length > 6 ? ', …' : '') + ')' : 'none waits']; },
+                rest: run => [run.partitions.length + ' partitions of ' + [...new Set(run.partitions.map(p => p.topic))].slice(0, 4).join(', '), run.partitions.some(p => p.leader.some(l => l >= 0))
+                    ? null : 'leaders are not in the stream'],
+                key: run => [...nodesOf(run).filter(id => run.partitions.some(p => p.leader.includes(id))).map(id => [nodeColour(id), 'led by node ' + id]),
+                    ...(run.partitions.some(p => !p.x.length || p.x[0] > 1 || p.leader.includes(-2)) ? [[C.soft + '47', 'leader not in the stream']] : []),
+                        ...(run.partitions.some(p => p.leader.includes(-1)) ? [[C.bad, 'offline']] : []), ['l ' + C.gap, 'waits: no acknowledgement']]
               },
               load: {
-                title: 'Load test', unit: 'records per second', none: 'No load test in this stream.', has: run => run.windows.x.length > 0, height: () => 100, data: run => abutting(run.windows, 'rate'),
+                title: 'Load test', unit: 'records per second', none: 'No load test in this stream.', has: run => run.windows.x.length > 0, height: () => 100,
+                    data: run => abutting(run.windows, 'rate'),
                 series: () => [line('records/s', () => C.nodes[0], { paths: stepped(), fill: () => C.nodes[0] + '26' })], y: run => [0, max(run.windows.rate) * 1.15],
-                read(run, t) { const i = windowAt(run, t); return [num(run.windows.rate[i]) + ' records/s', 'window ' + rel(run.windows.from[i], .5) + ' to ' + rel(run.windows.x[i], .5)]; }, rest: run => [run.windows.x.length + (run.windows.x.length === 1 ? ' window' : ' windows'), 'at most ' + num(max(run.windows.rate)) + ' records/s'], key: () => []
+                read(run, t) { const i = windowAt(run, t); return [num(run.windows.rate[i]) + ' records/s', 'window ' + rel(run.windows.from[i], .5) + ' to ' + rel(run.windows.x[i], .5)]; },
+                    rest: run => [run.windows.x.length + (run.windows.x.length === 1 ? ' window' : ' windows'), 'at most ' + num(max(run.windows.rate)) + ' records/s'], key: () => []
               },
               loadLatency: {
                 title: 'Load test, latency', unit: 'log scale', has: run => run.windows.x.length > 0, height: () => 112, log: true, data: run => abutting(run.windows, 'max', 'p99', 'p50'),
-                series: () => [['maximum', 2], ['p99', 1], ['p50', 0]].map(([l, c]) => line(l, () => C.nodes[c], { paths: stepped() })), y: run => decades(min(run.windows.p50), max(run.windows.max)), axis: () => logAxis,
-                read(run, t) { const w = run.windows, i = windowAt(run, t); return ['p50 ' + ms(w.p50[i]), 'p99 ' + ms(w.p99[i]), 'maximum ' + ms(w.max[i])]; }, rest: () => [], key: () => [['l ' + C.nodes[0], 'p50'], ['l ' + C.nodes[1], 'p99'], ['l ' + C.nodes[2], 'maximum']]
+                series: () => [['maximum', 2], ['p99', 1], ['p50', 0]].map(([l, c]) => line(l, () => C.nodes[c], { paths: stepped() })),
+                    y: run => decades(min(run.windows.p50), max(run.windows.max)), axis: () => logAxis,
+                read(run, t) { const w = run.windows, i = windowAt(run, t); return ['p50 ' + ms(w.p50[i]), 'p99 ' + ms(w.p99[i]), 'maximum ' + ms(w.max[i])]; }, rest: () => [],
+                    key: () => [['l ' + C.nodes[0], 'p50'], ['l ' + C.nodes[1], 'p99'], ['l ' + C.nodes[2], 'maximum']]
               }
             };
             /** A load test's windows as steps: each from its begin to its end. */
             function abutting(w, ...fields) {
               const x = [], cols = fields.map(() => []);
-              w.x.forEach((to, i) => { const from = i && w.from[i] - w.x[i - 1] < .3 * (to - w.x[i - 1]) ? w.x[i - 1] : Math.max(w.from[i], i ? w.x[i - 1] + .001 : -Infinity); const last = () => cols.forEach(c => c.push(c[c.length - 1])); if (i && from > w.x[i - 1]) { x.push(w.x[i - 1]); last(); x.push(w.x[i - 1] + .0005); cols.forEach(c => c.push(null)); } x.push(from); cols.forEach((c, k) => c.push(Math.max(w[fields[k]][i], .001)));
+              w.x.forEach((to, i) => { const from = i && w.from[i] - w.x[i - 1] < .3 * (to - w.x[i - 1]) ? w.x[i - 1] : Math.max(w.from[i], i ? w.x[i - 1] + .001 : -Infinity);
+                  const last = () => cols.forEach(c => c.push(c[c.length - 1])); if (i && from > w.x[i - 1]) { x.push(w.x[i - 1]); last(); x.push(w.x[i - 1] + .0005);
+                      cols.forEach(c => c.push(null)); } x.push(from); cols.forEach((c, k) => c.push(Math.max(w[fields[k]][i], .001)));
                 if (i === w.x.length - 1) { x.push(to); last(); } });
               return [x, ...cols];
             }
@@ -1070,17 +1133,21 @@ class Report implements Callable<Integer> {
 
             /** What panels draw with: canvas pixels, times and rows clipped to the plot. */
             class Pen {
-              constructor(u) { this.u = u; this.ctx = u.ctx; this.px = uPlot.pxRatio; this.left = u.bbox.left; this.right = u.bbox.left + u.bbox.width; this.top = u.bbox.top; this.bottom = u.bbox.top + u.bbox.height; }
+              constructor(u) { this.u = u; this.ctx = u.ctx; this.px = uPlot.pxRatio; this.left = u.bbox.left; this.right = u.bbox.left + u.bbox.width; this.top = u.bbox.top;
+                  this.bottom = u.bbox.top + u.bbox.height; }
               x(t) { return Math.min(this.right, Math.max(this.left, this.u.valToPos(t, 'x', true))); }
               y(v) { return this.u.valToPos(v, 'y', true); }
-              rect(a, b, y0, y1, colour, alpha) { if (b < span[0] || a > span[1]) return; const c = this.ctx, x = this.x(a); c.save(); c.globalAlpha = alpha; c.fillStyle = colour; c.fillRect(x, y0, Math.max(this.x(b) - x, this.px), y1 - y0); c.restore(); }
+              rect(a, b, y0, y1, colour, alpha) { if (b < span[0] || a > span[1]) return; const c = this.ctx, x = this.x(a); c.save(); c.globalAlpha = alpha; c.fillStyle = colour;
+                  c.fillRect(x, y0, Math.max(this.x(b) - x, this.px), y1 - y0); c.restore(); }
               hatch(a, b, y0, y1, colour) {
                 if (b < span[0] || a > span[1]) return;
                 const c = this.ctx, x0 = this.x(a), x1 = Math.max(this.x(b), x0 + this.px), d = y1 - y0, step = 6 * this.px;
-                c.save(); c.beginPath(); c.rect(x0, y0, x1 - x0, d); c.clip(); c.globalAlpha = .1; c.fillStyle = colour; c.fillRect(x0, y0, x1 - x0, d); c.globalAlpha = .55; c.strokeStyle = colour; c.lineWidth = this.px; c.beginPath();
+                c.save(); c.beginPath(); c.rect(x0, y0, x1 - x0, d); c.clip(); c.globalAlpha = .1; c.fillStyle = colour; c.fillRect(x0, y0, x1 - x0, d); c.globalAlpha = .55; c.strokeStyle = colour;
+                    c.lineWidth = this.px; c.beginPath();
                 for (let x = Math.floor((x0 - d) / step) * step; x < x1; x += step) { c.moveTo(x, y1); c.lineTo(x + d, y0); } c.stroke(); c.restore();
               }
-              path(points, colour, width) { const c = this.ctx, out = points.every(p => p[0] < span[0]) || points.every(p => p[0] > span[1]); if (out) return; c.save(); c.strokeStyle = colour; c.lineWidth = width * this.px; c.beginPath(); points.forEach(([t, y], i) => i ? c.lineTo(this.x(t), y) : c.moveTo(this.x(t), y)); c.stroke(); c.restore(); }
+              path(points, colour, width) { const c = this.ctx, out = points.every(p => p[0] < span[0]) || points.every(p => p[0] > span[1]); if (out) return; c.save(); c.strokeStyle = colour;
+                  c.lineWidth = width * this.px; c.beginPath(); points.forEach(([t, y], i) => i ? c.lineTo(this.x(t), y) : c.moveTo(this.x(t), y)); c.stroke(); c.restore(); }
               tick(t, colour) { if (t >= span[0] && t <= span[1]) { this.ctx.fillStyle = colour; this.ctx.fillRect(this.x(t), this.bottom - 7 * this.px, 2 * this.px, 7 * this.px); } }
               font(size) { this.ctx.font = size * this.px + 'px system-ui, sans-serif'; this.ctx.textBaseline = 'middle'; this.ctx.textAlign = 'left'; }
               /** Only where it has room. */
@@ -1091,15 +1158,21 @@ class Report implements Callable<Integer> {
               }
               gaps(run) {
                 for (const [a, b] of run.gaps) this.rect(a, b, this.top, this.bottom, C.gap, .11);
-                for (const o of run.outages) if (o.lost != null || o.wasController) { const from = Math.max(o.at, o.gapFrom == null ? o.at : o.gapFrom), to = Math.min(o.elected == null ? run.end : o.elected, o.firstAck == null ? run.end : o.firstAck); if (o.gapFrom != null && to > from) this.rect(from, to, this.top, this.bottom, C.gap, .13); }
+                for (const o of run.outages) if (o.lost != null || o.wasController) { const from = Math.max(o.at, o.gapFrom == null ? o.at : o.gapFrom),
+                    to = Math.min(o.elected == null ? run.end : o.elected, o.firstAck == null ? run.end : o.firstAck);
+                        if (o.gapFrom != null && to > from) this.rect(from, to, this.top, this.bottom, C.gap, .13); }
               }
-              marks(run) { for (const [list, colour, dash] of [[run.faults, C.bad, []], [run.restored, C.good, [4, 3]]]) for (const f of list) { if (f.t < span[0] || f.t > span[1]) continue; const c = this.ctx; c.save(); c.globalAlpha = .8; c.strokeStyle = colour; c.lineWidth = this.px; c.setLineDash(dash.map(d => d * this.px)); c.beginPath(); c.moveTo(this.x(f.t), this.top); c.lineTo(this.x(f.t), this.bottom); c.stroke(); c.restore(); } }
+              marks(run) { for (const [list, colour, dash] of [[run.faults, C.bad, []], [run.restored, C.good, [4, 3]]]) for (const f of list) { if (f.t < span[0] || f.t > span[1]) continue;
+                  const c = this.ctx; c.save(); c.globalAlpha = .8; c.strokeStyle = colour; c.lineWidth = this.px; c.setLineDash(dash.map(d => d * this.px)); c.beginPath();
+                      c.moveTo(this.x(f.t), this.top); c.lineTo(this.x(f.t), this.bottom); c.stroke(); c.restore(); } }
               /** Above the first panel: the steps of the experiment, and what was done to the nodes. */
               lanes(run) {
                 const c = this.ctx, px = this.px;
-                run.phases.forEach((s, i) => { const to = s.to == null ? run.end : s.to; if (to < span[0] || s.from > span[1]) return; this.rect(s.from, to, 0, 15 * px, i % 2 ? C.line : C.wash, 1); this.text((i + 1) + ' ' + s.name, s.from, to, 8 * px, C.soft, 3) || this.text('' + (i + 1), s.from, to, 8 * px, C.soft, 2); });
+                run.phases.forEach((s, i) => { const to = s.to == null ? run.end : s.to; if (to < span[0] || s.from > span[1]) return; this.rect(s.from, to, 0, 15 * px, i % 2 ? C.line : C.wash, 1);
+                    this.text((i + 1) + ' ' + s.name, s.from, to, 8 * px, C.soft, 3) || this.text('' + (i + 1), s.from, to, 8 * px, C.soft, 2); });
                 let ends = [-1e9, -1e9];
-                for (const [t, text, colour] of [...run.faults.map(f => [f.t, f.mode + ' ' + f.node, C.bad]), ...run.restored.map(r => [r.t, 'start ' + r.node, C.good])].sort((a, b) => a[0] - b[0])) {
+                for (const [t, text, colour] of [...run.faults.map(f => [f.t, f.mode + ' ' + f.node, C.bad]),
+                    ...run.restored.map(r => [r.t, 'start ' + r.node, C.good])].sort((a, b) => a[0] - b[0])) {
                   if (t < span[0] || t > span[1]) continue;
                   c.save(); this.font(11.5); const w = c.measureText(text).width, x = Math.min(this.x(t) + 3 * px, this.right - w), row = ends.findIndex(e => e < x - 4 * px);
                   c.strokeStyle = colour; c.lineWidth = px; c.beginPath(); c.moveTo(this.x(t), (row === 1 ? 33 : 19) * px); c.lineTo(this.x(t), this.top); c.stroke();
@@ -1119,7 +1192,8 @@ class Report implements Callable<Integer> {
                 for (const [kind, spec] of Object.entries(PANELS)) {
                   if (!spec.has(run)) { if (spec.none) this.root.append(el('p', { class: 'none' }, spec.none)); continue; }
                   const out = el('output', {}), box = el('div', {}), key = el('div', { class: 'key' });
-                  this.root.append(el('section', { class: 'panel', 'data-kind': kind }, el('header', {}, el('h3', {}, spec.title, spec.unit ? el('small', {}, typeof spec.unit === 'function' ? spec.unit() : spec.unit) : null), out), box, key));
+                  this.root.append(el('section', { class: 'panel', 'data-kind': kind }, el('header', {},
+                      el('h3', {}, spec.title, spec.unit ? el('small', {}, typeof spec.unit === 'function' ? spec.unit() : spec.unit) : null), out), box, key));
                   const plot = { kind, spec, out, key };
                   plot.u = new uPlot(this.options(plot, width), spec.data(run), box);
                   this.plots.push(plot);
@@ -1131,28 +1205,38 @@ class Report implements Callable<Integer> {
                 const view = this, { spec } = plot, axis = spec.axis ? spec.axis(view.run) : {}, grid = { stroke: () => C.line, width: 1 }, font = '11px system-ui, sans-serif';
                 return {
                   width, height: spec.height(view.run), padding: [spec.top || 6, 12, 0, 0], legend: { show: false },
-                  cursor: { sync: { key: 'time', setSeries: false }, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 }, bind: { dblclick: () => () => zoom(...whole()) } },
+                  cursor: { sync: { key: 'time', setSeries: false }, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 },
+                      bind: { dblclick: () => () => zoom(...whole()) } },
                   scales: { x: { time: false, auto: false, range: () => span }, y: { auto: false, distr: spec.log ? 3 : spec.distr ? spec.distr() : 1, asinh: 10, range: () => shared(view, spec) } },
-                  axes: [{ stroke: () => C.soft, font, grid: Object.assign({ dash: [2, 4] }, grid), ticks: Object.assign({ size: 4 }, grid), size: 26, gap: 3, space: 64, incrs: [.01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800], values: (u, s, i, space, step) => s.map(v => rel(v, step)) },
-                    Object.assign({ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: FULL, gap: 4, space: 24, incrs: spec.log ? undefined : [1, 2, 5].flatMap(d => [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map(e => d * e)).sort((a, b) => a - b), values: (u, s) => s.map(v => v >= 1e6 ? v / 1e6 + ' M' : v >= 1e4 ? v / 1e3 + ' k' : String(v)) }, axis)],
+                  axes: [{ stroke: () => C.soft, font, grid: Object.assign({ dash: [2, 4] }, grid), ticks: Object.assign({ size: 4 }, grid), size: 26, gap: 3, space: 64,
+                      incrs: [.01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800],
+                          values: (u, s, i, space, step) => s.map(v => rel(v, step)) },
+                    Object.assign({ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: FULL, gap: 4, space: 24, incrs: spec.log ? undefined
+                        : [1, 2, 5].flatMap(d => [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map(e => d * e)).sort((a, b) => a - b),
+                            values: (u, s) => s.map(v => v >= 1e6 ? v / 1e6 + ' M' : v >= 1e4 ? v / 1e3 + ' k' : String(v)) }, axis)],
                   series: [{}, ...spec.series(view.run)],
                   hooks: {
                     drawClear: [u => { if (spec.gaps) new Pen(u).gaps(view.run); }],
                     draw: [u => { const pen = new Pen(u); if (spec.draw) spec.draw(pen, view.run); pen.marks(view.run); }],
                     setCursor: [u => { const inside = u.cursor.left >= 0; if (u.cursor.event || !inside) hover(inside ? u.posToVal(u.cursor.left, 'x') : null); }],
-                    setSelect: [u => { if (u.select.width > 3) { const a = u.posToVal(u.select.left, 'x'), b = u.posToVal(u.select.left + u.select.width, 'x'); u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false); zoom(a, b); } }]
+                    setSelect: [u => { if (u.select.width > 3) { const a = u.posToVal(u.select.left, 'x'), b = u.posToVal(u.select.left + u.select.width, 'x');
+                        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false); zoom(a, b); } }]
                   }
                 };
               }
-              legend() { for (const p of this.plots) p.key.replaceChildren(...p.spec.key(this.run).map(([c, text]) => { const parts = c.split(' '), colour = parts.pop(), i = el('i', { class: parts.join(' ') }); parts.length ? i.style.borderColor = colour : i.style.background = colour; return el('span', {}, i, text); })); }
-              say(t) { for (const p of this.plots) { p.out.textContent = (t == null ? p.spec.rest(this.run) : p.spec.read(this.run, t)).filter(x => x != null).join(' · '); p.out.className = t == null ? '' : 'at'; } }
-              update(run) { if (this.key(run) !== this.made) return this.build(run); this.run = run; for (const p of this.plots) { p.u.batch(() => { p.u.setData(p.spec.data(run), false); p.u.setScale('x', { min: span[0], max: span[1] }); }); } this.legend(); this.say(hovered); }
+              legend() { for (const p of this.plots) p.key.replaceChildren(...p.spec.key(this.run).map(([c, text]) => { const parts = c.split(' '), colour = parts.pop(),
+                  i = el('i', { class: parts.join(' ') }); parts.length ? i.style.borderColor = colour : i.style.background = colour; return el('span', {}, i, text); })); }
+              say(t) { for (const p of this.plots) { p.out.textContent = (t == null ? p.spec.rest(this.run) : p.spec.read(this.run, t)).filter(x => x != null).join(' · ');
+                  p.out.className = t == null ? '' : 'at'; } }
+              update(run) { if (this.key(run) !== this.made) return this.build(run); this.run = run;
+                  for (const p of this.plots) { p.u.batch(() => { p.u.setData(p.spec.data(run), false); p.u.setScale('x', { min: span[0], max: span[1] }); }); } this.legend(); this.say(hovered); }
               redraw() { for (const p of this.plots) p.u.redraw(true, true); this.legend(); }
               scale() { for (const p of this.plots) p.u.setScale('x', { min: span[0], max: span[1] }); }
               resize(width) { for (const p of this.plots) p.u.setSize({ width: width || this.width(), height: p.spec.height(this.run) }); }
             }
             /** Several runs have one scale, or they could not be compared. */
-            const shared = (view, spec) => { if (spec.top || spec === PANELS.parts) return spec.y(view.run); const ranges = view.all().filter(spec.has).map(spec.y); return [min(ranges.map(r => r[0])), max(ranges.map(r => r[1]), -Infinity)]; };
+            const shared = (view, spec) => { if (spec.top || spec === PANELS.parts) return spec.y(view.run); const ranges = view.all().filter(spec.has).map(spec.y);
+                return [min(ranges.map(r => r[0])), max(ranges.map(r => r[1]), -Infinity)]; };
             const whole = () => { const lo = min(data.runs.map(r => r.begin)), hi = max(data.runs.map(r => r.end), lo + 1); return [lo, hi + (hi - lo) * .01]; };
             function zoom(a, b) {
               const [lo, hi] = whole(), least = .05; if (b - a < least) { a = (a + b - least) / 2; b = a + least; }
@@ -1162,41 +1246,55 @@ class Report implements Callable<Integer> {
             function hover(t) { if (t === hovered) return; hovered = t; views.forEach(v => v.say(t)); said(); }
             function said() {
               const run = data.runs[0], w = document.getElementById('where'); if (!w) return;
-              w.textContent = hovered == null ? rel(span[0]) + ' to ' + rel(span[1]) + (span[1] - span[0] > 7200 ? '' : ' (min:s)') + ' shown' : rel(hovered, .05) + (data.runs.length === 1 ? ', ' + clock(run, hovered) + ' UTC' : '');
+              w.textContent = hovered == null ? rel(span[0]) + ' to ' + rel(span[1]) + (span[1] - span[0] > 7200 ? '' : ' (min:s)') + ' shown' : rel(hovered, .05)
+                  + (data.runs.length === 1 ? ', ' + clock(run, hovered) + ' UTC' : '');
             }
             function move(by) { const w = span[1] - span[0]; zoom(span[0] + by * w, span[1] + by * w); }
             function magnify(by) { const c = hovered == null ? (span[0] + span[1]) / 2 : hovered; zoom(c - (c - span[0]) * by, c + (span[1] - c) * by); }
             function keys(e) {
               const u = views[0].plots[0] && views[0].plots[0].u, w = span[1] - span[0]; if (!u || e.ctrlKey || e.metaKey || e.altKey) return;
-              const go = { ArrowLeft: () => e.shiftKey ? move(-.25) : cursor(-1), ArrowRight: () => e.shiftKey ? move(.25) : cursor(1), '+': () => magnify(.5), '=': () => magnify(.5), '-': () => magnify(2), '0': () => zoom(...whole()), Home: () => zoom(...whole()), Escape: () => hover(null) }[e.key];
-              function cursor(by) { const t = Math.min(span[1], Math.max(span[0], (hovered == null ? (span[0] + span[1]) / 2 : hovered) + by * w / 100)); views.forEach(v => v.plots.forEach(p => p.u.setCursor({ left: p.u.valToPos(t, 'x'), top: 5 }, false))); hover(t); }
+              const go = { ArrowLeft: () => e.shiftKey ? move(-.25) : cursor(-1), ArrowRight: () => e.shiftKey ? move(.25) : cursor(1), '+': () => magnify(.5), '=': () => magnify(.5),
+                  '-': () => magnify(2), '0': () => zoom(...whole()), Home: () => zoom(...whole()), Escape: () => hover(null) }[e.key];
+              function cursor(by) { const t = Math.min(span[1], Math.max(span[0], (hovered == null ? (span[0] + span[1]) / 2 : hovered) + by * w / 100));
+                  views.forEach(v => v.plots.forEach(p => p.u.setCursor({ left: p.u.valToPos(t, 'x'), top: 5 }, false))); hover(t); }
               if (go) { e.preventDefault(); go(); }
             }
 
             // ---- Words and tables ----
-            const anomalies = [['lost', 'lost'], ['duplicates', 'duplicated'], ['reordered', 'reordered'], ['inconsistent', 'at another offset'], ['abortedReads', 'failed and yet written'], ['phantoms', 'never sent'], ['unseen', 'not reached by the reader']];
+            const anomalies = [['lost', 'lost'], ['duplicates', 'duplicated'], ['reordered', 'reordered'], ['inconsistent', 'at another offset'], ['abortedReads', 'failed and yet written'],
+                ['phantoms', 'never sent'], ['unseen', 'not reached by the reader']];
             function verdictOf(run) {
               const v = run.verdict, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
               if (v) {
-                const found = anomalies.filter(([f]) => v[f] > 0).map(([f, word]) => num(v[f]) + ' ' + word), counts = num(v.acknowledged) + ' acknowledged, ' + num(v.read) + ' read back: ' + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.';
+                const found = anomalies.filter(([f]) => v[f] > 0).map(([f, word]) => num(v[f]) + ' ' + word), counts = num(v.acknowledged) + ' acknowledged, ' + num(v.read) + ' read back: '
+                    + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.';
                 if (v.verdict === 'pass') return ['pass', 'Passed: every acknowledged record is in the log.', counts];
                 if (v.verdict === 'fail') return ['fail', 'Failed: ' + (found.join(', ') || 'see check-delivery') + '.', counts];
-                return ['incomplete', 'Incomplete: not all of the log could be read' + (found.length ? ' (' + found.join(', ') + ')' : '') + '.', (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];
+                return ['incomplete', 'Incomplete: not all of the log could be read' + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
+                    (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];
               }
-              const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0 ? clock(run, isr.frozen[last]) + 'Z' : null;
+              const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0
+                  ? clock(run, isr.frozen[last]) + 'Z' : null;
               if (LIVE) {
-                const replicas = last < 0 ? '' : num(isr.inSync[last]) + ' of ' + num(isr.replicas[last]) + ' replicas in sync', acks = run.lastAck == null ? '' : '; last acknowledgement at ' + clock(run, run.lastAck) + ' UTC';
-                if (frozen) return ['fail', 'Quorum lost' + (run.cluster ? ': ' + run.cluster.answering + ' of ' + run.cluster.voters + ' voters answer' + (run.cluster.answering === 1 ? 's' : '') + '.' : ': no active controller.'), 'What the brokers tell of the cluster is frozen since ' + frozen.replace(/^.*T/, '').replace('Z', ' UTC') + '; last known: ' + (replicas || 'nothing') + acks + '.'];
+                const replicas = last < 0 ? '' : num(isr.inSync[last]) + ' of ' + num(isr.replicas[last]) + ' replicas in sync', acks = run.lastAck == null ? '' : '; last acknowledgement at '
+                    + clock(run, run.lastAck) + ' UTC';
+                if (frozen) return ['fail', 'Quorum lost' + (run.cluster ? ': ' + run.cluster.answering + ' of ' + run.cluster.voters + ' voters answer' + (run.cluster.answering === 1 ? 's' : '')
+                    + '.' : ': no active controller.'), 'What the brokers tell of the cluster is frozen since ' + frozen.replace(/^.*T/, '').slice(0, 12) + ' UTC' + '; last known: '
+                        + (replicas || 'nothing') + acks + '.'];
                 if (k >= 0 && c[k] < 0) return ['incomplete', 'No active controller.', replicas + acks + '.'];
-                if (k >= 0) return [last >= 0 && isr.inSync[last] < isr.replicas[last] ? 'incomplete' : 'pass', 'Node ' + c[k] + ' is the active controller, epoch ' + run.controller.epoch[k] + '.', replicas + acks + '.'];
+                if (k >= 0) return [last >= 0 && isr.inSync[last] < isr.replicas[last] ? 'incomplete' : 'pass', 'Node ' + c[k] + ' is the active controller, epoch ' + run.controller.epoch[k] + '.',
+                    replicas + acks + '.'];
                 return ['none', run.events ? 'Waiting for a controller.' : 'Waiting for events.', 'Nothing in the stream says who is the active controller.'];
               }
               const open = run.phases.findIndex(p => p.to == null);
-              return ['none', 'No verdict: there is no delivery check in the stream.', (open >= 0 ? 'It ends in step ' + (open + 1) + ', ' + run.phases[open].name + '. ' : '') + num(run.acks) + ' acknowledged' + gap + '.'];
+              return ['none', 'No verdict: there is no delivery check in the stream.', (open >= 0 ? 'It ends in step ' + (open + 1) + ', ' + run.phases[open].name + '. ' : '') + num(run.acks)
+                  + ' acknowledged' + gap + '.'];
             }
             function figures(run) {
-              const list = [], v = run.verdict, s = run.summaries[run.summaries.length - 1], c = run.curves.acknowledgements, add = (label, value, form, less) => { if (value != null && Number.isFinite(value)) list.push({ label, value, form, less }); };
-              add('Acknowledged', v ? v.acknowledged : run.acks || null, num); if (v) for (const [f, word] of anomalies.slice(0, 3)) add(word[0].toUpperCase() + word.slice(1), v[f], num, true); if (v) add('Indeterminate', v.indeterminate, num, true);
+              const list = [], v = run.verdict, s = run.summaries[run.summaries.length - 1], c = run.curves.acknowledgements,
+                  add = (label, value, form, less) => { if (value != null && Number.isFinite(value)) list.push({ label, value, form, less }); };
+              add('Acknowledged', v ? v.acknowledged : run.acks || null, num); if (v) for (const [f, word] of anomalies.slice(0, 3)) add(word[0].toUpperCase() + word.slice(1), v[f], num, true);
+                  if (v) add('Indeterminate', v.indeterminate, num, true);
               if (run.acks) { add('Longest gap', run.gaps.length ? max(run.gaps.map(g => g[1] - g[0])) : 0, dur, true); add('Errors of sends', run.errors.reduce((a, e) => a + e.n, 0), num, true); }
               if (run.isr.x.length) add('Fewest in sync', lowest(run), num); if (c) add('Ack p50', c.p50, ms, true), add('Ack p99', c.p99, ms, true);
               if (s) add('Load, records/s', s.recordsPerSec, num), add('Load p99', s.p99Ms, ms, true);
@@ -1204,40 +1302,60 @@ class Report implements Callable<Integer> {
             }
             const since = (o, key, from = 'at') => o[key] == null ? null : o[key] - o[from];
             function faultTable(run) {
-              const rows = run.outages, cell = (label, value, small) => el('td', { 'data-label': label }, el('span', {}, value, small ? el('small', {}, small) : null)), after = (o, key, none) => o[key] == null ? [none] : ['+' + dur(o[key] - o.at), clock(run, o[key])];
+              const rows = run.outages, cell = (label, value, small) => el('td', { 'data-label': label }, el('span', {}, value, small ? el('small', {}, small) : null)),
+                  after = (o, key, none) => o[key] == null ? [none] : ['+' + dur(o[key] - o.at), clock(run, o[key])];
               if (!rows.length) return el('p', { class: 'none' }, 'No fault in this stream.');
               const heads = ['Fault', 'At (UTC)', 'New controller seen', 'First acknowledgement', 'All partitions acknowledge', 'Node restored', 'All replicas in sync'];
               return el('table', { class: 'cards faults' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, rows.slice(0, 100).map(o => {
                 const end = max([o.firstAck, o.elected, o.allAck].filter(x => x != null), o.at + 2);
-                return el('tr', {}, el('td', { 'data-label': heads[0] }, el('button', { title: 'Show it in the timeline', onclick: () => { zoom(o.at - (end - o.at) * .15, end + (end - o.at) * .25); document.getElementById('timeline').scrollIntoView(); } }, o.mode + ' ' + (o.name.endsWith(o.node) ? o.name : o.name + ' (' + o.node + ')'))),
+                return el('tr', {}, el('td', { 'data-label': heads[0] }, el('button', { title: 'Show it in the timeline',
+                    onclick: () => { zoom(o.at - (end - o.at) * .15, end + (end - o.at) * .25); document.getElementById('timeline').scrollIntoView(); } }, o.mode + ' '
+                        + (o.name.endsWith(o.node) ? o.name : o.name + ' (' + o.node + ')'))),
                   cell(heads[1], clock(run, o.at), rel(o.at)), cell(heads[2], ...(o.lost == null && o.elected == null && !o.wasController ? ['stays'] : after(o, 'elected', 'none'))),
-                  cell(heads[3], ...(run.acks ? after(o, 'firstAck', 'no gap over 1 s') : ['no producer'])), cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
-                  cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null ? ['none fell out'] : after(o, 'inSync', 'not yet') : ['not watched'])));
+                  cell(heads[3], ...(run.acks ? after(o, 'firstAck', o.gapFrom == null ? 'no gap over 1 s' : 'none yet') : ['no producer'])),
+                      cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
+                  cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
+                      : ['not watched'])));
               })));
             }
             function loadTable(run) {
               if (!run.summaries.length && !Object.keys(run.curves).length) return null;
-              const rows = Object.entries(run.curves).map(([tag, c]) => [{ service: 'Service time', response: 'Response time', e2e: 'End to end', commit: 'Commit' }[tag] || (tag === 'acknowledgements' ? 'Producer’s acknowledgements' : tag), c.n, c.p50, c.p95, c.p99, c.p999, c.max]);
+              const rows = Object.entries(run.curves).map(([tag, c]) => [{ service: 'Service time', response: 'Response time', e2e: 'End to end', commit: 'Commit' }[tag]
+                  || (tag === 'acknowledgements' ? 'Producer’s acknowledgements' : tag), c.n, c.p50, c.p95, c.p99, c.p999, c.max]);
               const heads = ['Latency', 'Records', 'p50', 'p95', 'p99', 'p99.9', 'Maximum'];
-              return el('table', { class: 'cards' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i ? 'n' : '' }, h)))), el('tbody', {}, rows.map(r => el('tr', {}, r.map((v, i) => el('td', { class: i ? 'n' : '', 'data-label': heads[i] }, i < 1 ? v : i < 2 ? num(v) : ms(v)))))));
+              return el('table', { class: 'cards' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i ? 'n' : '' }, h)))),
+                  el('tbody', {}, rows.map(r => el('tr', {}, r.map((v, i) => el('td', { class: i ? 'n' : '', 'data-label': heads[i] }, i < 1 ? v : i < 2 ? num(v) : ms(v)))))));
             }
             function errorTable(run) {
-              return run.errors.length ? [el('h2', {}, 'Errors of sends'), el('table', { class: 'errors' }, el('thead', {}, el('tr', {}, ['Error', 'First', 'Times'].map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, run.errors.map(e => el('tr', {}, el('td', {}, e.error), el('td', {}, rel(e.first, .5)), el('td', {}, num(e.n))))))] : [];
+              return run.errors.length ? [el('h2', {}, 'Errors of sends'), el('table', { class: 'errors' },
+                  el('thead', {}, el('tr', {}, ['Error', 'First', 'Times'].map(h => el('th', { scope: 'col' }, h)))),
+                      el('tbody', {}, run.errors.map(e => el('tr', {}, el('td', {}, e.error), el('td', {}, rel(e.first, .5)), el('td', {}, num(e.n))))))] : [];
             }
             function clusterTable(run) {
               const c = run.cluster; if (!c) return [];
-              const heads = ['Node', 'Port', c.runtime ? 'As ' + c.runtime + ' sees it' : 'Process', 'As the metadata has it', 'Voter', 'Behind the leader'], frozen = c.lost ? ' (frozen)' : '', tone = s => /answers|running/.test(s) ? 'good' : /silent|paused|disconnected|stopping/.test(s) ? 'warn' : /refuses|down/.test(s) ? 'bad' : '';
-              return [el('h2', {}, 'The nodes, now'), el('table', { class: 'cards nodes' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, c.nodes.map(n => el('tr', {}, [[n.id + (n.address ? ' at ' + n.address : '')], [n.port, tone(n.port)], [n.state || 'not known', tone(n.state || '')], [n.broker + frozen, frozen ? 'warn' : n.broker === 'fenced' ? 'bad' : ''], [n.voter || 'not known'], [n.lag == null ? 'not known' : num(n.lag) + ' records' + (n.silentMs ? ', silent for ' + ms(n.silentMs) : '')]]
-                .map(([text, mark], i) => el('td', { 'data-label': heads[i], class: mark || '' }, text)))))), el('p', { class: 'of' }, 'Ports and processes are of now, ' + c.asOf.slice(11, 19) + ' UTC' + (c.frozenSince ? '; the metadata is frozen since ' + c.frozenSince.slice(11) : '')+ '.')];
+              const heads = ['Node', 'Port', c.runtime === 'docker' ? 'Container' : 'Process', 'As the metadata has it', 'Voter', 'Behind the leader'], frozen = c.lost ? ' (frozen)' : '',
+                  tone = s => /answers|running/.test(s) ? 'good' : /silent|paused|disconnected|stopping/.test(s) ? 'warn' : /refuses|down/.test(s) ? 'bad' : '';
+              return [el('h2', {}, 'The nodes, now'), el('table', { class: 'cards nodes' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))),
+                  el('tbody', {}, c.nodes.map(n => el('tr', {}, [[n.id + (n.address ? ' at ' + n.address : '')], [n.port, tone(n.port)], [n.state || 'not known', tone(n.state || '')],
+                      [n.broker + frozen, frozen ? 'warn' : n.broker === 'fenced' ? 'bad' : ''], [n.voter || 'not known'],
+                          [n.lag == null ? 'not known' : num(n.lag) + ' records' + (n.silentMs ? ', silent for ' + ms(n.silentMs) : '')]]
+                .map(([text, mark], i) => el('td', { 'data-label': heads[i], class: mark || '' }, text)))))),
+                    el('p', { class: 'of' }, 'Ports and processes are of now, ' + c.asOf.slice(11, 19) + ' UTC'
+                        + (c.frozenSince ? '; the metadata is frozen since ' + c.frozenSince.slice(11, 23) + ' UTC' : '') + '.')];
             }
             /** Several runs: each figure, and how it differs from the first run's. */
             function differences(runs) {
-              const phase = run => run.outages.slice(0, 6).flatMap((o, i) => [['new controller', since(o, 'elected')], ['first acknowledgement', since(o, 'firstAck')], ['in sync again, after the restoration', since(o, 'inSync', 'restored')]].filter(x => x[1] != null).map(([what, s]) => ({ label: 'Fault ' + (i + 1) + ': ' + what, value: s, form: dur, less: true })));
+              const phase = run => run.outages.slice(0, 6).flatMap((o, i) => [['new controller', since(o, 'elected')], ['first acknowledgement', since(o, 'firstAck')],
+                  ['in sync again, after the restoration', since(o, 'inSync', 'restored')]].filter(x => x[1] != null).map(([what, s]) => ({ label: 'Fault ' + (i + 1) + ': ' + what, value: s,
+                      form: dur, less: true })));
               const lists = runs.map(r => [...figures(r), ...phase(r)]), labels = [...new Set(lists.flat().map(f => f.label))];
-              return el('table', { class: 'differences' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), runs.map(r => el('th', { scope: 'col', class: 'n' }, r.name)))), el('tbody', {}, labels.map(label => {
+              return el('table', { class: 'differences' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), runs.map(r => el('th', { scope: 'col', class: 'n' }, r.name)))),
+                  el('tbody', {}, labels.map(label => {
                 const of = lists.map(l => l.find(f => f.label === label)), first = of[0];
                 return el('tr', {}, el('th', { scope: 'row' }, label), of.map((f, i) => { if (!f) return el('td', { class: 'n' }, '–');
-                  const d = i && first ? f.value - first.value : 0; return el('td', { class: 'n' }, f.form(f.value), i && first && d ? el('small', { class: f.less ? d < 0 ? 'good' : 'bad' : '' }, (d < 0 ? '−' : '+') + f.form(Math.abs(d)) + (first.value ? ' (' + (d < 0 ? '−' : '+') + Math.abs(Math.round(d / first.value * 100)) + ' %)' : '')) : null); }));
+                  const d = i && first ? f.value - first.value : 0; return el('td', { class: 'n' }, i && first && d
+                      ? el('small', { class: f.less ? d < 0 ? 'good' : 'bad' : '' }, (d < 0 ? '−' : '+') + f.form(Math.abs(d))
+                          + (first.value ? ' (' + (d < 0 ? '−' : '+') + Math.abs(Math.round(d / first.value * 100)) + ' %)' : '')) : null, f.form(f.value)); }));
               })));
             }
 
@@ -1245,7 +1363,9 @@ class Report implements Callable<Integer> {
             const curveColours = { service: 0, response: 1, e2e: 2, commit: 4, acknowledgements: 3 };
             let curvePlot = null;
             function percentiles(root) {
-              const all = data.runs.flatMap((run, r) => Object.entries(run.curves).map(([tag, c]) => ({ c, r, tag, name: ({ service: 'service time', response: 'response time', e2e: 'end to end', acknowledgements: 'producer’s acknowledgements' }[tag] || tag) + (data.runs.length > 1 ? ', ' + run.name : ''), colour: () => C.nodes[curveColours[tag] ?? 5] })));
+              const all = data.runs.flatMap((run, r) => Object.entries(run.curves).map(([tag, c]) => ({ c, r, tag,
+                  name: ({ service: 'service time', response: 'response time', e2e: 'end to end', acknowledgements: 'producer’s acknowledgements' }[tag] || tag)
+                      + (data.runs.length > 1 ? ', ' + run.name : ''), colour: () => C.nodes[curveColours[tag] ?? 5] })));
               if (!all.length) return root.append(el('p', { class: 'none' }, 'No latencies: neither a latency log (.hlog) nor acknowledgements.'));
               const at = p => -Math.log10(1 - p / 100), last = Math.min(7, max(all.map(s => at(s.c.p[s.c.p.length - 1])), 1)), out = el('output', {}), box = el('div', {});
               const rest = all.some(s => s.tag === 'response') ? '' : all.some(s => s.tag === 'service') ? 'no response time: the load had no rate' : 'no .hlog of a load test';
@@ -1254,46 +1374,74 @@ class Report implements Callable<Integer> {
                 el('div', { class: 'key' }, all.map(s => { const i = el('i', { class: s.r ? 'l d' : 'l' }); i.style.borderColor = s.colour(); return el('span', {}, i, s.name); }))));
               const font = '11px system-ui, sans-serif', grid = { stroke: () => C.line, width: 1 }, range = decades(min(all.map(s => Math.max(.001, s.c.ms[0]))), max(all.map(s => s.c.max)));
               curvePlot = new uPlot({
-                width: Math.max(240, root.clientWidth), height: 240, padding: [8, 16, 0, 0], legend: { show: false }, cursor: { y: false, points: { show: false }, drag: { x: false, y: false } }, scales: { x: { time: false, auto: false, range: () => [0, last] }, y: { distr: 3, auto: false, range: () => range } },
-                axes: [{ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: 26, splits: () => [0, .30103, 1, 2, 3, 4, 5, 6, 7].filter(v => v <= last), values: (u, s) => s.map(v => v === 0 ? u.width < 500 ? '' : '0 %' : v < 1 ? '50 %' : +(100 - 10 ** (2 - v)).toFixed(5) + ' %') }, Object.assign({ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: FULL }, logAxis)],
+                width: Math.max(240, root.clientWidth), height: 240, padding: [8, 16, 0, 0], legend: { show: false }, cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+                    scales: { x: { time: false, auto: false, range: () => [0, last] }, y: { distr: 3, auto: false, range: () => range } },
+                axes: [{ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: 26, splits: () => [0, .30103, 1, 2, 3, 4, 5, 6, 7].filter(v => v <= last),
+                    values: (u, s) => s.map(v => v === 0 ? u.width < 500 ? '' : '0 %' : v < 1 ? '50 %' : +(100 - 10 ** (2 - v)).toFixed(5) + ' %') },
+                        Object.assign({ stroke: () => C.soft, font, grid, ticks: Object.assign({ size: 4 }, grid), size: FULL }, logAxis)],
                 series: [{}, ...all.map(s => line(s.name, s.colour, { spanGaps: true, dash: s.r ? [6, 4] : undefined }))],
-                hooks: { setCursor: [u => { if (u.cursor.left < 0) { out.textContent = rest; out.className = ''; return; } const x = u.posToVal(u.cursor.left, 'x'), p = 100 - 10 ** (2 - x); out.className = 'at'; out.textContent = +p.toFixed(x < 1 ? 1 : Math.ceil(x)) + ' %: ' + all.map(s => { const i = s.c.p.findIndex(q => q >= p); return s.name + ' ' + ms(i < 0 ? s.c.max : s.c.ms[i]); }).join(' · '); }] }
+                hooks: { setCursor: [u => { if (u.cursor.left < 0) { out.textContent = rest; out.className = ''; return; } const x = u.posToVal(u.cursor.left, 'x'), p = 100 - 10 ** (2 - x);
+                    out.className = 'at'; out.textContent = +p.toFixed(x < 1 ? 1 : Math.ceil(x)) + ' %: '
+                        + all.map(s => { const i = s.c.p.findIndex(q => q >= p); return s.name + ' ' + ms(i < 0 ? s.c.max : s.c.ms[i]); }).join(' · '); }] }
               }, uPlot.join(all.map(s => [s.c.p.map(at), s.c.ms.map(v => Math.max(v, .001))]), all.map(() => [2, 2])), box);
             }
 
             // ---- The page ----
-            function prepare() { const align = data.runs.length > 1 && data.runs.every(r => r.faults.length); for (const r of data.runs) { r.begin = 0; if (align) shift(r, r.faults[0].t); } data.aligned = align; }
+            function prepare() { const align = data.runs.length > 1 && data.runs.every(r => r.faults.length);
+                for (const r of data.runs) { r.begin = 0; ongoing(r); if (align) shift(r, r.faults[0].t); } data.aligned = align; }
+            /** Live, a gap is one before it ends: as long as a step of the lab goes on, or the stream knows of none. */
+            function ongoing(r) {
+              r.open = LIVE && !r.verdict && r.lastAck != null && r.end - r.lastAck > 1 && (!r.phases.length || r.phases[r.phases.length - 1].to == null);
+              if (!r.open) return;
+              for (const gaps of [r.gaps, ...r.partitions.filter(p => p.acks).map(p => p.gaps)]) gaps.push([r.lastAck, r.end]);
+              for (const o of r.outages) if (o.firstAck == null && o.at >= r.lastAck - .5) o.gapFrom = r.lastAck;
+            }
             /** Several runs are laid over each other at their first fault. */
             function shift(r, by) {
               const f = x => x == null ? x : +(x - by).toFixed(3), some = (o, ...keys) => keys.forEach(k => { if (o[k] != null) o[k] = Array.isArray(o[k]) ? o[k].map(f) : f(o[k]); });
-              r.t0 += by * 1000; some(r, 'begin', 'end', 'lastAck'); for (const s of [r.rate, r.errorTimes, r.single, r.delays, r.controller, r.isr, r.windows, ...Object.values(r.nodes), ...r.partitions]) if (s) some(s, 'x');
+              r.t0 += by * 1000; some(r, 'begin', 'end', 'lastAck'); for (const s of [r.rate, r.errorTimes, r.single, r.delays, r.controller, r.isr, r.windows, ...Object.values(r.nodes),
+                  ...r.partitions]) if (s) some(s, 'x'); some(r.windows, 'from');
               r.isr.frozen = r.isr.frozen.map(v => v < 0 ? v : f(v)); for (const g of [...r.gaps, ...r.partitions.flatMap(p => p.gaps)]) { g[0] = f(g[0]); g[1] = f(g[1]); }
-              for (const m of [...r.faults, ...r.restored]) some(m, 't'); for (const p of r.phases) some(p, 'from', 'to'); for (const e of r.errors) some(e, 'first'); for (const o of r.outages) some(o, 'at', 'restored', 'lost', 'elected', 'gapFrom', 'firstAck', 'allAck', 'shrunk', 'inSync');
+              for (const m of [...r.faults, ...r.restored]) some(m, 't'); for (const p of r.phases) some(p, 'from', 'to'); for (const e of r.errors) some(e, 'first');
+                  for (const o of r.outages) some(o, 'at', 'restored', 'lost', 'elected', 'gapFrom', 'firstAck', 'allAck', 'shrunk', 'inSync');
             }
             const tops = () => {
               const several = data.runs.length > 1;
-              return data.runs.map(run => { const [kind, words, more] = verdictOf(run); return el('div', {}, el('p', { class: 'of' }, (several ? run.name : 'kraft-lab · ' + run.name) + (run.events ? ' · ' + new Date(run.t0).toISOString().slice(0, 16).replace('T', ' ') + ' UTC · ' + dur(run.end - run.begin) : '')),
-                el('div', { class: 'verdict ' + kind }, el(several ? 'h2' : 'h1', {}, words), el('p', {}, more)), several ? null : el('dl', { class: 'figures' }, figures(run).map(f => el('div', {}, el('dt', {}, f.label), el('dd', {}, f.form(f.value)))))); });
+              return data.runs.map(run => { const [kind, words, more] = verdictOf(run); return el('div', {},
+                  el('p', { class: 'of' }, (several ? run.name : 'kraft-lab · ' + run.name) + (run.events ? ' · ' + new Date(run.t0).toISOString().slice(0, 16).replace('T', ' ') + ' UTC · '
+                      + dur(run.end - run.begin) : '')),
+                el('div', { class: 'verdict ' + kind }, el(several ? 'h2' : 'h1', {}, words), el('p', {}, more)), several ? null
+                    : el('dl', { class: 'figures' }, figures(run).map(f => el('div', {}, el('dt', {}, f.label), el('dd', {}, f.form(f.value)))))); });
             };
-            function fill(id, children) { const e = document.getElementById(id), next = el('div', {}, children); if (e.dataset.was === next.textContent) return; e.dataset.was = next.textContent; e.replaceChildren(...next.childNodes); }
+            function fill(id, children) { const e = document.getElementById(id), next = el('div', {}, children); if (e.dataset.was === next.textContent) return; e.dataset.was = next.textContent;
+                e.replaceChildren(...next.childNodes); }
             function words() {
               const several = data.runs.length > 1;
               fill('top', el('div', { class: 'columns' }, tops())); document.querySelector('#top .columns').style.gridTemplateColumns = 'repeat(' + data.runs.length + ', minmax(0, 1fr))';
               fill('now', data.runs.flatMap(clusterTable));
-              fill('faults', [...(several ? [el('h2', {}, 'Differences'), el('div', {}, differences(data.runs))] : []), ...data.runs.flatMap(r => [el('h2', {}, 'What each fault cost' + (several ? ': ' + r.name : '')), faultTable(r)])]);
+              fill('faults', [...(several ? [el('h2', {}, 'Differences'), el('div', {}, differences(data.runs))] : []),
+                  ...data.runs.flatMap(r => [el('h2', {}, 'What each fault cost' + (several ? ': ' + r.name : '')), faultTable(r)])]);
               fill('tables', data.runs.flatMap(r => [several ? el('h2', {}, r.name) : null, loadTable(r)])); fill('errors', data.runs.flatMap(errorTable));
-              fill('foot', [...data.runs.map(r => el('p', {}, (several ? r.name + ': ' : '') + 'Drawn from ' + num(r.events) + ' events' + (r.damaged ? '; ' + num(r.damaged) + ' damaged lines are left out (the first: ' + r.firstDamage + ')' : '') + '.' + (r.summed.length ? ' Summed up: ' + r.summed.join('; ') + '.' : '') + (Object.keys(r.undrawn).length ? ' Not drawn: ' + Object.entries(r.undrawn).map(([t, n]) => n + ' ' + t).join(', ') + '.' : ''))),
-                el('p', {}, 'Times are UTC; the axis counts ' + (data.aligned ? 'from the first fault' : 'from the run’s first event') + ', in minutes and seconds. A gap is a time without any acknowledgement, of at least a second. Drag to zoom, double-click for the whole; with the timeline in focus: arrows, + and −, 0.')]);
+              fill('foot', [...data.runs.map(r => el('p', {}, (several ? r.name + ': ' : '') + 'Drawn from ' + num(r.events) + ' events'
+                  + (r.damaged ? '; ' + num(r.damaged) + ' damaged lines are left out (the first: ' + r.firstDamage + ')' : '') + '.'
+                      + (r.summed.length ? ' Summed up: ' + r.summed.join('; ') + '.' : '') + (Object.keys(r.undrawn).length ? ' Not drawn: '
+                          + Object.entries(r.undrawn).map(([t, n]) => n + ' ' + t).join(', ') + '.' : ''))),
+                el('p', {}, 'Times are UTC; the axis counts ' + (data.aligned ? 'from the first fault' : 'from the run’s first event')
+                    + ', in minutes and seconds. A gap is a time without any acknowledgement, of at least a second. Drag to zoom, double-click for the whole; with the timeline in focus: arrows, + and −, 0.')]);
             }
             function build() {
               colours(); prepare(); words(); document.body.classList.toggle('wide', data.runs.length > 1); span = whole();
-              const timeline = document.getElementById('timeline'), columns = el('div', { class: 'columns' }); columns.style.gridTemplateColumns = 'repeat(' + data.runs.length + ', minmax(0, 1fr))'; timeline.replaceChildren(columns);
-              views = data.runs.map((run, i) => { const head = data.runs.length > 1 ? el('h2', {}, run.name) : null, root = el('div', {}); columns.append(el('div', {}, head, root)); return new Timeline(root, run, () => data.runs); });
+              const timeline = document.getElementById('timeline'), columns = el('div', { class: 'columns' }); columns.style.gridTemplateColumns = 'repeat(' + data.runs.length
+                  + ', minmax(0, 1fr))'; timeline.replaceChildren(columns);
+              views = data.runs.map((run, i) => { const head = data.runs.length > 1 ? el('h2', {}, run.name) : null, root = el('div', {}); columns.append(el('div', {}, head, root));
+                  return new Timeline(root, run, () => data.runs); });
               const curve = document.getElementById('curve'); curve.replaceChildren(); percentiles(curve); said();
             }
             function tools() {
               const b = (text, label, go) => el('button', { 'aria-label': label, title: label, onclick: go }, text);
-              document.getElementById('tools').append(b('Whole run', 'Show the whole run', () => { follow = 0; zoom(...whole()); }), b('−', 'Zoom out', () => magnify(2)), b('+', 'Zoom in', () => magnify(.5)), b('←', 'Earlier', () => move(-.4)), b('→', 'Later', () => move(.4)), ...(LIVE ? [b('Last minute', 'Follow the last minute', () => { follow = 60; tail(); })] : []), el('output', { id: 'where' }));
+              document.getElementById('tools').append(b('Whole run', 'Show the whole run', () => { follow = 0; zoom(...whole()); }), b('−', 'Zoom out', () => magnify(2)),
+                  b('+', 'Zoom in', () => magnify(.5)), b('←', 'Earlier', () => move(-.4)), b('→', 'Later', () => move(.4)),
+                      ...(LIVE ? [b('Last minute', 'Follow the last minute', () => { follow = 60; tail(); })] : []), el('output', { id: 'where' }));
               document.getElementById('timeline').addEventListener('keydown', keys);
             }
             function tail() { const end = whole()[1]; zoom(end - follow, end); }
@@ -1309,14 +1457,18 @@ class Report implements Callable<Integer> {
             if (LIVE) {
               let asked = false, more = false, heard = Date.now();
               const state = document.getElementById('state'), lamp = el('span', { class: 'live' }), text = el('span', {}); state.append(lamp, text);
-              const show = () => { const lost = Date.now() - heard > 4000; lamp.classList.toggle('off', lost); text.textContent = lost ? 'Not connected since ' + new Date(heard).toISOString().slice(11, 19) + ' UTC: what is shown is of then. Trying again.' : 'Live'; };
+              const show = () => { const lost = Date.now() - heard > 4000; lamp.classList.toggle('off', lost); text.textContent = lost ? 'Not connected since '
+                  + new Date(heard).toISOString().slice(11, 19) + ' UTC: what is shown is of then. Trying again.' : 'Live'; };
               const load = async () => {
                 if (asked) { more = true; return; } asked = true;
                 try {
                   const whole0 = span[0] === whole()[0] && span[1] === whole()[1], answer = await fetch('data', { cache: 'no-store' }); if (!answer.ok) throw new Error(answer.status);
                   data = await answer.json(); prepare(); heard = Date.now();
-                  if (data.runs.length !== views.length) build(); else { words(); if (follow) { const e = whole()[1]; span = [Math.max(0, e - follow), e]; } else if (whole0) span = whole(); views.forEach((v, i) => v.update(data.runs[i])); said(); }
-                  const curve = document.getElementById('curve'), now = JSON.stringify(data.runs.map(r => Object.entries(r.curves).map(([t, c]) => [t, c.n]))); if (curve.dataset.was !== now && Date.now() - (+curve.dataset.at || 0) > 2000) { curve.dataset.was = now; curve.dataset.at = Date.now(); if (curvePlot) curvePlot.destroy(); curvePlot = null; curve.replaceChildren(); percentiles(curve); }
+                  if (data.runs.length !== views.length) build(); else { words(); if (follow) { const e = whole()[1]; span = [Math.max(0, e - follow), e]; } else if (whole0) span = whole();
+                      views.forEach((v, i) => v.update(data.runs[i])); said(); }
+                  const curve = document.getElementById('curve'), now = JSON.stringify(data.runs.map(r => Object.entries(r.curves).map(([t, c]) => [t, c.n])));
+                      if (curve.dataset.was !== now && Date.now() - (+curve.dataset.at || 0) > 2000) { curve.dataset.was = now; curve.dataset.at = Date.now(); if (curvePlot) curvePlot.destroy();
+                          curvePlot = null; curve.replaceChildren(); percentiles(curve); }
                 } catch (e) { /* the next change, or the next connection, asks again */ } finally { asked = false; show(); if (more) { more = false; load(); } }
               };
               const listen = () => {

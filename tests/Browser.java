@@ -34,9 +34,11 @@ class Browser implements Closeable {
         driver = new ProcessBuilder("chromedriver", "--port=" + port).redirectErrorStream(true).redirectOutput(profile.resolve("driver.log").toFile()).start();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end));
         TestCluster.await("ChromeDriver answers", () -> { try { return ((Map<?, ?>) call("GET", "/status", null)).get("ready").equals(true); } catch (IOException notYet) { return false; } });
-        List<String> options = List.of("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        List<String> options = List.of("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                "--disable-sync",
                 "--disable-dev-shm-usage", "--hide-scrollbars", "--user-data-dir=" + profile.resolve("profile"));
-        Map<?, ?> made = (Map<?, ?>) call("POST", "/session", Map.of("capabilities", Map.of("alwaysMatch", Map.of("goog:chromeOptions", Map.of("args", options), "goog:loggingPrefs", Map.of("browser", "ALL")))));
+        Map<?, ?> made = (Map<?, ?>) call("POST", "/session", Map.of("capabilities", Map.of("alwaysMatch",
+                Map.of("goog:chromeOptions", Map.of("args", options), "goog:loggingPrefs", Map.of("browser", "ALL")))));
         session = "/session/" + made.get("sessionId");
     }
 
@@ -63,7 +65,8 @@ class Browser implements Closeable {
     String text(String selector) throws IOException { return (String) js("const e = document.querySelector(arguments[0]); return e ? e.innerText : null", selector); }
 
     /** A command of the DevTools protocol. */
-    Map<?, ?> devTools(String command, Map<String, ?> parameters) throws IOException { return (Map<?, ?>) call("POST", session + "/goog/cdp/execute", Map.of("cmd", command, "params", parameters)); }
+    Map<?, ?> devTools(String command, Map<String, ?> parameters) throws IOException { return (Map<?, ?>) call("POST", session + "/goog/cdp/execute",
+            Map.of("cmd", command, "params", parameters)); }
 
     void viewport(int width, int height, boolean dark) throws IOException {
         devTools("Emulation.setDeviceMetricsOverride", Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", width < 500));
@@ -91,12 +94,14 @@ class Browser implements Closeable {
         click(((Number) at.get(0)).doubleValue(), ((Number) at.get(1)).doubleValue());
     }
     void key(String key) throws IOException {
-        for (String type : List.of("keyDown", "keyUp")) devTools("Input.dispatchKeyEvent", key.length() == 1 && type.equals("keyDown") ? Map.of("type", type, "key", key, "text", key) : Map.of("type", type, "key", key));
+        for (String type : List.of("keyDown", "keyUp")) devTools("Input.dispatchKeyEvent", key.length() == 1 && type.equals("keyDown") ? Map.of("type", type, "key", key, "text", key)
+                : Map.of("type", type, "key", key));
     }
 
     /** What was said on the console since the last time, but for what a page does not answer for. */
     List<String> complaints() throws IOException {
-        return ((List<?>) call("POST", session + "/se/log", Map.of("type", "browser"))).stream().map(e -> (Map<?, ?>) e).filter(e -> !List.of("INFO", "DEBUG").contains(e.get("level"))).map(e -> String.valueOf(e.get("message"))).toList();
+        return ((List<?>) call("POST", session + "/se/log", Map.of("type", "browser"))).stream().map(e -> (Map<?, ?>) e).filter(e -> !List.of("INFO",
+                "DEBUG").contains(e.get("level"))).map(e -> String.valueOf(e.get("message"))).toList();
     }
 
     private void end() {
@@ -107,7 +112,8 @@ class Browser implements Closeable {
         try { if (session != null) call("DELETE", session, null); } finally {
             end();
             try { driver.waitFor(10, TimeUnit.SECONDS); } catch (InterruptedException e) { Thread.currentThread().interrupt(); }
-            try (Stream<Path> files = Files.walk(profile)) { for (Path f : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(f); } catch (IOException | UncheckedIOException left) { /* the browser's last writes */ }
+            try (Stream<Path> files = Files.walk(profile)) { for (Path f : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(f);
+                    } catch (IOException | UncheckedIOException left) { /* the browser's last writes */ }
         }
     }
 }

@@ -49,7 +49,8 @@ class BrowserTest {
     private void hover(String panel, double t) throws Exception { double[] p = place(panel, t); browser.moveTo(p[0], p[1]); }
     private String said(String panel) throws Exception { return browser.text("[data-kind=" + panel + "] output"); }
     private List<Double> scale(String panel) throws Exception {
-        return ((List<?>) browser.js("const s = views[0].plots.find(p => p.kind === arguments[0]).u.scales.x; return [s.min, s.max]", panel)).stream().map(n -> Math.round(((Number) n).doubleValue() * 1e6) / 1e6).toList();
+        return ((List<?>) browser.js("const s = views[0].plots.find(p => p.kind === arguments[0]).u.scales.x; return [s.min, s.max]",
+                panel)).stream().map(n -> Math.round(((Number) n).doubleValue() * 1e6) / 1e6).toList();
     }
     /** How many pixels of a panel's plot are not background. */
     private double drawn(String panel) throws Exception {
@@ -67,7 +68,8 @@ class BrowserTest {
         assertNotNull(browser.js("return document.querySelector('.verdict.fail')"));
         show(report("without", List.of(ReportTest.event(0, "lab", "phase", "phase", "Boot three nodes", "state", "start"))), 1440, false);
         assertEquals("No verdict: there is no delivery check in the stream.", browser.text("h1"));
-        assertTrue(browser.text("body").contains("It ends in step 1, Boot three nodes.") && browser.text("body").contains("no producer wrote events") && browser.text("body").contains("nobody watched them"), browser.text("body"));
+        assertTrue(browser.text("body").contains("It ends in step 1, Boot three nodes.") && browser.text("body").contains("no producer wrote events")
+                && browser.text("body").contains("nobody watched them"), browser.text("body"));
     }
 
     @Test void eachPanelHasItsData() throws Exception {
@@ -82,7 +84,7 @@ class BrowserTest {
     @Test void hoveringSaysWhatTheStreamHas() throws Exception {
         show(page, 1440, false);
         hover("latency", 8);
-        assertEquals("4.16 ms · message 160, partition 0", said("latency"), "as the acknowledgement at 8 s has it");
+        assertEquals("4.16 ms · message 160, partition 0, at 0:08.00", said("latency"), "as the acknowledgement at 8 s has it");
         assertEquals("20 in this second", said("rate"));
         assertEquals("controller 1, epoch 3", said("nodes"));
         assertEquals("6 of 6", said("isr"));
@@ -136,7 +138,8 @@ class BrowserTest {
         for (int w : new int[] {1440, 900, 390, 320}) for (boolean dark : new boolean[] {false, true}) {
             int width = w;
             show(page, width, dark);
-            assertEquals(width, browser.number("return document.documentElement.scrollWidth"), () -> { try { return "scrolls sideways: " + browser.js("return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > arguments[0]).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40))", width); } catch (Exception e) { return "" + e; } });
+            assertEquals(width, browser.number("return document.documentElement.scrollWidth"),
+                    () -> { try { return "scrolls sideways: " + browser.js("return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > arguments[0]).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40))", width); } catch (Exception e) { return "" + e; } });
             List<?> cut = (List<?>) browser.js("return [...document.querySelectorAll('td, dd, dt, h1, h3, output, .key span, button')].filter(e => e.getClientRects().length && (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline' || e.getBoundingClientRect().right > innerWidth)).map(e => e.textContent.slice(0, 60))");
             assertEquals(List.of(), cut, "cut at " + width);
             int[] rgb = Stream.of(((String) browser.js("return getComputedStyle(document.body).backgroundColor")).replaceAll("[^\\d,]", "").split(",")).mapToInt(Integer::parseInt).toArray();
@@ -153,7 +156,8 @@ class BrowserTest {
         assertTrue(browser.text(".differences").contains("+2.00 s (+100 %)"), browser.text(".differences"));
         List<?> tops = (List<?>) browser.js("return [...document.querySelectorAll('[data-kind=isr]')].map(e => e.getBoundingClientRect()).map(r => [r.x, r.y])");
         assertTrue(((Number) ((List<?>) tops.get(0)).get(0)).doubleValue() < ((Number) ((List<?>) tops.get(1)).get(0)).doubleValue(), "one beside the other: " + tops);
-        assertEquals(List.of(-10.0, 0.0), browser.js("return [views[0].plots[0].u.scales.x.min, views[1].run.faults[0].t].map(v => Number(v.toFixed(3)))").toString().equals("[-10, 0]") ? List.of(-10.0, 0.0) : null, "laid over each other at the first fault");
+        assertEquals(List.of(-10.0, 0.0), browser.js("return [views[0].plots[0].u.scales.x.min, views[1].run.faults[0].t].map(v => Number(v.toFixed(3)))").toString().equals("[-10, 0]")
+                ? List.of(-10.0, 0.0) : null, "laid over each other at the first fault");
         browser.js("zoom(-1, 5)");
         assertEquals(2, browser.number("return views.filter(v => v.plots.every(p => p.u.scales.x.max === 5)).length"));
     }
@@ -167,7 +171,8 @@ class BrowserTest {
     @Test void aDayAndMillionsOpenAtOnce() throws Exception {
         Path big = folder.resolve("big.jsonl");
         try (var out = Files.newOutputStream(big)) {
-            ReportTest.lines(864_000, i -> "{\"ts\":\"" + ReportTest.fast(i * 100_000) + "\",\"source\":\"x\",\"type\":" + (i % 100 == 0 ? "\"isr\",\"online\":16,\"partitions\":16,\"underReplicated\":" + i / 100 % 5 + ",\"inSync\":" + (48 - i / 100 % 5) + ",\"replicas\":48"
+            ReportTest.lines(864_000, i -> "{\"ts\":\"" + ReportTest.fast(i * 100_000) + "\",\"source\":\"x\",\"type\":"
+                    + (i % 100 == 0 ? "\"isr\",\"online\":16,\"partitions\":16,\"underReplicated\":" + i / 100 % 5 + ",\"inSync\":" + (48 - i / 100 % 5) + ",\"replicas\":48"
                     : "\"ack\",\"seq\":" + i + ",\"attempt\":1,\"topic\":\"t\",\"partition\":" + i % 40 + ",\"offset\":1,\"latencyUs\":" + (2000 + i % 5000)) + "}\n").transferTo(out);
         }
         TestCluster.Run run = TestCluster.run(Report::run, big.toString(), "--out", folder.resolve("big.html").toString());

@@ -5,6 +5,7 @@ import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
+import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.stream.*;
 import org.HdrHistogram.*;
@@ -14,10 +15,11 @@ import org.junit.jupiter.api.io.TempDir;
 /** report: what it reads, what it makes of it, what it leaves out and says so; that nothing in a stream becomes part of the page; that millions of events are no matter. */
 class ReportTest {
     private static final Instant T0 = Instant.parse("2026-11-23T12:00:00Z");
+    static final DateTimeFormatter UTC = DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
     @TempDir Path folder;
 
     static String ts(double seconds) {
-        return T0.plusNanos(Math.round(seconds * 1e6) * 1000).atOffset(ZoneOffset.UTC).format(java.time.format.DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"));
+        return UTC.format(T0.plusNanos(Math.round(seconds * 1e6) * 1000));
     }
 
     static String event(double at, String source, String type, Object... fields) throws IOException {
@@ -40,13 +42,16 @@ class ReportTest {
     /** Two partitions; the controller dies at 10 s, 5.5 s of silence, it is back at 20 s and in sync at 22 s. Validated against docs/events.md. */
     static List<String> run() throws Exception {
         List<String> lines = new ArrayList<>(List.of(
-                event(0, "lab", "phase", "phase", "Boot three nodes", "state", "start"), event(2, "lab", "phase", "phase", "Boot three nodes", "state", "end", "ms", 2000), event(0.5, "cluster", "node", "node", List.of(1, 2, 3), "state", "up"),
+                event(0, "lab", "phase", "phase", "Boot three nodes", "state", "start"), event(2, "lab", "phase", "phase", "Boot three nodes", "state", "end", "ms", 2000),
+                        event(0.5, "cluster", "node", "node", List.of(1, 2, 3), "state", "up"),
                 event(1, "watch-isr", "controller", "controller", 1, "epoch", 3), isr(1, 2, 0, 6, List.of(1, 2, 3), null),
                 event(2, "create-topic", "topic", "topic", "critical_data", "created", true, "partitions", List.of(Map.of("partition", 0, "leader", 1), Map.of("partition", 1, "leader", 2))),
                 event(3, "perf", "perf-window", "records", 1000, "recordsPerSec", 1000.0, "mbPerSec", 1.0, "avgMs", 4.0, "maxMs", 9.5, "p50Ms", 3.5, "p99Ms", 8.5),
                 event(10.1, "kill-node", "fault", "node", 1, "name", "kafka01", "mode", "kill", "at", ts(10)),
-                event(10.2, "watch-isr", "controller", "controller", -1, "epoch", -1), event(10.15, "watch-isr", "node", "node", 1, "state", "refuses"), event(12, "watch-isr", "controller", "controller", 2, "epoch", 4),
-                isr(13, 2, 2, 4, List.of(2, 3), null), event(20.1, "kill-node", "restored", "node", 1, "name", "kafka01", "at", ts(20)), event(20.4, "watch-isr", "node", "node", 1, "state", "answers"), isr(22, 2, 0, 6, List.of(1, 2, 3), null)));
+                event(10.2, "watch-isr", "controller", "controller", -1, "epoch", -1), event(10.15, "watch-isr", "node", "node", 1, "state", "refuses"),
+                        event(12, "watch-isr", "controller", "controller", 2, "epoch", 4),
+                isr(13, 2, 2, 4, List.of(2, 3), null), event(20.1, "kill-node", "restored", "node", 1, "name", "kafka01", "at", ts(20)),
+                        event(20.4, "watch-isr", "node", "node", 1, "state", "answers"), isr(22, 2, 0, 6, List.of(1, 2, 3), null)));
         for (int i = 0; i < 500; i++) { double at = i * 0.05; if (at < 9.9 || at > 15.45) lines.add(ack(at, i, i % 2, at > 15.45 && at < 15.6 ? 5_600_000 : 4_000 + i)); }
         lines.add(event(15.5, "resilient-producer", "stall", "topic", "critical_data", "partition", -1, "from", ts(9.85), "ms", 5650));
         lines.add(event(15.6, "resilient-producer", "stall", "topic", "critical_data", "partition", 1, "from", ts(9.85), "ms", 5750));
@@ -103,7 +108,8 @@ class ReportTest {
         report(folder.resolve("run"));
         Map<?, ?> o = map(list(data(folder.resolve("run/report.html")).get("outages")).get(0));
         assertEquals(Map.of("at", 10.0, "lost", 10.2, "elected", 12.0, "firstAck", 15.5, "allAck", 15.6, "restored", 20.0, "shrunk", 13.0, "inSync", 22.0),
-                o.entrySet().stream().filter(e -> !List.of("node", "name", "mode", "wasController", "gapFrom").contains(e.getKey())).collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
+                o.entrySet().stream().filter(e -> !List.of("node", "name", "mode", "wasController", "gapFrom").contains(e.getKey())).collect(Collectors.toMap(Map.Entry::getKey,
+                        Map.Entry::getValue)));
         assertEquals(true, o.get("wasController"));
     }
 
@@ -134,7 +140,8 @@ class ReportTest {
             assertEquals("", run.err());
         } finally { System.setIn(before); }
         Map<?, ?> a = data(folder.resolve("a/report.html")), b = data(folder.resolve("b.html"));
-        for (String same : List.of("t0", "end", "events", "damaged", "acks", "rate", "controller", "isr", "gaps", "faults", "phases", "outages", "windows", "partitions")) assertEquals(a.get(same), b.get(same), same);
+        for (String same : List.of("t0", "end", "events", "damaged", "acks", "rate", "controller", "isr", "gaps", "faults", "phases", "outages", "windows",
+                "partitions")) assertEquals(a.get(same), b.get(same), same);
     }
 
     @Test void theLatencyLogIsDrawn() throws Exception {
@@ -191,8 +198,10 @@ class ReportTest {
     @Test void damagedLinesAreCountedAndSaid() throws Exception {
         List<String> lines = new ArrayList<>(run());
         int good = lines.size();
-        lines.addAll(1, List.of("{\"ts\":\"2026-11-23T12:00:00", "nonsense", "[1]", "{\"ts\":\"1970-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"ack\"}", event(1, "x", "ack", "seq", 1, "partition", 0, "latencyUs", "slow"),
-                event(1, "x", "isr", "inSync", 3), event(1, "x", "ack", "seq", 1), "{\"ts\":\"2026-13-45T12:00:00.000000Z\",\"type\":\"ack\"}", event(1, "x", "phase", "phase", "p", "state", "start") + "{}", "[".repeat(5000), "x".repeat(3_000_000)));
+        lines.addAll(1, List.of("{\"ts\":\"2026-11-23T12:00:00", "nonsense", "[1]", "{\"ts\":\"1970-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"ack\"}",
+                event(1, "x", "ack", "seq", 1, "partition", 0, "latencyUs", "slow"),
+                event(1, "x", "isr", "inSync", 3), event(1, "x", "ack", "seq", 1), "{\"ts\":\"2026-13-45T12:00:00.000000Z\",\"type\":\"ack\"}",
+                        event(1, "x", "phase", "phase", "p", "state", "start") + "{}", "[".repeat(5000), "x".repeat(3_000_000)));
         lines.add(event(3, "x", "of-another-day", "a", Map.of("b", List.of(1, 2.5, true, "c"))));
         write("run/events.jsonl", lines);
         TestCluster.Run run = report(folder.resolve("run"));
@@ -229,7 +238,8 @@ class ReportTest {
     /** Ten million acknowledgements, and a day of events, each some kind of state change; from a generator, so that no file of their size is needed. */
     @Test void millionsOfEventsAreSummedUpInBoundedMemory() throws Exception {
         long acks = Long.getLong("kraft-lab.acks", 2_000_000); // ten million: the same in five times the time
-        InputStream many = lines(acks, i -> "{\"ts\":\"" + fast(i * 36) + "\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":" + i + ",\"attempt\":1,\"topic\":\"critical_data\",\"partition\":" + i % 8 + ",\"offset\":" + i / 8 + ",\"latencyUs\":" + (i % 1000 == 7 ? 90_000 : 2_000 + i % 977) + "}\n");
+        InputStream many = lines(acks, i -> "{\"ts\":\"" + fast(i * 36) + "\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":" + i
+                + ",\"attempt\":1,\"topic\":\"critical_data\",\"partition\":" + i % 8 + ",\"offset\":" + i / 8 + ",\"latencyUs\":" + (i % 1000 == 7 ? 90_000 : 2_000 + i % 977) + "}\n");
         Map<?, ?> run = bounded(many);
         assertEquals((double) acks, sum(map(run.get("rate")).get("n")));
         assertNull(run.get("single"));
@@ -239,13 +249,17 @@ class ReportTest {
     }
 
     @Test void aDayOfChangesIsSummedUp() throws Exception {
-        String[] kinds = {"\"type\":\"isr\",\"online\":%d,\"partitions\":16,\"underReplicated\":%d,\"inSync\":%d,\"replicas\":48", "\"type\":\"controller\",\"controller\":%d,\"epoch\":%d", "\"type\":\"node\",\"node\":%d,\"state\":\"answers\"",
-            "\"type\":\"stall\",\"topic\":\"t\",\"partition\":-1,\"from\":\"%s\",\"ms\":1500", "\"type\":\"fault\",\"node\":1,\"mode\":\"kill\"", "\"type\":\"offline\",\"topic\":\"topic-%d\",\"partition\":%d", "\"type\":\"send-error\",\"seq\":1,\"attempt\":1,\"error\":\"E%d\",\"message\":\"m\",\"outcome\":\"failed\"",
-            "\"type\":\"perf-window\",\"records\":5000,\"recordsPerSec\":1000,\"mbPerSec\":1,\"avgMs\":3,\"maxMs\":%d,\"p50Ms\":2,\"p99Ms\":5", "\"type\":\"ack\",\"seq\":1,\"attempt\":1,\"topic\":\"t\",\"partition\":0,\"offset\":1,\"latencyUs\":3000", "\"type\":\"kind-%d\""};
+        String[] kinds = {"\"type\":\"isr\",\"online\":%d,\"partitions\":16,\"underReplicated\":%d,\"inSync\":%d,\"replicas\":48", "\"type\":\"controller\",\"controller\":%d,\"epoch\":%d",
+                "\"type\":\"node\",\"node\":%d,\"state\":\"answers\"",
+            "\"type\":\"stall\",\"topic\":\"t\",\"partition\":-1,\"from\":\"%s\",\"ms\":1500", "\"type\":\"fault\",\"node\":1,\"mode\":\"kill\"",
+                    "\"type\":\"offline\",\"topic\":\"topic-%d\",\"partition\":%d", "\"type\":\"send-error\",\"seq\":1,\"attempt\":1,\"error\":\"E%d\",\"message\":\"m\",\"outcome\":\"failed\"",
+            "\"type\":\"perf-window\",\"records\":5000,\"recordsPerSec\":1000,\"mbPerSec\":1,\"avgMs\":3,\"maxMs\":%d,\"p50Ms\":2,\"p99Ms\":5",
+                    "\"type\":\"ack\",\"seq\":1,\"attempt\":1,\"topic\":\"t\",\"partition\":0,\"offset\":1,\"latencyUs\":3000", "\"type\":\"kind-%d\""};
         int worst = 432_100; // one look among a day's in which a partition was offline
         InputStream day = lines(864_000, i -> {
             String kind = kinds[(int) (i % 10)], at = fast(i * 100_000);
-            Object[] values = i % 10 == 0 ? new Object[] {i == worst ? 15 : 16, i % 7, 48 - i % 7} : i % 10 == 1 ? new Object[] {1 + i / 10 % 3, i / 10} : i % 10 == 3 ? new Object[] {at} : i % 10 == 5 ? new Object[] {i / 10 % 3000, i % 64} : new Object[] {i % 900};
+            Object[] values = i % 10 == 0 ? new Object[] {i == worst ? 15 : 16, i % 7, 48 - i % 7} : i % 10 == 1 ? new Object[] {1 + i / 10 % 3, i / 10} : i % 10 == 3 ? new Object[] {at}
+                    : i % 10 == 5 ? new Object[] {i / 10 % 3000, i % 64} : new Object[] {i % 900};
             return "{\"ts\":\"" + at + "\",\"source\":\"lab\"," + String.format(kind, values) + "}\n";
         });
         Map<?, ?> run = bounded(day);
@@ -253,13 +267,15 @@ class ReportTest {
         assertEquals(86_400.0, ((Number) run.get("end")).doubleValue(), 1);
         assertTrue(list(map(run.get("isr")).get("online")).contains(15), "the worst look survives");
         assertEquals(86_400.0, sum(map(run.get("rate")).get("n")));
-        for (String said : List.of("counted over 32 s", "only the worst and the last", "gaps the longest 1000", "partitions 48 are drawn", "faults and restorations are not drawn")) assertTrue(String.valueOf(run.get("summed")).contains(said), said + " in " + run.get("summed"));
+        for (String said : List.of("counted over 32 s", "only the worst and the last", "gaps the longest 1000", "partitions 48 are drawn",
+                "faults and restorations are not drawn")) assertTrue(String.valueOf(run.get("summed")).contains(said), said + " in " + run.get("summed"));
     }
 
     /** The page of a stream, read in a JVM with 64 MB; it is under 5 MB. */
     private Map<?, ?> bounded(InputStream stream) throws Exception {
         Path page = folder.resolve("big.html"), said = folder.resolve("said");
-        Process p = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-cp", System.getProperty("java.class.path"), "Report", "-", "--out", page.toString()).redirectErrorStream(true).redirectOutput(said.toFile()).start();
+        Process p = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-cp", System.getProperty("java.class.path"), "Report", "-", "--out",
+                page.toString()).redirectErrorStream(true).redirectOutput(said.toFile()).start();
         try (OutputStream to = p.getOutputStream()) { stream.transferTo(to); } catch (IOException ended) { /* its exit code tells */ }
         assertEquals(0, p.waitFor(), Files.readString(said));
         assertTrue(Files.size(page) < 5_000_000, "the page has " + Files.size(page) + " bytes");

@@ -132,7 +132,7 @@ class Report implements Callable<Integer> {
 
         final String name;
         final Set<Path> files = new LinkedHashSet<>();
-        final Set<String> notes = new LinkedHashSet<>();
+        final Set<String> notes = new ConcurrentSkipListSet<>();
         Path folder;
         InputStream stdin;
         long events, damaged, strangers, from = Long.MAX_VALUE, to = Long.MIN_VALUE;
@@ -342,8 +342,9 @@ class Report implements Callable<Integer> {
                     windows.add(new double[] {ts, number("recordsPerSec"), optional("p50Ms", "avgMs"), optional("p99Ms", "maxMs"), number("maxMs"), number("records")});
                     if (windows.size() > 2_000) mergeWindows();
                 }
-                case "perf-summary" -> { number("recordsPerSec"); if (summaries.size() < 20) summaries.add(new LinkedHashMap<>(more)); }
-                case "verdict" -> { if (ts >= verdictAt) { text("verdict"); verdict = new LinkedHashMap<>(more); verdictAt = ts; } }
+                case "perf-summary" -> { number("recordsPerSec"); if (summaries.size() < 20) summaries.add(plain()); }
+                case "verdict" -> { if (ts >= verdictAt) { text("verdict"); verdict = plain(); verdictAt = ts;
+                        if (more.get("incomplete") instanceof List<?> why) verdict.put("incomplete", why.stream().limit(20).map(String::valueOf).toList()); } }
                 default -> { if (undrawn.size() < 50 || undrawn.containsKey(type)) undrawn.merge(cut(type), 1L, Long::sum); }
             }
         }
@@ -390,6 +391,12 @@ class Report implements Callable<Integer> {
             windowsMerged *= 2;
         }
 
+        /** The event's figures and words, without what may be long. */
+        private Map<String, Object> plain() {
+            return more.entrySet().stream().filter(e -> e.getValue() instanceof Number || e.getValue() instanceof String).collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue,
+                    (a, b) -> b, TreeMap::new));
+        }
+
         private static void needed(long field) { if (field == Long.MIN_VALUE) throw new IllegalArgumentException("a field is missing"); }
         private double number(String field) { if (more.get(field) instanceof Number n) return n.doubleValue(); throw new IllegalArgumentException(field + " is not a number"); }
         private double optional(String field, String other) { return more.get(field) instanceof Number n ? n.doubleValue() : number(other); }
@@ -421,10 +428,10 @@ class Report implements Callable<Integer> {
         private double[] x(List<long[]> rows) { return rows.stream().mapToDouble(r -> x(r[0])).toArray(); }
 
         synchronized Map<String, Object> forPage() {
-            if (from > to) from = to = 0;
             Map<String, Object> page = new LinkedHashMap<>();
             List<String> summed = new ArrayList<>(notes);
-            page.putAll(Map.of("name", name, "t0", from / 1e3, "end", x(to), "events", events, "damaged", damaged, "firstDamage", firstDamage, "undrawn", undrawn));
+            page.putAll(Map.of("name", name, "t0", events == 0 && cluster == null ? 0 : from / 1e3, "end", events == 0 && cluster == null ? 0 : x(to), "events", events, "damaged", damaged,
+                    "firstDamage", firstDamage, "undrawn", undrawn));
             page.put("verdict", verdict);
             page.put("acks", acks);
             page.put("lastAck", acks == 0 ? null : x(lastAck));
@@ -1306,7 +1313,7 @@ class Report implements Callable<Integer> {
                   after = (o, key, none) => o[key] == null ? [none] : ['+' + dur(o[key] - o.at), clock(run, o[key])];
               if (!rows.length) return el('p', { class: 'none' }, 'No fault in this stream.');
               const heads = ['Fault', 'At (UTC)', 'New controller seen', 'First acknowledgement', 'All partitions acknowledge', 'Node restored', 'All replicas in sync'];
-              return el('table', { class: 'cards faults' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, rows.slice(0, 100).map(o => {
+              return el('div', {}, el('table', { class: 'cards faults' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, rows.slice(0, 100).map(o => {
                 const end = max([o.firstAck, o.elected, o.allAck].filter(x => x != null), o.at + 2);
                 return el('tr', {}, el('td', { 'data-label': heads[0] }, el('button', { title: 'Show it in the timeline',
                     onclick: () => { zoom(o.at - (end - o.at) * .15, end + (end - o.at) * .25); document.getElementById('timeline').scrollIntoView(); } }, o.mode + ' '
@@ -1316,7 +1323,7 @@ class Report implements Callable<Integer> {
                       cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
                   cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
                       : ['not watched'])));
-              })));
+              }))), rows.length > 100 ? el('p', { class: 'none' }, 'These are the first 100 of ' + rows.length + ' faults.') : null);
             }
             function loadTable(run) {
               if (!run.summaries.length && !Object.keys(run.curves).length) return null;

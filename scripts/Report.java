@@ -891,7 +891,7 @@ class Report implements Callable<Integer> {
             h1, h2, h3, p { margin: 0 }
             .of { color: var(--soft); font-size: 13px }
             .verdict { border-left: 5px solid var(--soft); padding: 2px 0 2px 16px; margin: 10px 0 18px }
-            .verdict h1, .verdict h2 { font-size: 25px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; color: var(--ink) }
+            .verdict h1, .verdict h2 { margin: 0; font-size: 25px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; color: var(--ink) }
             .verdict p { color: var(--soft); margin-top: 3px }
             .pass { border-color: var(--good) } .pass h1, .pass h2 { color: var(--good) }
             .fail { border-color: var(--bad) } .fail h1, .fail h2 { color: var(--bad) }
@@ -1415,7 +1415,8 @@ class Report implements Callable<Integer> {
             const tops = () => {
               const several = data.runs.length > 1;
               return data.runs.map(run => { const [kind, words, more] = verdictOf(run); return el('div', {},
-                  el('p', { class: 'of' }, (several ? run.name : 'kraft-lab · ' + run.name) + (run.events ? ' · ' + new Date(run.t0).toISOString().slice(0, 16).replace('T', ' ') + ' UTC · '
+                  el('p', { class: 'of' }, (several ? run.name : 'kraft-lab · ' + run.name) + (run.events ? ' · ' + new Date(run.t0 + run.begin * 1000).toISOString().slice(0, 16).replace('T', ' ')
+                      + ' UTC · '
                       + dur(run.end - run.begin) : '')),
                 el('div', { class: 'verdict ' + kind }, el(several ? 'h2' : 'h1', {}, words), el('p', {}, more)), several ? null
                     : el('dl', { class: 'figures' }, figures(run).map(f => el('div', {}, el('dt', {}, f.label), el('dd', {}, f.form(f.value)))))); });

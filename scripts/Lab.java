@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java Nodes.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java Nodes.java KillNode.java WatchIsr.java ResilientProducer.java CheckTopic.java Ledger.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -11,12 +11,23 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckerTest {
     private final CheckDelivery.Checker checker = new CheckDelivery.Checker();
 
-    private CheckDelivery.Checker.Written written(boolean idempotent) { return checker.add("t", "run", "p", idempotent); }
+    private Ledger written(boolean idempotent) { return written("p", idempotent); }
+
+    private Ledger written(String producer, boolean idempotent) {
+        Ledger ledger = new Ledger("t", "run", producer, idempotent);
+        checker.add(ledger);
+        return ledger;
+    }
 
     /** The log of a partition, from offset 0: keys, with null for an offset that holds no record. All of it is read. */
     private void log(int partition, String... keys) {
-        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) checker.record(partition, offset, keys[offset], 1);
+        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) record(partition, offset, keys[offset], 1);
         checker.reached(partition, keys.length);
+    }
+
+    /** With leader epoch 5, sent a second for each offset after 1970. */
+    private void record(int partition, long offset, String key, int attempt) {
+        checker.record(partition, offset, key == null ? null : key.getBytes(), attempt, 5, offset * 1000);
     }
 
     /** The verdict, which has these anomalies and no others: name, count, ... */
@@ -33,7 +44,7 @@ class CheckerTest {
 
     @Test void everythingThereIsAPass() {
         var w = written(true);
-        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2, 0);
         log(1, "run/p/1", "run/p/3");
         log(0, "run/p/2", "run/p/4");
         var v = expect("pass");
@@ -42,37 +53,37 @@ class CheckerTest {
 
     @Test void acknowledgedAndNotInTheLogThatWasReadIsLost() {
         var w = written(true);
-        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1);
+        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, "run/p/1", null, "run/p/3");
         var example = expect("fail", "LOST", 1).examples().get(0);
-        assertEquals(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/2", 2, 0, 1), example);
+        assertEquals(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/2", 2, 0, 1, -1, 0, null), example);
     }
 
     @Test void acknowledgedBeyondWhatWasReachedIsUnseenAndNotLost() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1");
         expect("incomplete", "UNSEEN", 1);
     }
 
     @Test void onePartitionUnseenDoesNotHideALossInAnother() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 1, 7);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 1, 7, 0);
         log(0, (String) null);
         log(1);
         expect("fail", "LOST", 1, "UNSEEN", 1);
     }
 
     @Test void oneIdentityAtTwoOffsetsIsADuplicate() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1", "run/p/1", "run/p/1");
         expect("fail", "DUPLICATE", 1);
     }
 
     @Test void duplicatesInTwoPartitionsCountToo() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1");
         log(1, "run/p/1");
         expect("fail", "DUPLICATE", 1);
@@ -80,35 +91,35 @@ class CheckerTest {
 
     @Test void duplicatesOfAProducerThatIsNotIdempotentAreOnlyReported() {
         var w = written(false);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 2);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 2, 0);
         log(0, "run/p/1", "run/p/1", "run/p/2");
         assertEquals(2, expect("pass", "DUPLICATE", 1).acknowledged());
     }
 
     @Test void aLaterSequenceAtALowerOffsetIsReordered() {
         var w = written(true);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 0, 0);
         log(0, "run/p/2", "run/p/1");
         expect("fail", "REORDERED", 1);
     }
 
     @Test void reorderingByAProducerThatIsNotIdempotentIsOnlyReported() {
         var w = written(false);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 0, 0);
         log(0, "run/p/2", "run/p/1");
         expect("pass", "REORDERED", 1);
     }
 
     @Test void orderIsOfAPartitionAndOfAProducer() {
         var p = written(true);
-        var q = checker.add("t", "run", "q", true);
-        p.acknowledged(1, 1, 0);
-        p.acknowledged(2, 0, 0);
-        q.acknowledged(1, 0, 1);
+        var q = written("q", true);
+        p.acknowledged(1, 1, 0, 0);
+        p.acknowledged(2, 0, 0, 0);
+        q.acknowledged(1, 0, 1, 0);
         log(0, "run/p/2", "run/q/1");
         log(1, "run/p/1");
         expect("pass");
@@ -116,16 +127,16 @@ class CheckerTest {
 
     @Test void anAcknowledgedOffsetWithAnotherRecordIsInconsistent() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1", "other/p/9", "run/p/2");
         expect("fail", "INCONSISTENT", 1);
     }
 
     @Test void aRecordAtAnotherOffsetThanTheAcknowledgedGapIsInconsistent() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1", null, "run/p/2");
         expect("fail", "INCONSISTENT", 1);
     }
@@ -140,25 +151,25 @@ class CheckerTest {
     @Test void theFailedAttemptIsToldFromTheOneThatWasWritten() {
         var w = written(false);
         w.failed(1, 1);
-        w.acknowledged(1, 0, 0);
+        w.acknowledged(1, 0, 0, 0);
         w.failed(2, 1);
-        w.acknowledged(2, 0, 1);
-        checker.record(0, 0, "run/p/1", 2);
-        checker.record(0, 1, "run/p/2", 1);
+        w.acknowledged(2, 0, 1, 0);
+        record(0, 0, "run/p/1", 2);
+        record(0, 1, "run/p/2", 1);
         checker.reached(0, 2);
         expect("fail", "ABORTED_READ", 1);
     }
 
     @Test void anIdentityThatNobodyAttemptedIsAPhantom() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1", "run/p/2", "run/q/1", "run/p/x", "run/p/01", "run/p/0", "run/p/");
         expect("fail", "PHANTOM", 6);
     }
 
     @Test void otherRunsRecordsAreIgnored() {
-        written(true).acknowledged(1, 0, 4);
+        written(true).acknowledged(1, 0, 4, 0);
         log(0, "run2/p/1", "ru/p/1", "", "run", "run/p/1");
-        checker.record(1, 0, null, 1);
+        record(1, 0, null, 1);
         assertEquals(5, expect("pass").other());
     }
 
@@ -166,7 +177,7 @@ class CheckerTest {
         var w = written(true);
         w.indeterminate(1);
         w.indeterminate(2);
-        w.acknowledged(3, 0, 1);
+        w.acknowledged(3, 0, 1, 0);
         log(0, "run/p/1", "run/p/3");
         var v = expect("pass");
         assertEquals(List.of(1L, 1L), List.of(v.landed(), v.absent()));
@@ -175,7 +186,7 @@ class CheckerTest {
     @Test void anIndeterminateAttemptThatWasAcknowledgedLaterIsAcknowledged() {
         var w = written(false);
         w.indeterminate(1);
-        w.acknowledged(1, 0, 0);
+        w.acknowledged(1, 0, 0, 0);
         log(0, "run/p/1");
         var v = expect("pass");
         assertEquals(List.of(1L, 0L, 0L), List.of(v.acknowledged(), v.landed(), v.absent()));
@@ -183,15 +194,15 @@ class CheckerTest {
 
     @Test void offsetGapsAreLegal() {
         var w = written(true);
-        w.acknowledged(1, 0, 3);
-        w.acknowledged(2, 0, 7);
+        w.acknowledged(1, 0, 3, 0);
+        w.acknowledged(2, 0, 7, 0);
         log(0, null, null, null, "run/p/1", null, null, null, "run/p/2", null);
         expect("pass");
     }
 
     @Test void noMoreThanTenExamplesOfAKindAreKept() {
         var w = written(true);
-        for (int seq = 1; seq <= 25; seq++) w.acknowledged(seq, 0, seq - 1);
+        for (int seq = 1; seq <= 25; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, new String[25]);
         assertEquals(10, expect("fail", "LOST", 25).examples().size());
     }
@@ -208,7 +219,7 @@ class CheckerTest {
         return Files.writeString(file, String.join("\n", lines).replace('\'', '"')).toFile();
     }
 
-    private void load(String... lines) throws Exception { CheckDelivery.load(ledger(lines), checker); }
+    private void load(String... lines) throws Exception { Ledger.read(ledger(lines)).forEach(checker::add); }
 
     @Test void aWholeLedgerIsReadAsItIs() throws Exception {
         load(HEAD, ACK, UNKNOWN, FAILED, END);
@@ -245,14 +256,14 @@ class CheckerTest {
     }
 
     @Test void whatIsNoLedgerIsRefused() throws Exception {
-        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':2"))) assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(head)).code, head);
+        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':3"))) assertEquals(2, assertThrows(CheckTopic.Exit.class, () -> load(head)).code, head);
         TestCluster.Run missing = TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString());
         assertEquals(2, missing.code(), missing.toString());
     }
 
     @Test void twoTopicsOrTheSameProducerTwiceAreRefused() throws Exception {
         load(HEAD, END);
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD, END)).code);
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
+        assertEquals(2, assertThrows(CheckTopic.Exit.class, () -> load(HEAD, END)).code);
+        assertEquals(2, assertThrows(CheckTopic.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
     }
 }

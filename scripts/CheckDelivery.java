@@ -271,7 +271,7 @@ class CheckDelivery implements Callable<Integer> {
             List<Partition> partitions = new ArrayList<>();
             for (int p = 0; p < parts.size(); p++) partitions.add(new Partition(p, parts.get(p).acknowledged, parts.get(p).read, named(parts.get(p).counts)));
             boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0;
-            examples.sort(Comparator.comparing(Example::anomaly));
+            examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, acknowledged, failed, landed, absent - landed,
                     read, other, unknown, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
         }

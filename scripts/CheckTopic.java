@@ -345,7 +345,7 @@ class CheckTopic implements Callable<Integer> {
 
         private void found(Finding finding, long n, byte[] key, long offset, ConsumerRecord<byte[], Void> r) {
             int kind = finding.ordinal();
-            if (counts[kind] < EXAMPLES) add(finding, key == null ? "" : new String(key, java.nio.charset.StandardCharsets.UTF_8), r.partition(), offset, r.leaderEpoch().orElse(-1), r.timestamp());
+            if (finding != Finding.CLOCK) add(finding, key == null ? "" : new String(key, java.nio.charset.StandardCharsets.UTF_8), r.partition(), offset, r.leaderEpoch().orElse(-1), r.timestamp());
             counts[kind] += n;
             part(r.partition()).counts[kind] += n;
         }
@@ -368,7 +368,7 @@ class CheckTopic implements Callable<Integer> {
             boolean fails = Arrays.stream(Finding.values()).anyMatch(f -> f.proved && counts[f.ordinal()] > 0);
             List<Partition> partitions = new ArrayList<>();
             for (int p = 0; p < parts.size(); p++) partitions.add(new Partition(p, Math.max(0, parts.get(p).from), position(p), parts.get(p).read, named(parts.get(p).counts)));
-            examples.sort(Comparator.comparing(Example::finding));
+            examples.sort(Comparator.comparing(Example::finding).thenComparing(Example::partition).thenComparing(Example::offset));
             return new Verdict(fails ? "fail" : incomplete.isEmpty() ? "pass" : "incomplete", topic, read, numbered, withoutKey, compacted, named(counts), partitions, examples, List.copyOf(incomplete));
         }
 

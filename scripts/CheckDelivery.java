@@ -12,8 +12,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.*;
 import java.time.format.DateTimeParseException;
 import java.util.*;
-import java.util.concurrent.Callable;
+import java.util.concurrent.*;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -101,8 +103,14 @@ class CheckDelivery implements Callable<Integer> {
         if (all.isEmpty()) throw new CheckTopic.Exit(2, "Which ledger? Name the file that resilient-producer --ledger wrote, or a --topic without one.");
         Checker checker = new Checker();
         if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom));
-        for (File file : all) Ledger.read(file).forEach(checker::add);
+        checker.topic = Ledger.topicOf(all.get(0));
+        // The ledgers are read while the cluster is asked for the topic.
+        checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file).forEach(checker::add); return null; });
+        Thread loader = new Thread(checker.loading, "ledger");
+        loader.setDaemon(true);
+        loader.start();
         CheckTopic.read(common, checker);
+        checker.loading.get(); // after Ctrl-C it may still be at it
         Verdict v = checker.verdict();
         List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", v.topic, "acknowledged", v.acknowledged, "failed", v.failed,
                 "indeterminate", v.landed + v.absent, "indeterminateLanded", v.landed, "indeterminateAbsent", v.absent,
@@ -178,6 +186,7 @@ class CheckDelivery implements Callable<Integer> {
         private final Map<Fault, Long> inFault = new LinkedHashMap<>();
         private final List<Example> examples = new ArrayList<>();
         private final long[] counts = new long[Anomaly.values().length];
+        private FutureTask<Void> loading;
         private boolean fails;
         private long read, other, unknown, time;
         private int epoch;
@@ -202,6 +211,8 @@ class CheckDelivery implements Callable<Integer> {
 
         @Override long highestOf(int partition) { return all.stream().mapToLong(s -> s.ledger.acks(partition).last()).max().orElse(-1); }
 
+        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { loading.get(); }
+
         @Override void record(ConsumerRecord<byte[], Void> r) {
             record(r.partition(), r.offset(), r.key(), attempt(r.headers().lastHeader("attempt")), r.leaderEpoch().orElse(-1), r.timestamp());
         }
@@ -219,8 +230,8 @@ class CheckDelivery implements Callable<Integer> {
             part(partition).read++;
             Seen owner = null;
             int seq = -1;
-            if (key != null) for (Seen s : all) if (starts(key, s.ledger.prefixBytes)) seq = (owner = s).ledger.sequence(key);
-            for (Seen s : all) s.passed(partition, offset, s == owner ? seq : -1);
+            for (int i = 0; key != null && owner == null && i < all.size(); i++) if (starts(key, all.get(i).ledger.prefixBytes)) seq = (owner = all.get(i)).ledger.sequence(key);
+            for (int i = 0; i < all.size(); i++) all.get(i).passed(partition, offset, all.get(i) == owner ? seq : -1);
             if (owner != null && owner.ledger.mayHaveWritten(seq)) owner.record(seq, attempt, partition, offset);
             else if (owner != null || key != null && all.stream().anyMatch(s -> starts(key, s.ledger.runBytes)))
                 found(Anomaly.PHANTOM, true, new String(key, StandardCharsets.UTF_8), seq, partition, offset);
@@ -289,12 +300,15 @@ class CheckDelivery implements Callable<Integer> {
             /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
             private final BitSet atGap = new BitSet(), atOffset = new BitSet();
             /** By partition: the acknowledgement that the reader will pass next, and the latest sequence that it has seen. */
-            private final Map<Integer, Ledger.Acks.Cursor> next = new HashMap<>();
-            private final Map<Integer, int[]> newest = new HashMap<>();
+            private final List<Ledger.Acks.Cursor> next = new ArrayList<>();
+            private int[] newest = new int[0];
 
             Seen(Ledger ledger) { this.ledger = ledger; }
 
-            private Ledger.Acks.Cursor next(int partition) { return next.computeIfAbsent(partition, p -> ledger.acks(p).all()); }
+            private Ledger.Acks.Cursor next(int partition) {
+                while (next.size() <= partition) next.add(ledger.acks(next.size()).all());
+                return next.get(partition);
+            }
 
             /** The reader passes an offset at which it found this sequence of this producer, or -1 for another record. */
             private void passed(int partition, long offset, int seq) {
@@ -314,9 +328,9 @@ class CheckDelivery implements Callable<Integer> {
                 }
                 read.set(seq);
                 if (!ledger.attempted.get(seq)) unknown++;
-                int[] latest = newest.computeIfAbsent(partition, p -> new int[1]);
-                if (seq < latest[0]) found(Anomaly.REORDERED, ledger.idempotent, ledger.prefix + seq, seq, partition, offset);
-                latest[0] = Math.max(latest[0], seq);
+                if (newest.length <= partition) newest = Arrays.copyOf(newest, partition + 8);
+                if (seq < newest[partition]) found(Anomaly.REORDERED, ledger.idempotent, ledger.prefix + seq, seq, partition, offset);
+                newest[partition] = Math.max(newest[partition], seq);
             }
 
             /** Acknowledged and nowhere in what was read: unseen while one of its offsets was not reached, else lost. */

@@ -162,7 +162,7 @@ class CheckTopic implements Callable<Integer> {
     }
 
     private static void read(Common common, Log log, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
-        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none", "max.poll.records", 5000);
+        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none", "max.poll.records", 5000, "receive.buffer.bytes", 1 << 21);
         properties.keySet().removeAll(List.of("group.id", "group.instance.id", "group.protocol")); // nothing is left behind on the cluster
         try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new Unread())) {
             Map<TopicPartition, Long> targets = new HashMap<>();
@@ -239,7 +239,7 @@ class CheckTopic implements Callable<Integer> {
     // ---- Judging: knows no cluster ----
 
     /**
-     * Records go in, a verdict comes out. Of a key it remembers a hash of 64 bits (of ten million keys, two have the same one in 1 of 300,000 topics), in a table of
+     * Records go in, a verdict comes out. Of a key it remembers a hash of 64 bits (of ten million keys, two have the same one in 1 of 370,000 topics), in a table of
      * bounded size; of a producer, its first and last number, and the last one in each partition.
      */
     static final class Contents extends Log {

@@ -71,18 +71,26 @@ class Ledger {
     // ---- The file: docs/verifier.md has its form ----
 
     static List<Ledger> read(File file) throws IOException {
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8), 1 << 16)) { return read(file.toString(), in); }
+        try (InputStream in = new FileInputStream(file)) { return read(file.toString(), in); }
         catch (FileNotFoundException e) { throw new CheckTopic.Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
     }
 
+    /** From its first line. */
+    static String topicOf(File file) throws IOException {
+        try (InputStream in = new FileInputStream(file)) {
+            Line first = new Line(in);
+            return head(file.toString(), first.next() ? parse(first.text()) : Map.of()).topic;
+        } catch (FileNotFoundException e) { throw new CheckTopic.Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
+    }
+
     /** The ledgers of the producers that share a file. One that ends without its last line, or has lines that are none, is truncated: what it lacks is unknown, what it says holds. */
-    static List<Ledger> read(String name, BufferedReader in) throws IOException {
+    static List<Ledger> read(String name, InputStream in) throws IOException {
         List<Ledger> producers = new ArrayList<>(); // a head each; a line's "by" says which one's it is: without it, the first one's
-        Line compact = new Line();
+        Line line = new Line(in);
         long bad = 0;
-        for (String line; (line = in.readLine()) != null; ) {
-            if (compact.parse(line) && compact.by <= producers.size()) { producers.get(compact.by - 1).acknowledged(compact.values); continue; }
-            Map<String, Object> entry = parse(line);
+        while (line.next()) {
+            if (line.isCompact() && line.by <= producers.size()) { producers.get(line.by - 1).acknowledged(line.values); continue; }
+            Map<String, Object> entry = parse(line.text());
             int by = entry.get("by") instanceof Integer n ? n : 1;
             if (entry.containsKey("ledger")) producers.add(head(name, entry));
             else if (producers.isEmpty()) break;
@@ -101,7 +109,7 @@ class Ledger {
 
     private static Ledger head(String name, Map<String, Object> head) {
         if (!(head.get("ledger") instanceof Integer form) || form < 1 || form > 2 || !(head.get("run") instanceof String run) || !(head.get("producer") instanceof String producer)
-                || !(head.get("topic") instanceof String topic)) throw new CheckTopic.Exit(2, name + " is not a ledger of a form that is known here.");
+                || !(head.get("topic") instanceof String topic)) throw new CheckTopic.Exit(2, name + " is not a ledger: its first line does not begin one that is known here.");
         Ledger ledger = new Ledger(topic, run, producer, Boolean.TRUE.equals(head.get("idempotent")));
         if (head.get("startOffsets") instanceof List<?> offsets) for (Object o : offsets) ledger.startOffsets.add(o instanceof Number n ? n.longValue() : 0L);
         return ledger;
@@ -136,31 +144,58 @@ class Ledger {
         lines++;
     }
 
-    /** The line of a first attempt that was acknowledged, as nearly all are: read without making an object of it. Any other line is left to the JSON parser. */
+    /** Goes through the lines. That of a first attempt which was acknowledged, as nearly all are, is read without making an object of it; any other is left to the JSON parser. */
     private static final class Line {
-        private static final String[] NAMES = {"{\"seq\":", ",\"partition\":", ",\"offset\":", ",\"at\":", ",\"latencyUs\":"};
-        final long[] values = new long[NAMES.length];
+        private static final byte[][] NAMES = Arrays.stream(new String[] {"{\"seq\":", ",\"partition\":", ",\"offset\":", ",\"at\":", ",\"latencyUs\":", ",\"by\":"}).map(String::getBytes).toArray(byte[][]::new);
+        final long[] values = new long[5];
         int by;
-        private int at;
+        private final InputStream in;
+        private byte[] bytes = new byte[1 << 16];
+        private int from, to = -1, at, filled;
 
-        boolean parse(String line) {
-            at = 0;
-            for (int i = 0; i < NAMES.length; i++) if (!name(line, NAMES[i]) || (values[i] = number(line)) < 0) return false;
-            by = name(line, ",\"by\":") ? (int) number(line) : 1;
-            return by > 0 && at == line.length() - 1 && line.charAt(at) == '}' && values[0] > 0 && values[0] < Integer.MAX_VALUE && values[1] <= 1_000_000;
+        Line(InputStream in) { this.in = in; }
+
+        /** The next line is what is from from to to. */
+        boolean next() throws IOException {
+            from = Math.min(to + 1, filled);
+            for (to = from; ; to++) {
+                if (to == filled && !more()) return to > from;
+                if (bytes[to] == '\n') return true;
+            }
         }
 
-        private boolean name(String line, String name) {
-            if (!line.startsWith(name, at)) return false;
-            at += name.length();
+        private boolean more() throws IOException {
+            byte[] all = from > 0 ? bytes : Arrays.copyOf(bytes, bytes.length * 2);
+            System.arraycopy(bytes, from, all, 0, filled -= from);
+            to -= from;
+            from = 0;
+            bytes = all;
+            int n = in.read(bytes, filled, bytes.length - filled);
+            filled += Math.max(0, n);
+            return n > 0;
+        }
+
+        String text() { return new String(bytes, from, to - from, StandardCharsets.UTF_8); }
+
+        boolean isCompact() {
+            at = from;
+            for (int i = 0; i < values.length; i++) if (!name(NAMES[i]) || (values[i] = number()) < 0) return false;
+            by = name(NAMES[5]) ? (int) number() : 1;
+            return by > 0 && at == to - 1 && bytes[at] == '}' && values[0] > 0 && values[0] < Integer.MAX_VALUE && values[1] <= 1_000_000;
+        }
+
+        private boolean name(byte[] name) {
+            if (to - at < name.length) return false;
+            for (int i = 0; i < name.length; i++) if (bytes[at + i] != name[i]) return false;
+            at += name.length;
             return true;
         }
 
-        private long number(String line) {
+        private long number() {
             long n = 0;
-            int from = at;
-            for (; at < line.length() && line.charAt(at) >= '0' && line.charAt(at) <= '9'; at++) n = n * 10 + line.charAt(at) - '0';
-            return at == from || at - from > 18 ? -1 : n;
+            int first = at;
+            for (; at < to && bytes[at] >= '0' && bytes[at] <= '9'; at++) n = n * 10 + bytes[at] - '0';
+            return at == first || at - first > 18 ? -1 : n;
         }
     }
 
@@ -177,7 +212,7 @@ class Ledger {
         long identities;
 
         void add(long offset, int seq, long at) {
-            for (Run r : runs) if (r.offset < offset) { r.put(offset, seq, at); return; }
+            for (int i = 0; i < runs.size(); i++) if (runs.get(i).offset < offset) { runs.get(i).put(offset, seq, at); return; }
             if (runs.size() == RUNS) {
                 Run merged = new Run();
                 for (Cursor c = all(); c.offset() < Long.MAX_VALUE; c.advance()) merged.put(c.offset(), c.seq(), c.at());
@@ -193,6 +228,7 @@ class Ledger {
 
         private static final class Run {
             final List<byte[]> chunks = new ArrayList<>();
+            private byte[] last;
             long size, first = -1, offset, seq, at;
 
             void put(long offset, long seq, long at) {
@@ -213,8 +249,8 @@ class Ledger {
             }
 
             private void put(byte b) {
-                if (size % CHUNK == 0) chunks.add(new byte[CHUNK]);
-                chunks.get((int) (size / CHUNK))[(int) (size++ % CHUNK)] = b;
+                if (size % CHUNK == 0) chunks.add(last = new byte[CHUNK]);
+                last[(int) (size++ % CHUNK)] = b;
             }
         }
 

@@ -25,7 +25,7 @@ class ScaleTest {
         int n = Integer.parseInt(args[0]);
         long began = System.nanoTime();
         CheckDelivery.Checker checker = new CheckDelivery.Checker();
-        for (Ledger ledger : Ledger.read("made up", new BufferedReader(new MadeUp(n)))) checker.add(ledger);
+        for (Ledger ledger : Ledger.read("made up", new MadeUp(n))) checker.add(ledger);
         double loaded = (System.nanoTime() - began) / 1e9;
         System.gc();
         long held = Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
@@ -52,10 +52,12 @@ class ScaleTest {
     private static long ms(int i) { return 1_764_000_000_000L + i / 20; }
 
     /** The text of the ledger, made while it is read. */
-    private static final class MadeUp extends Reader {
+    private static final class MadeUp extends InputStream {
         private final int n;
         private int i, at;
-        private StringBuilder text = new StringBuilder();
+        private final StringBuilder text = new StringBuilder();
+        private byte[] bytes = {};
+        private boolean ended;
 
         MadeUp(int n) {
             this.n = n;
@@ -65,11 +67,10 @@ class ScaleTest {
 
         /** The next 1600 lines; in one of 50 of these blocks, what was acknowledged later comes first. */
         private void more() {
-            text = new StringBuilder();
-            at = 0;
             int half = i / 1600 % 50 == 1 ? 800 : 0;
             for (int k = 0; k < 1600 && i < n; k++, i++) line(i - k + (k + half) % 1600);
-            if (i < n || text.length() == 0) return;
+            if (i < n || ended) return;
+            ended = true;
             for (int k = 0; k < 3; k++) ack(n / 2 + 1 + k, 0, n / 8 + 1000 + k, ms(n), 1); // unseen
             for (int by = 1; by <= 2; by++) text.append("{\"end\":true,\"by\":").append(by).append(",\"sent\":").append(n / 2 + (by == 1 ? 3 : 0)).append("}\n");
         }
@@ -84,14 +85,20 @@ class ScaleTest {
                     .append(",\"latencyUs\":5000").append(by == 1 ? "" : ",\"by\":2").append("}\n");
         }
 
-        @Override public int read(char[] to, int from, int length) {
-            if (at == text.length()) more();
-            int n = Math.min(length, text.length() - at);
+        @Override public int read() { throw new UnsupportedOperationException(); }
+
+        @Override public int read(byte[] to, int from, int length) {
+            if (at == bytes.length) {
+                if (text.length() == 0) more(); // else these are the heads
+                bytes = text.toString().getBytes();
+                text.setLength(0);
+                at = 0;
+            }
+            int n = Math.min(length, bytes.length - at);
             if (n == 0) return -1;
-            text.getChars(at, at += n, to, from);
+            System.arraycopy(bytes, at, to, from, n);
+            at += n;
             return n;
         }
-
-        @Override public void close() { }
     }
 }

@@ -30,7 +30,7 @@ import picocli.CommandLine.Parameters;
  * <p>{@code ledger}: the JVM of {@code resilient-producer} with and without --ledger, at --rate: records/s over the time that it says it took, and CPU of the process.
  *
  * <p>{@code check}: the JVM of {@code check-delivery} against that of Apache's ConsumerPerformance, on one topic that resilient-producer has filled: whole processes, from start
- * to exit, both plain {@code java -cp ...} with the same kafka-clients.
+ * to exit, both {@code java <the same options> -cp ...} with the same kafka-clients; A reads the ledger as well.
  *
  * <pre>./jbang bench/Bench.java start --rounds 7</pre>
  */
@@ -45,6 +45,9 @@ class Bench implements Callable<Integer> {
     int records;
     @Option(names = "--rate", defaultValue = "20000", description = "Of ledger: records a second (default: ${DEFAULT-VALUE}).")
     int rate;
+
+    @Option(names = "--java-options", defaultValue = "", description = "Of check: for both JVMs, such as those that the catalog has for check-delivery.")
+    String javaOptions;
 
     private final Path home = tempFolder(), repository = repository();
 
@@ -216,7 +219,7 @@ class Bench implements Callable<Integer> {
 
     // ---- The ledger and the check ----
 
-    private String plain(String script) throws Exception { return java() + " -cp " + output(repository.resolve("jbang").toString(), "info", "classpath", repository.resolve("scripts/" + script + ".java").toString()) + " " + script; }
+    private String plain(String script) throws Exception { return java() + " " + javaOptions + " -cp " + output(repository.resolve("jbang").toString(), "info", "classpath", repository.resolve("scripts/" + script + ".java").toString()) + " " + script; }
 
     private void compareLedger() throws Exception {
         output(repository.resolve("jbang").toString(), "resilient-producer", "--version"); // builds it
@@ -244,7 +247,7 @@ class Bench implements Callable<Integer> {
             produced(admin, plain("ResilientProducer") + " --topic bench --producers 2 --rate 50000 --count " + records + " --ledger " + ledger + " -b " + Cluster.bootstrap());
         }
         String ours = plain("CheckDelivery") + " " + ledger + " -b " + Cluster.bootstrap();
-        String theirs = java() + " -cp " + clients() + ":" + tools + " org.apache.kafka.tools.ConsumerPerformance --topic bench --num-records " + records + " --bootstrap-server " + Cluster.bootstrap();
+        String theirs = java() + " " + javaOptions + " -cp " + clients() + ":" + tools + " org.apache.kafka.tools.ConsumerPerformance --topic bench --num-records " + records + " --bootstrap-server " + Cluster.bootstrap();
         interleave("check-delivery", () -> watch(ours), "ConsumerPerformance", () -> {
             Loaded b = watch(theirs);
             String[] line = Files.readAllLines(home.resolve("out")).stream().filter(l -> l.matches("\\d{4}-.*")).findFirst().orElseThrow().split(", *");

@@ -249,7 +249,8 @@ class DeliveryTest {
     /** acks=1 with the others dead: acknowledged by the leader, above the high watermark, and not to be read until they are back. */
     @Test @Order(11) void acknowledgedAboveTheHighWatermarkIsUnseenUntilTheFollowersAreBack() throws Exception {
         Path config = Files.writeString(TestCluster.HOME.resolve("impatient.properties"), "delivery.timeout.ms=4000\nrequest.timeout.ms=2000\n");
-        int survivor = TestCluster.follower();
+        int survivor; // one that leads something, which not every node does after what came before
+        try (Admin admin = TestCluster.admin()) { survivor = admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().get(0).leader().id(); }
         for (int id : Cluster.IDS) if (id != survivor) assertEquals(0, TestCluster.killNode("" + id, "--force").code());
         ResilientProducer.Summary sent = producer("--acks", "1", "--count", "80", "--rate", "200", "--timeout", "3s", "--command-config", config.toString()).produce();
         assertTrue(sent.acknowledged() > 0, sent.toString());
@@ -365,7 +366,6 @@ class DeliveryTest {
         TestCluster.Run clean = TestCluster.run(CheckTopic::run, "--topic", "alone");
         assertEquals(0, clean.code(), clean.toString());
         assertTrue(clean.out().contains("PASS: 3000 records, 3000 of them with a producer's number") && clean.out().contains("Without the producers' ledger it is not known"), clean.out());
-        assertEquals(clean.out(), TestCluster.run(CheckDelivery::run, "--topic", "alone").out(), "check-delivery --topic is the same");
 
         try (var plain = new KafkaProducer<>(Map.<String, Object>of("bootstrap.servers", Cluster.bootstrap()), new StringSerializer(), new StringSerializer())) {
             plain.send(new ProducerRecord<>("alone", 0, "r/p-1/1505", "missing: 1501 to 1504")).get();

@@ -10,7 +10,6 @@ import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
-import org.HdrHistogram.Histogram;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -60,8 +59,7 @@ class CompareSettings implements Callable<Integer> {
     public record Row(String setting, String figure, double median, Ratio ratio) { }
 
     private static double latency(PerfTest.Summary s, double percentile) {
-        Histogram h = s.response() == null ? s.service() : s.response();
-        return Math.max(h.getValueAtPercentile(percentile), 1) / 1000.0;
+        return Math.max(s.response().getValueAtPercentile(percentile), 1) / 1000.0;
     }
 
     private static Map<String, ToDoubleFunction<PerfTest.Summary>> figures() {
@@ -137,7 +135,7 @@ class CompareSettings implements Callable<Integer> {
         perf.load = load;
         perf.common = common;
         perf.quiet = true;
-        perf.amount = PerfTest.Amount.of(duration);
+        perf.duration = duration;
         perf.throughput = throughput;
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();

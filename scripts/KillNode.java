@@ -21,14 +21,15 @@ import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
 import java.net.*;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
+import java.security.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -58,10 +59,11 @@ import picocli.CommandLine;
  * start-node all</pre>
  */
 @Command(name = "kill-node", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Breaks nodes of the lab, after saying what it means; start-node (--restore) undoes it.")
+        description = "Breaks nodes of the lab, after saying what it means; start-node (the same as kill-node --restore) undoes it.",
+        footer = {"", "kill-node controller --for 30s   kill the active controller for half a minute", "kill-node 2 --mode pause         freeze node 2", "start-node all                   undo whatever was done"})
 class KillNode implements Callable<Integer> {
-    enum Mode { KILL, STOP, PAUSE, DISCONNECT }
-    enum Where { AUTO, EMBEDDED, DOCKER, EXTERNAL }
+    enum Mode { KILL, STOP, PAUSE, DISCONNECT; @Override public String toString() { return name().toLowerCase(Locale.ROOT); } }
+    enum Where { AUTO, EMBEDDED, DOCKER, EXTERNAL; @Override public String toString() { return name().toLowerCase(Locale.ROOT); } }
 
     /** Of clients that ask while nodes are paused: a request to one is given up soon, and that node is then let alone for a while, so that another is asked. */
     private static final Object[] IMPATIENT = {"request.timeout.ms", 1000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000};
@@ -90,6 +92,7 @@ class KillNode implements Callable<Integer> {
 
     /** What was broken, or was being broken when an interrupt came. */
     final List<Target> broken = new ArrayList<>();
+    private int undone;
 
     /** @param at when the signal was sent or the command began; with Docker, when the engine saw it happen */
     public record Done(Target node, Mode mode, Instant at) { }
@@ -121,6 +124,7 @@ class KillNode implements Callable<Integer> {
         } finally {
             if (lasting != null) undoAll(runtime);
         }
+        if (undone < broken.size()) throw new Exit(1, (broken.size() - undone) + " of " + broken.size() + " nodes could not be restored.");
         if (!noWait) awaitBack(broken);
         return 0;
     }
@@ -131,6 +135,7 @@ class KillNode implements Callable<Integer> {
         for (Target node : broken) {
             try {
                 undo(runtime, node);
+                undone++;
                 common.say("%s restored", node.name());
             } catch (Exception e) { common.say("%s could not be restored: %s", node.name(), e.getMessage()); }
         }
@@ -141,7 +146,7 @@ class KillNode implements Callable<Integer> {
     public NodeRuntime runtime() throws Exception { return runtimes.choose(); }
 
     /** The containers of the lab, running or not, for composite scripts. @throws Exit 10 when no engine answers */
-    static List<Target> containers() throws InterruptedException { return new Runtimes(new Common()).containers(); }
+    static List<Target> containers() throws InterruptedException { return new Runtimes(new Common()).new Docker().nodes(); }
 
     static String past(Mode mode) {
         return switch (mode) { case KILL -> "killed"; case STOP -> "stopped"; case PAUSE -> "paused"; case DISCONNECT -> "disconnected"; };
@@ -153,15 +158,16 @@ class KillNode implements Callable<Integer> {
         for (Target node : nodes)
             if (List.of("down", past(mode)).contains(node.state())) throw new Exit(1, node.name() + " is " + node.state() + " already; start-node " + node.id() + " brings it back.");
         Impact impact = impact(nodes.stream().map(Target::id).toList(), gone(runtime));
-        common.say("%s %s: %s", mode.name().toLowerCase(Locale.ROOT), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
+        common.say("%s %s: %s", mode.toString(), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
         if (dryRun) return List.of();
+        runtime.require(mode);
         if (impact.harmful() && !force) throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
         List<Done> done = new ArrayList<>();
         for (Target node : nodes) {
             broken.add(node);
             Instant at = runtime.fault(node, mode);
             done.add(new Done(node, mode, at));
-            common.emit("fault", "node", node.id(), "name", node.name(), "mode", mode.name().toLowerCase(Locale.ROOT), "runtime", runtime.name(), "at", at.toString());
+            common.emit("fault", "node", node.id(), "name", node.name(), "mode", mode.toString(), "runtime", runtime.name(), "at", at.toString());
         }
         return done;
     }
@@ -172,16 +178,16 @@ class KillNode implements Callable<Integer> {
         List<Done> done = new ArrayList<>();
         for (Target node : nodes) {
             if (node.state().equals("running")) common.say("%s runs already.", node.name());
-            else if (!dryRun) done.add(undo(runtime, node));
+            else if (!dryRun) done.add(new Done(node, mode, undo(runtime, node)));
         }
         if (!noWait && !dryRun) awaitBack(nodes);
         return done;
     }
 
-    private Done undo(NodeRuntime runtime, Target node) throws Exception {
+    private Instant undo(NodeRuntime runtime, Target node) throws Exception {
         Instant at = runtime.restore(node);
         common.emit("restored", "node", node.id(), "name", node.name(), "runtime", runtime.name(), "at", at.toString());
-        return new Done(node, mode, at);
+        return at;
     }
 
     private void awaitBack(List<Target> nodes) throws Exception {
@@ -352,13 +358,15 @@ class KillNode implements Callable<Integer> {
     public interface NodeRuntime {
         String name();
         List<Target> nodes() throws Exception;
+        /** Refuses a mode that it has not, before anything is done. */
+        default void require(Mode mode) { }
         Instant fault(Target node, Mode mode) throws Exception;
         Instant restore(Target node) throws Exception;
     }
 
     /** What runs the nodes: the options that say so, and the runtime they lead to. */
     static class Runtimes {
-        @Option(names = "--runtime", paramLabel = "auto|embedded|docker|external", defaultValue = "AUTO", description = "What runs the nodes: external with your own commands (default: what has any).")
+        @Option(names = "--runtime", paramLabel = "auto|embedded|docker|external", defaultValue = "AUTO", description = "What runs the nodes; external: your own commands (default: auto, a living embedded cluster, else the containers of compose/compose.yaml).")
         Where where;
         @Option(names = "--kill-command", paramLabel = "COMMAND", description = "For any cluster: how to break {id} ({name}, {host}, {mode}).")
         String killCommand;
@@ -389,8 +397,6 @@ class KillNode implements Callable<Integer> {
             if (!named) common.bootstrapServer = own;
             return chosen;
         }
-
-        private List<Target> containers() throws InterruptedException { return new Docker().nodes(); }
 
         /** What has a living node; of two dead clusters the one that was broken and not ended. */
         private NodeRuntime detect() throws Exception {
@@ -427,12 +433,15 @@ class KillNode implements Callable<Integer> {
                 return nodes;
             }
 
-            public Instant fault(Target node, Mode mode) throws Exception {
+            public void require(Mode mode) {
                 if (mode == Mode.DISCONNECT) throw new Exit(2, "A process of this machine cannot be disconnected: --mode disconnect is for Docker; pause comes nearest.");
+            }
+
+            public Instant fault(Target node, Mode mode) throws Exception {
                 Map<String, Object> json = read(node.name);
                 ProcessHandle process = process(json).orElseThrow(() -> new Exit(1, node.name + " does not run (any more)."));
                 // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
-                json.put("fault", Map.of("mode", mode.name().toLowerCase(Locale.ROOT), "since", timestamp()));
+                json.put("fault", Map.of("mode", mode.toString(), "since", timestamp()));
                 write(node.name, json);
                 Instant at = Instant.now();
                 switch (mode) {
@@ -529,12 +538,10 @@ class KillNode implements Callable<Integer> {
                     builder = DefaultDockerClientConfig.createDefaultConfigBuilder();
                     uri = builder.build().getDockerHost();
                 } catch (RuntimeException e) { throw new Exit(2, "The Docker settings (DOCKER_HOST, context) cannot be used: " + e.getMessage() + "."); }
-                String context = System.getenv("DOCKER_CONTEXT"), settings = Objects.requireNonNullElse(System.getenv("DOCKER_CONFIG"), System.getProperty("user.home") + "/.docker");
-                // docker-java would quietly take the default engine instead.
-                if (System.getenv("DOCKER_HOST") == null && context != null && !List.of("", "default").contains(context) && !Files.exists(Path.of(settings, "contexts/meta", DigestUtils.sha256Hex(context))))
-                    throw new Exit(2, "There is no Docker context '" + context + "' (DOCKER_CONTEXT): docker context ls shows those there are.");
+                requireContext();
                 requireEngine(uri);
-                host = Objects.requireNonNullElse(System.getenv("LAB_HOST"), uri.getScheme().equals("tcp") ? uri.getHost() : "localhost");
+                String given = System.getenv("LAB_HOST");
+                host = given != null && !given.isBlank() ? given : uri.getScheme().equals("tcp") ? uri.getHost() : "localhost";
                 engine = asked(() -> connect(builder));
             }
 
@@ -574,9 +581,27 @@ class KillNode implements Callable<Integer> {
                 return task;
             }
 
+            /** One that is not there: docker-java would quietly take the default engine instead. */
+            private static void requireContext() {
+                if (System.getenv("DOCKER_HOST") != null) return; // which goes before any context
+                String settings = Objects.requireNonNullElse(System.getenv("DOCKER_CONFIG"), System.getProperty("user.home") + "/.docker"), context = System.getenv("DOCKER_CONTEXT");
+                Path file = Path.of(settings, "config.json");
+                try { if ((context == null || context.isEmpty()) && Files.exists(file) && JSON.std.mapFrom(file.toFile()).get("currentContext") instanceof String current) context = current; }
+                catch (IOException unreadable) { throw new Exit(2, "The Docker settings in " + file + " cannot be read: mend or remove that file, or name the engine by DOCKER_HOST."); }
+                if (context != null && !List.of("", "default").contains(context) && !Files.exists(Path.of(settings, "contexts/meta", sha256(context))))
+                    throw new Exit(2, "There is no Docker context '" + context + "': docker context ls shows those there are, docker context use chooses one.");
+            }
+
+            private static String sha256(String text) {
+                try { return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8))); }
+                catch (NoSuchAlgorithmException e) { throw new IllegalStateException(e); }
+            }
+
             private static void requireEngine(URI uri) {
                 String scheme = String.valueOf(uri.getScheme());
-                if (!List.of("unix", "tcp", "http", "https", "npipe", "ssh").contains(scheme)) throw new Exit(2, "'" + uri + "' is not a Docker engine's address, such as unix:///var/run/docker.sock or tcp://host:2376.");
+                boolean windows = System.getProperty("os.name").startsWith("Windows");
+                if (!List.of("unix", "tcp", "ssh", windows ? "npipe" : "").contains(scheme) || scheme.equals("tcp") && uri.getHost() == null)
+                    throw new Exit(2, "'" + uri + "' is not a Docker engine's address, such as unix:///var/run/docker.sock or tcp://host:2376.");
                 if (scheme.equals("ssh")) throw new Exit(2, "Docker over ssh is not supported: forward the socket (ssh -NL /tmp/docker.sock:/var/run/docker.sock "
                         + uri.getAuthority() + ") and export DOCKER_HOST=unix:///tmp/docker.sock.");
                 if (!scheme.equals("unix")) return;
@@ -588,8 +613,7 @@ class KillNode implements Callable<Integer> {
                     List<String> others = Stream.of("/var/run/docker.sock", run + "/docker.sock", home + "/.docker/run/docker.sock", home + "/.colima/default/docker.sock", run + "/podman/podman.sock")
                             .filter(s -> !s.equals(uri.getPath())).toList();
                     throw new Exit(UNREACHABLE, "No Docker engine at " + uri + " (" + e.getMessage() + "): " + others.stream().filter(s -> Files.exists(Path.of(s))).findFirst()
-                            .map(s -> "there is a socket elsewhere, export DOCKER_HOST=unix://" + s + ".")
-                            .orElse("start it; nor is there one at " + String.join(", ", others) + "."));
+                            .map(s -> "there is a socket elsewhere, export DOCKER_HOST=unix://" + s + ".").orElse("start it; nor is there one at " + String.join(", ", others) + "."));
                 }
             }
 
@@ -679,7 +703,12 @@ class KillNode implements Callable<Integer> {
                 } catch (ExecutionException e) {
                     if (!(e.getCause() instanceof NotModifiedException)) throw new Exit(1, "Docker would not do that to " + node.name + ": " + said(e.getCause()) + ".");
                 }
-                for (int look = 0; look < 10 && !event.isEmpty(); look++, Thread.sleep(20)) {
+                return event.isEmpty() ? began : whenSeen(event, id, began);
+            }
+
+            /** When the engine saw it happen; where it does not say so, from when on it could. What was done stays done, whatever the event stream is like. */
+            private Instant whenSeen(String event, String id, Instant began) throws InterruptedException {
+                for (int look = 0; look < 10; look++, Thread.sleep(20)) try {
                     List<Instant> seen = new CopyOnWriteArrayList<>();
                     // Until now, so that it ends; the engine of a virtual machine may have another clock, and then ours is taken.
                     engine.eventsCmd().withSince(seconds(began.minusSeconds(5))).withUntil(seconds(Instant.now())).withEventFilter(event).exec(new ResultCallback.Adapter<Event>() {
@@ -689,7 +718,7 @@ class KillNode implements Callable<Integer> {
                         }
                     }).awaitCompletion(2, TimeUnit.SECONDS);
                     if (!seen.isEmpty()) return seen.get(0);
-                }
+                } catch (RuntimeException notTold) { return began; }
                 return began;
             }
 
@@ -716,10 +745,13 @@ class KillNode implements Callable<Integer> {
                 }
             }
 
-            public Instant fault(Target node, Mode mode) throws Exception {
+            public void require(Mode mode) {
                 if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
                 if (mode != Mode.KILL && !killCommand.contains("{mode}")) throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
-                return execute(killCommand, node, mode.name().toLowerCase(Locale.ROOT));
+            }
+
+            public Instant fault(Target node, Mode mode) throws Exception {
+                return execute(killCommand, node, mode.toString());
             }
 
             public Instant restore(Target node) throws Exception {

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java Cluster.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -16,32 +16,33 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.*;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * The classic KRaft lab from beginning to end: three nodes, the topics, the load test; then, under a running producer, the
- * active controller is killed, and the next one, so that the quorum is lost; the nodes are brought back until every replica is in sync;
- * and what was acknowledged is compared with what is in the log.
+ * The KRaft lab from beginning to end: three nodes, the topics, the load test; then, under a running producer, a scenario; and what was
+ * acknowledged is compared with what is in the log. In the classic scenario the active controller is killed, and the next one, so that
+ * the quorum is lost, and the nodes are brought back until every replica is in sync. Others, or one of your own: docs/scenarios.md.
  *
- * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but for the look at the
- * cluster without a quorum, which has to last a while to show that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl,
- * perf.hlog, verdict.json and notebook.md.
+ * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but where a scenario has it
+ * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, perf.hlog, verdict.json and notebook.md.
  *
  * <pre>lab                                     as in the original, with Kafka's own timeouts
- * lab --timeouts fast --records 100000    in about a minute</pre>
+ * lab --timeouts fast --records 100000    in about a minute
+ * lab --scenario rolling-restart</pre>
  */
 @Command(name = "lab", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "The whole experiment on three real nodes: load, kill the controller twice, bring the nodes back, check every record.")
 class Lab implements Callable<Integer> {
-    private static final String LOAD = "test_topic", CRITICAL = "critical_data";
+    private static final String LOAD = "test_topic", CRITICAL = "critical_data", PROBED = "probe_topic";
     /** What the quorum's loss and return may take at the most, with Kafka's own timeouts on a slow machine. */
     private static final Duration PATIENCE = Duration.ofMinutes(3);
 
+    @Option(names = "--scenario", paramLabel = "NAME|FILE", defaultValue = "classic",
+            description = "What is done to the nodes: classic, rolling-restart, flapping, pause-leader, lost-majority, slow-follower, or a file (docs/scenarios.md; default: ${DEFAULT-VALUE}).")
+    String scenarioName;
     @Option(names = "--records", paramLabel = "N", defaultValue = "1000000", description = "Records of the load test, 1000 bytes each (default: ${DEFAULT-VALUE}).")
     long records;
     @Option(names = "--timeouts", paramLabel = "default|fast", defaultValue = "DEFAULT", description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
@@ -55,7 +56,7 @@ class Lab implements Callable<Integer> {
     String startCommand;
     @Option(names = "--rate", paramLabel = "N", defaultValue = "20", description = "Messages per second of the producer; a gap is measured to one period (default: ${DEFAULT-VALUE}).")
     double rate;
-    @Option(names = "--observe", paramLabel = "DURATION", defaultValue = "5s", description = "How long to look at the cluster without a quorum (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--observe", paramLabel = "DURATION", defaultValue = "5s", description = "How long a scenario's wait is that has no time of its own, such as that without a quorum (default: ${DEFAULT-VALUE}).")
     Duration observe;
     @Option(names = "--out", paramLabel = "DIR", description = "The run's folder (default: runs/<time>).")
     Path out;
@@ -68,15 +69,16 @@ class Lab implements Callable<Integer> {
     @Mixin Cluster.Common common = new Cluster.Common();
 
     private final List<LabNotebook.Step> steps = new ArrayList<>();
-    private final Set<Integer> broken = new LinkedHashSet<>();
+    final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
+    LabScenario scenario;
     LabCluster cluster;
-    private WatchIsr watch;
-    private Future<Boolean> watching;
+    private Future<Boolean> watching, watchingLeaders;
     private WatchIsr.Snapshot snapshot;
-    private double longestStallMs;
+    private long lastAck, longestGap;
     private int sendErrors;
+    private List<Long> latencies = new ArrayList<>();
     private ResilientProducer producer;
     private Future<ResilientProducer.Summary> producing;
     private final CountDownLatch produced = new CountDownLatch(1);
@@ -100,6 +102,9 @@ class Lab implements Callable<Integer> {
         for (String option : where == KillNode.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
             if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == KillNode.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
         if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
+        scenario = LabScenario.of(scenarioName);
+        for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
+            throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         try {
             Files.createDirectories(out);
@@ -128,10 +133,7 @@ class Lab implements Callable<Integer> {
         createTopics();
         loadTest();
         startProducer();
-        int first = killController();
-        int second = loseQuorum(first);
-        startFirst(first);
-        startSecond(second);
+        scenario.run(this);
         stopProducer();
         checkDelivery();
     }
@@ -143,10 +145,11 @@ class Lab implements Callable<Integer> {
         begin("Boot three nodes", cluster.command());
         say(cluster.up());
         common.bootstrapServer = cluster.reach().bootstrap();
-        watch = new WatchIsr();
+        WatchIsr watch = new WatchIsr();
         watch.common.configure(watch, quiet(), quiet(), reaching("--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL));
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
+        watchingLeaders = background.submit(cluster.leaders(LOAD, CRITICAL));
         WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
         say("Active controller: node %d, epoch %d.", s.controller(), s.epoch());
         end("Each node is a broker and a controller; the three controllers form a quorum with one of them active. "
@@ -154,16 +157,16 @@ class Lab implements Callable<Integer> {
     }
 
     private void createTopics() throws Exception {
-        begin("Create the topics", "create-topic " + LOAD + " " + CRITICAL + " --partitions 8 --replication-factor 3 --if-not-exists");
+        begin("Create the topics", "create-topic " + LOAD + " " + CRITICAL + " " + PROBED + " --partitions 8 --replication-factor 3 --if-not-exists");
         CreateTopic create = new CreateTopic();
-        create.common.configure(create, quiet(), common.err, reaching(LOAD, CRITICAL, "--if-not-exists"));
+        create.common.configure(create, quiet(), common.err, reaching(LOAD, CRITICAL, PROBED, "--if-not-exists"));
         create.common.listener = this::record;
         try (Admin admin = common.admin()) {
             create.create(admin, l -> say("%s: %d partitions, all led and in sync after %d ms.", l.topic(), l.partitions().size(), l.ms()));
         }
         WatchIsr.Share s = await("every replica in sync", this::isInSync).total();
-        say("Partitions online %d of %d, in-sync replicas %d of %d.", s.online(), s.partitions(), s.inSync(), s.replicas());
-        end("Every partition has three replicas, and min.insync.replicas is 2: an acks=all write needs two of them, so one node may die.");
+        say("Of the first two: partitions online %d of %d, in-sync replicas %d of %d.", s.online(), s.partitions(), s.inSync(), s.replicas());
+        end("Every partition has three replicas, and min.insync.replicas is 2: an acks=all write needs two of them, so one node may die. " + PROBED + " is for what the probes write.");
     }
 
     private void loadTest() throws Exception {
@@ -195,94 +198,6 @@ class Lab implements Callable<Integer> {
         end("From here on every send is written to a ledger with its outcome. The client retries by itself; nothing is sent again by hand.");
     }
 
-    private int killController() throws Exception {
-        begin("Kill the active controller", "kill-node controller");
-        KillNode.Done fault = kill("controller");
-        int killed = fault.node().id();
-        Instant dead = Instant.now();
-        WatchIsr.Snapshot s = await("a new controller", x -> x.controller() >= 0 && x.controller() != killed);
-        waited(fault.at(), "New controller: node %d, epoch %d, seen %s after the kill.", s.controller(), s.epoch());
-        writesFlow(dead);
-        waited(fault.at(), "All %d partitions acknowledge again %s after the kill.", producer.partitions());
-        WatchIsr.Share t = await("the dead node out of every ISR", x -> x.alive() && !x.brokers().contains(killed) && x.total().inSync() * 3 == x.total().replicas() * 2).total();
-        waited(fault.at(), "In-sync replicas %d of %d, under-replicated partitions %d, online %d of %d, %s after the kill.", t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
-        sayGap();
-        end("The two voters that were left elected a controller. The broker on the dead node is fenced one session timeout later; until then acks=all writes wait for "
-                + "its replicas, which is most of the gap. " + (sendErrors == 0 ? "The client only waited: no send failed." : "Some sends failed: see events.jsonl."));
-        return killed;
-    }
-
-    private int loseQuorum(int first) throws Exception {
-        begin("Kill the next controller: the quorum is lost", "kill-node controller --force");
-        KillNode.Done fault = kill("controller", "--force");
-        int killed = fault.node().id();
-        await("the loss of the quorum", WatchIsr.Until.NO_QUORUM);
-        waited(fault.at(), "No active controller, 1 of 3 voters left; seen %s after the kill.");
-        long before = producer.acknowledged(), from = System.nanoTime();
-        observations().forEach(this::say);
-        Thread.sleep(observe.toMillis()); // an observation: that nothing is acknowledged has to be watched for a while
-        say("Acknowledged by the producer meanwhile, in %.0f s: %d.", (System.nanoTime() - from) / 1e9, producer.acknowledged() - before);
-        end("One voter of three is no majority: nobody may elect a controller, move a leader or shrink an ISR. What a broker still tells about the cluster is frozen metadata, "
-                + "so the ISR it shows contains the dead. acks=all writes wait; that is what keeps them safe.");
-        return killed;
-    }
-
-    /** What still works without a quorum, each bounded in time. */
-    private List<String> observations() throws Exception {
-        List<String> seen = new ArrayList<>();
-        try (Admin admin = Admin.create(common.client())) {
-            seen.add(attempt("describe the topics", () -> "answered, from frozen metadata: " + admin.describeTopics(List.of(CRITICAL), new DescribeTopicsOptions().timeoutMs(3000)).allTopicNames().get()
-                    .get(CRITICAL).partitions().stream().mapToInt(p -> p.isr().size()).sum() + " replicas shown as in sync"));
-            seen.add(attempt("ask for the metadata quorum", () -> "answered, leader " + admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(3000)).quorumInfo().get().leaderId()));
-            seen.add(attempt("create a topic", () -> { admin.createTopics(List.of(new NewTopic("without_quorum", 1, (short) 1)), new CreateTopicsOptions().validateOnly(true).timeoutMs(3000)).all().get(); return "would work"; }));
-        }
-        seen.add(attempt("read what is committed", this::readSome));
-        return seen;
-    }
-
-    private String readSome() throws Exception {
-        Properties p = common.client("key.deserializer", "org.apache.kafka.common.serialization.StringDeserializer",
-                "value.deserializer", "org.apache.kafka.common.serialization.StringDeserializer", "auto.offset.reset", "earliest", "default.api.timeout.ms", 3000);
-        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(p)) {
-            consumer.assign(consumer.partitionsFor(CRITICAL).stream().map(i -> new TopicPartition(CRITICAL, i.partition())).toList());
-            consumer.seekToBeginning(consumer.assignment());
-            Set<Integer> from = new TreeSet<>();
-            int read = 0;
-            for (long end = System.nanoTime() + 2_000_000_000L; System.nanoTime() < end; )
-                for (var r : consumer.poll(Duration.ofMillis(200))) { read++; from.add(r.partition()); }
-            return "read " + read + " records of " + from.size() + " partitions, those the survivor leads";
-        }
-    }
-
-    private String attempt(String what, Callable<String> action) throws InterruptedException {
-        long start = System.nanoTime();
-        String result;
-        try { result = action.call(); }
-        catch (InterruptedException | InterruptException e) { throw new InterruptedException(); }
-        catch (Exception e) { result = "fails, " + (e.getCause() == null ? e : e.getCause()).getClass().getSimpleName(); }
-        return String.format(Locale.ROOT, "Without a quorum, %s: %s (%.1f s).", what, result, (System.nanoTime() - start) / 1e9);
-    }
-
-    private void startFirst(int node) throws Exception {
-        begin("Start one node: the quorum is back", "start-node " + node);
-        Instant at = start(node);
-        WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
-        waited(at, "Active controller: node %d, epoch %d, %s after the start.", s.controller(), s.epoch());
-        writesFlow(at);
-        waited(at, "All %d partitions acknowledge again %s after the start.", producer.partitions());
-        sayGap();
-        end("Two of three voters are a majority again: a controller is elected, the dead node is fenced, and partitions get leaders among the living. "
-                + "Writes flow as soon as two replicas of a partition are in sync.");
-    }
-
-    private void startSecond(int node) throws Exception {
-        begin("Start the other node: back in sync", "start-node " + node + "; watch-isr --until in-sync");
-        Instant at = start(node);
-        WatchIsr.Share s = await("every replica in sync", this::isInSync).total();
-        waited(at, "In-sync replicas %d of %d, partitions online %d of %d, %s after the start.", s.inSync(), s.replicas(), s.online(), s.partitions());
-        end("The node first fetched what it had missed, and was then taken back into every ISR. The cluster may lose a node again.");
-    }
-
     private void stopProducer() throws Exception {
         begin("Stop the producer", "Ctrl-C");
         producer.stop();
@@ -307,22 +222,23 @@ class Lab implements Callable<Integer> {
 
     // ---- What the steps are made of ----
 
-    private KillNode.Done kill(String... args) throws Exception {
-        KillNode script = node(args);
-        KillNode.Done done;
-        try { done = script.breakNodes(script.runtime()).get(0); }
-        finally { script.broken.forEach(n -> broken.add(n.id())); }
-        say("Killed %s (%s) at %s.", done.node().name(), where == KillNode.Where.EXTERNAL ? "--kill-command" : "SIGKILL", done.at());
-        return done;
-    }
-
-    private Instant start(int id) throws Exception {
+    /** Undoes what was done to a node, and does not wait. */
+    void start(int id) throws Exception {
         KillNode script = node("" + id, "--restore", "--no-wait");
-        Instant at = script.restoreNodes(script.runtime()).stream().map(KillNode.Done::at).findFirst().orElse(Instant.now()); // none: it runs already
+        script.restoreNodes(script.runtime());
         broken.remove(id);
         say("Started %s.", Cluster.name(id));
-        return at;
     }
+
+    /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
+    List<ProbeCluster.Answer> probe() throws Exception {
+        ProbeCluster probe = new ProbeCluster();
+        probe.common.configure(probe, quiet(), quiet(), reaching(probeCommand().substring(6).split(" ")));
+        probe.common.listener = this::record;
+        return probe.probe();
+    }
+
+    String probeCommand() { return "probe --topic " + PROBED + (where == KillNode.Where.EXTERNAL ? "" : " --all") + " --each 3s"; }
 
     KillNode node(String... args) {
         KillNode script = new KillNode();
@@ -348,7 +264,7 @@ class Lab implements Callable<Integer> {
     }
 
     /** Waits for a look, made from now on, that meets the condition. */
-    private synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws Exception {
+    synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws Exception {
         snapshot = null;
         for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
             long left = (deadline - System.nanoTime()) / 1_000_000;
@@ -359,18 +275,30 @@ class Lab implements Callable<Integer> {
         return snapshot;
     }
 
-    private boolean isInSync(WatchIsr.Snapshot s) {
+    boolean isInSync(WatchIsr.Snapshot s) {
         return s.topics().keySet().containsAll(List.of(LOAD, CRITICAL)) && WatchIsr.Until.IN_SYNC.test(s);
+    }
+
+    synchronized WatchIsr.Snapshot latest() { return snapshot; }
+    long acknowledged() { return producer.acknowledged(); }
+    int partitions() { return producer.partitions(); }
+    int steps() { return steps.size(); }
+
+    /** Of the acknowledgements since it was asked last, in microseconds. */
+    synchronized List<Long> takeLatencies() {
+        List<Long> taken = latencies;
+        latencies = new ArrayList<>();
+        return taken;
     }
 
     private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
 
-    private synchronized void sayGap() {
-        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestStallMs / 1e3, sendErrors);
+    synchronized void sayGap() {
+        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestGap / 1e9, sendErrors);
     }
 
     /** Waits until each partition has acknowledged a message that was sent after the instant. */
-    private void writesFlow(Instant after) throws Exception {
+    void writesFlow(Instant after) throws Exception {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (producer.partitions() == 0 && !producing.isDone() && System.nanoTime() < deadline) Thread.sleep(10);
         if (producing.isDone()) producing.get(); // brings its exception here
@@ -380,7 +308,7 @@ class Lab implements Callable<Integer> {
         }
     }
 
-    private void begin(String title, String command) {
+    void begin(String title, String command) {
         step = new LabNotebook.Step(title, command);
         steps.add(step);
         emit("phase", "phase", title, "state", "start");
@@ -388,15 +316,14 @@ class Lab implements Callable<Integer> {
     }
 
     private void say(String line) { say("%s", line); }
-
-    private void say(String format, Object... args) {
+    void say(String format, Object... args) {
         String line = String.format(Locale.ROOT, format, args);
         step.lines.add(line);
         if (!common.json) common.out.println("   " + line);
     }
 
     /** Says a line in which the last %s is the time since an instant, all of it spent waiting for Kafka. */
-    private void waited(Instant since, String format, Object... args) {
+    void waited(Instant since, String format, Object... args) {
         Duration d = Duration.between(since, Instant.now());
         Object[] all = Arrays.copyOf(args, args.length + 1);
         all[args.length] = String.format(Locale.ROOT, "%.2f s", seconds(d));
@@ -404,7 +331,7 @@ class Lab implements Callable<Integer> {
         say(format, all);
     }
 
-    private void end(String meaning) {
+    void end(String meaning) {
         step.meaning = meaning;
         step.complete = true;
         step.took = Duration.ofNanos(System.nanoTime() - step.began);
@@ -429,13 +356,14 @@ class Lab implements Callable<Integer> {
             producing.cancel(true);
             produced.await(4, TimeUnit.SECONDS); // its ledger gets its last line
         }
-        if (watching != null) watching.cancel(true);
+        for (Future<Boolean> f : Arrays.asList(watching, watchingLeaders)) if (f != null) f.cancel(true);
         Duration took = Duration.ofNanos(System.nanoTime() - began), waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
         String time = String.format(Locale.ROOT, "%.1f s in all, of which %.1f s were waiting for Kafka: elections, session timeouts, restarts, catching up", seconds(took), seconds(waiting));
         try {
             writeVerdict(ended, took, waiting);
-            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, ended, time));
-            if (!common.json) common.out.printf("%nTime: %s.%nRun: %s%n%s%n", time, out, ended);
+            Outages.Seen outages = LabNotebook.outages(this);
+            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time));
+            if (!common.json) common.out.printf("%n%s%nTime: %s.%nRun: %s%n%s%n", outages.text(false), time, out, ended);
         } finally {
             leaveCluster(code);
             synchronized (this) { events.close(); }
@@ -453,6 +381,7 @@ class Lab implements Callable<Integer> {
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("verdict", verdict == null ? "incomplete" : verdict.verdict());
+        json.put("scenario", scenario.name);
         json.put("text", ended);
         json.put("tookMs", took.toMillis());
         json.put("waitedForKafkaMs", waiting.toMillis());
@@ -467,7 +396,7 @@ class Lab implements Callable<Integer> {
 
     private boolean given(String option) { return common.spec.commandLine().getParseResult().hasMatchedOption(option); }
 
-    private void emit(String type, Object... fields) {
+    void emit(String type, Object... fields) {
         Map<String, Object> event = new LinkedHashMap<>();
         event.put("ts", Cluster.timestamp());
         event.put("source", "lab");
@@ -478,7 +407,12 @@ class Lab implements Callable<Integer> {
 
     /** Every event of every step comes here: to the run's folder, to --events, and with --json to stdout. */
     synchronized void record(Map<String, Object> event) {
-        if ("stall".equals(event.get("type")) && Integer.valueOf(-1).equals(event.get("partition"))) longestStallMs = Math.max(longestStallMs, ((Number) event.get("ms")).doubleValue());
+        if ("ack".equals(event.get("type"))) {
+            long now = System.nanoTime();
+            if (lastAck != 0) longestGap = Math.max(longestGap, now - lastAck);
+            lastAck = now;
+            latencies.add(((Number) event.get("latencyUs")).longValue());
+        }
         if ("send-error".equals(event.get("type"))) sendErrors++;
         try {
             String line = JSON.std.asString(event);
@@ -491,5 +425,5 @@ class Lab implements Callable<Integer> {
 
     private static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
     static double seconds(Duration d) { return d.toMillis() / 1e3; }
-    private static String plain(double d) { return d == Math.rint(d) ? "" + (long) d : "" + d; }
+    static String plain(double d) { return d == Math.rint(d) ? "" + (long) d : "" + d; }
 }

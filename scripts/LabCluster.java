@@ -5,7 +5,8 @@
 import java.io.*;
 import java.nio.file.*;
 import java.util.*;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.*;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 
 /** The cluster that a whole experiment runs on: has it up, says how kill-node reaches its nodes, and ends only what it started. */
@@ -41,6 +42,17 @@ abstract class LabCluster {
     abstract Reach reach();
     /** Ends what this started. @param disposable its data is not needed any more, if this made it */
     abstract void end(boolean disposable) throws Exception;
+
+    /** Beside the whole experiment: who leads what, to 10 ms, of which the table of the outages is made. */
+    Callable<Boolean> leaders(String... topics) {
+        List<String> args = new ArrayList<>(reach().options());
+        for (String topic : topics) args.addAll(List.of("--topic", topic));
+        WatchLeaders watch = new WatchLeaders();
+        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        watch.common.configure(watch, nowhere, nowhere, args.toArray(String[]::new));
+        watch.common.listener = lab::record;
+        return watch::watch;
+    }
 
     boolean isFound() { return found; }
     boolean isUp() { return up; }
@@ -81,7 +93,20 @@ abstract class LabCluster {
         private static final List<String> FILES = List.of("compose.yaml", "timeouts/default.env", "timeouts/fast.env");
         private Path file;
         private boolean containersMade;
+        private String timeouts;
         Compose(Lab lab) { super(lab); }
+
+        /** Those of the containers that there are already: they keep them. */
+        @Override String timeouts() {
+            if (timeouts == null) try { timeouts = labels().stream().findFirst().orElse(super.timeouts()); }
+            catch (InterruptedException e) { Thread.currentThread().interrupt(); }
+            catch (Exception noDocker) { /* which up() will say */ }
+            return timeoutsGiven() || timeouts == null ? super.timeouts() : timeouts;
+        }
+
+        private List<String> labels() throws Exception {
+            return run("docker", "ps", "-a", "--filter", "label=com.docker.compose.project=kraft-lab", "--filter", "label=kraft-lab.node", "--format", "{{.Label \"kraft-lab.timeouts\"}}").lines().toList();
+        }
 
         String command() { return (timeouts().equals("default") ? "" : "KRAFT_LAB_TIMEOUTS=" + timeouts() + " ") + "docker compose -f compose/compose.yaml up -d --wait"; }
 
@@ -90,22 +115,24 @@ abstract class LabCluster {
             unpack();
             List<KillNode.Target> before = nodes();
             found = before.stream().anyMatch(n -> !n.state().equals("down"));
-            if (found && timeoutsGiven()) requireSameTimeouts();
+            if (!before.isEmpty() && timeoutsGiven()) requireSameTimeouts();
             if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
                 up = true;
                 return "Found the containers up; they are left running, with the topics of the lab.";
             }
             for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
-                throw new Cluster.Exit(1, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
+                throw new Cluster.Exit(Cluster.REFUSED, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
             for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
                 throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
             containersMade = before.isEmpty();
             if (containersMade && !run("docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank())
                 throw new Cluster.Exit(Cluster.REFUSED, "There is a compose project kraft-lab that is not this one (docker ps -a): it is left alone; end it, or rename it.");
+            try { run("docker", "compose", "version"); } catch (Cluster.Exit e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "docker has no compose command: install its plugin (docker-compose-plugin, or docker-compose in Debian)."); }
             newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
             up = true; // from here on there is something to end
             lab.common.say("Starting the containers (the first time, Docker fetches their image) ...");
-            compose("up", "-d", "--no-recreate", "--wait");
+            try { compose("up", "-d", "--no-recreate", "--wait"); }
+            catch (Cluster.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage() + " docker logs kafka01 may tell more."); }
             return String.format(Locale.ROOT, "Three containers healthy after %.1f s.", (System.nanoTime() - began) / 1e9);
         }
 
@@ -125,24 +152,26 @@ abstract class LabCluster {
         private List<KillNode.Target> nodes() throws Exception { return KillNode.containers(); }
 
         private void requireSameTimeouts() throws Exception {
-            for (String theirs : run("docker", "ps", "-a", "--filter", "label=com.docker.compose.project=kraft-lab", "--filter", "label=kraft-lab.node", "--format", "{{.Label \"kraft-lab.timeouts\"}}").lines().toList())
-                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, "The containers are up with --timeouts " + theirs + "; end them (docker compose -f compose/compose.yaml down) before you choose others.");
+            for (String theirs : labels())
+                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, "The containers are there with --timeouts " + theirs + "; end them (docker compose -f compose/compose.yaml down) before you choose others.");
         }
 
         private String compose(String... args) throws Exception {
             List<String> command = new ArrayList<>(List.of("docker", "compose", "-p", "kraft-lab", "-f", file.toString()));
             command.addAll(List.of(args));
-            return run(command.toArray(String[]::new));
+            return run(Map.of("KRAFT_LAB_TIMEOUTS", timeouts()), command.toArray(String[]::new));
         }
 
-        /** @return what it printed */
-        private String run(String... command) throws Exception {
-            File output = File.createTempFile("kraft-lab", ".out");
+        /** @return what it printed on stdout */
+        private String run(String... command) throws Exception { return run(Map.of(), command); }
+
+        private String run(Map<String, String> environment, String... command) throws Exception {
+            File output = File.createTempFile("kraft-lab", ".out"), errors = File.createTempFile("kraft-lab", ".err");
             try {
-                ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(output);
+                ProcessBuilder builder = new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectOutput(output).redirectError(errors);
                 // Another project, profile or cluster id of the user's would make it another cluster than the one that was looked for.
                 builder.environment().keySet().removeIf(k -> k.startsWith("COMPOSE_") || k.equals("CLUSTER_ID"));
-                builder.environment().put("KRAFT_LAB_TIMEOUTS", timeouts());
+                builder.environment().putAll(environment);
                 Process process;
                 try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "There is no docker command on PATH: --runtime docker needs Docker with compose."); }
                 try {
@@ -150,17 +179,23 @@ abstract class LabCluster {
                 } finally { end(process); }
                 String said = Files.readString(output.toPath());
                 if (process.exitValue() != 0) throw new Cluster.Exit(1, "'" + String.join(" ", command) + "' ended with " + process.exitValue() + ": "
-                        + said.strip().lines().reduce((a, b) -> b).orElse("it said nothing") + " (docker logs kafka01 may tell more).");
+                        + Files.readString(errors.toPath()).strip().lines().reduce((a, b) -> b).orElse("it said nothing") + ".");
                 return said;
-            } finally { output.delete(); }
+            } finally {
+                output.delete();
+                errors.delete();
+            }
         }
 
         /** Also when interrupted: a compose that still made containers would make them behind the back of the one that ends them. */
         private static void end(Process process) {
-            process.destroy();
+            if (!process.isAlive()) return;
             boolean interrupted = Thread.interrupted();
-            try { if (!process.waitFor(5, TimeUnit.SECONDS)) process.destroyForcibly().waitFor(); }
-            catch (InterruptedException again) { interrupted = true; }
+            List<ProcessHandle> all = Stream.concat(process.descendants(), Stream.of(process.toHandle())).toList(); // compose is a child of docker, which does not always pass a signal on
+            all.forEach(ProcessHandle::destroy);
+            for (long deadline = System.nanoTime() + 4_000_000_000L; all.stream().anyMatch(ProcessHandle::isAlive) && System.nanoTime() < deadline; )
+                try { Thread.sleep(20); } catch (InterruptedException again) { interrupted = true; }
+            all.forEach(ProcessHandle::destroyForcibly);
             if (interrupted) Thread.currentThread().interrupt();
         }
 

@@ -14,46 +14,34 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeParseException;
+import java.time.format.*;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
-import java.util.function.Function;
-import java.util.function.ToLongFunction;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.function.*;
+import java.util.regex.*;
 import java.util.stream.*;
 import org.HdrHistogram.*;
 import org.apache.kafka.clients.admin.*;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.*;
-import org.apache.kafka.common.config.ConfigException;
-import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.*;
 import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.*;
 import picocli.CommandLine;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.Mixin;
+import picocli.CommandLine.*;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /**
  * Loads topics and tells throughput and latency: a drop-in for {@code kafka-producer-perf-test}, with its flags and its lines on stdout.
  *
- * <p>One pipeline: {@link Source} makes the records, a {@link Sender} for each producer sends them when they are due, its {@link Tally} takes the
- * acknowledgements, with {@code --e2e} a {@link Receiver} reads them back, and {@link Run} gathers it all interval by interval into a {@link Summary}.
+ * <p>One pipeline: {@link Source} makes the records, a {@code Sender} for each producer sends them when they are due, with {@code --e2e} a {@code Receiver} reads them back;
+ * each thread records what it sees in a {@link Tally}, and {@link Run} gathers the {@link Latencies} interval by interval into a {@link Summary}.
  * Every record counts, in microseconds of the monotonic clock; failed sends are counted and timed apart. At a limited rate there are two
  * latencies: service time, from {@code send()}, and response time, from when the record was due, so that a stall is not hidden by the load that had to wait for it.
  *
@@ -61,26 +49,21 @@ import picocli.CommandLine.TypeConversionException;
  */
 @Command(name = "perf", version = "kraft-lab 0.1.0", sortOptions = false, usageHelpWidth = 100,
         customSynopsis = "perf --topic TOPIC (--num-records N | --duration TIME) --throughput RATE%n            (--record-size BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
-        description = "Sends records at a given rate, or as fast as it goes; prints throughput and latency as kafka-producer-perf-test does, and says what limited it.")
+        description = "Loads topics; prints throughput and latency as kafka-producer-perf-test does, and what limited it.")
 class PerfTest implements Callable<Integer> {
     private static final long HIGHEST_US = TimeUnit.HOURS.toMicros(1);
     /** How long records on their way may still take after Ctrl-C, also when no broker answers. */
     private static final Duration CLOSE = Duration.ofSeconds(5);
     private static final String CLEAR_LINE = "\r\033[K", IDENTITY = "perf";
 
-    @ArgGroup(multiplicity = "1") Amount amount;
-    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records per second, of all producers; -1 for as fast as it goes.") double throughput;
+    @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.") Long numRecords;
+    @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.") Duration duration;
+    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records per second in all; -1: as fast as it goes.") double throughput;
     @Mixin Load load = new Load();
     @Option(names = "--slo", split = ",", paramLabel = "OBJECTIVE", converter = Objective.Reader.class,
             description = "Exit 15 if missed: p99=50ms, e2e-p99.9=1s, avg, max, throughput=9000, mb=9, failed=0.") List<Objective> objectives = List.of();
     @Mixin Common common = new Common();
     @ArgGroup(validate = false, order = 20, heading = "%nWhat is told:%n") Telling telling = new Telling();
-
-    static class Amount {
-        @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.") Long numRecords;
-        @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.") Duration duration;
-        static Amount of(Duration duration) { Amount a = new Amount(); a.duration = duration; return a; }
-    }
 
     static class Telling {
         @Option(names = "--reporting-interval", paramLabel = "MS", defaultValue = "5000", description = "Print a line this often (default: ${DEFAULT-VALUE}).") long intervalMs = 5000;
@@ -96,7 +79,9 @@ class PerfTest implements Callable<Integer> {
     /** What is sent, and how: the same options in find-max-rate and compare-settings. */
     static class Load {
         @Option(names = "--topic", required = true, paramLabel = "TOPIC", description = "Produce records to this topic; to several in turn: a,b.") String topic;
-        @ArgGroup(multiplicity = "1") Payload payload;
+        @Option(names = "--record-size", paramLabel = "BYTES", converter = Sizes.Reader.class, description = "So many letters; or 100-2000, or 200:9,10KiB:1 (shares).") Sizes sizes;
+        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or records are random entries of this UTF-8 file.") Path payloadFile;
+        @Option(names = "--payload-monotonic", description = "Or records are 0, 1, 2, ...") boolean monotonic;
         @Option(names = "--command-property", arity = "1..*", paramLabel = "NAME=VALUE", description = "Producer properties; they win over --command-config.")
         List<String> commandProperties;
         @Option(names = "--e2e", description = "Read the records back in the same run: end-to-end latency.") boolean e2e;
@@ -105,13 +90,7 @@ class PerfTest implements Callable<Integer> {
         /** Of a composite script: properties that win over all others. */
         final Map<String, String> overrides = new LinkedHashMap<>();
 
-        List<String> topics() { return List.of(topic.split(",")); }
-    }
-
-    static class Payload {
-        @Option(names = "--record-size", paramLabel = "BYTES", converter = Sizes.Reader.class, description = "Records of this many letters; or 100-2000, or 200:9,10KiB:1 (shares).") Sizes sizes;
-        @Option(names = "--payload-file", paramLabel = "FILE", description = "Records are random entries of this UTF-8 file.") Path file;
-        @Option(names = "--payload-monotonic", description = "Records are 0, 1, 2, ...") boolean monotonic;
+        List<String> topics() { return List.of(topic.split(",", -1)); }
     }
 
     static class Real {
@@ -136,6 +115,7 @@ class PerfTest implements Callable<Integer> {
     boolean quiet;
     private boolean bar;
     private List<String> csvColumns;
+    private Run run;
 
     /** As Apache's parser has it: the last of two wins, and names may be cut short. The columns are wide enough for most names. */
     @Spec void parser(CommandSpec spec) {
@@ -156,21 +136,21 @@ class PerfTest implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         bar = System.console() != null && System.getenv("NO_COLOR") == null;
-        Run run = execute();
+        Summary s = measure();
         Thread.interrupted(); // Ctrl-C was heeded; what follows is the rest of the output
         if (run.outputClosed) return 0;
-        Summary s = run.summary;
         print(s.line(""));
         if (s.steady != null) print(s.steady.line(" steady state"));
         if (telling.printMetrics) printMetrics(common.json || telling.csv ? common.err : common.out, run.metrics);
-        if (s.interrupted) common.say("Interrupted after %d records; of %d more that were sent the outcome is unknown.", s.records + s.failed, run.failures.unresolved);
-        else if (s.records == 0) throw new Exit(ALL_FAILED, s.failed == 0 ? "No record was due within --duration." : "Every send failed: " + run.failures + ".");
-        if (s.failed > 0) common.say("%d of %d sends failed: %s.", s.failed, s.records + s.failed, run.failures);
-        table(s.latencies());
-        run.limits().forEach(common::say);
-        if (telling.explain) run.figures.forEach((name, value) -> common.say("  %-34s %,.2f", name, value));
-        if (load.e2e) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %d, read twice: %d.",
-                s.e2e.getTotalCount(), s.read.perSec(), s.read.mbPerSec(), s.read.missing, s.read.twice);
+        if (s.interrupted) common.say("Interrupted after %d records; of %d more that were sent the outcome is unknown.", s.records() + s.failed(), run.unresolved);
+        else if (s.records() + s.failed() == 0) throw new Exit(ALL_FAILED, "No record was due within --duration.");
+        String errors = run.errors.entrySet().stream().map(e -> e.getValue() + " " + e.getKey()).collect(Collectors.joining(", "));
+        if (s.failed() > 0) common.say("%s: %s.", s.records() == 0 ? "Every send failed" : s.failed() + " of " + (s.records() + s.failed()) + " sends failed", errors);
+        s.latencies.table(common);
+        if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
+        run.tellLimits(s);
+        if (s.read != null) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %d, read twice: %d.",
+                s.read.records, s.read.perSec, s.read.mbPerSec, s.read.missing, s.read.twice);
         if (s.interrupted) return 130;
         List<String> missed = objectives.stream().map(o -> o.missed(s.steady == null ? s : s.steady)).filter(Objects::nonNull).toList();
         missed.forEach(common::say);
@@ -178,638 +158,179 @@ class PerfTest implements Callable<Integer> {
     }
 
     /** Sends the load and emits {@code perf-window} and {@code perf-summary}. Interrupted, it returns what was done and stays interrupted. */
-    public Summary measure() throws Exception { return execute().summary; }
-
-    private Run execute() throws Exception {
+    public Summary measure() throws Exception {
         check();
-        Properties properties = properties();
-        Source source = new Source(load, amount.numRecords);
         Instant at = startAt();
-        boolean exists = topicsExist(properties);
-        try (PrintStream log = telling.hdrLog == null ? null : new PrintStream(new FileOutputStream(telling.hdrLog), false, "UTF-8");
-             Run run = new Run(source, properties, log)) {
-            run.connect(exists);
-            if (at != null) run.awaitStart(at);
-            run.measure();
-            if (telling.percentiles != null) run.summary.writePercentiles(telling.percentiles);
-            emit("perf-summary", run.summary.fields());
-            if (run.summary.interrupted) Thread.currentThread().interrupt();
-            return run;
-        } catch (FileNotFoundException e) {
-            throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + ".");
+        try (Run run = this.run = new Run()) {
+            run.connect(topicsExist(run.properties));
+            Summary s = run.measure(at);
+            if (telling.percentiles != null) s.latencies.writePercentiles(telling.percentiles);
+            emit("perf-summary", s.fields());
+            if (s.interrupted) Thread.currentThread().interrupt();
+            return s;
+        } catch (OutOfMemoryError e) {
+            throw new Exit(1, "Not enough memory for so large or many records, keys or producers: ask for less, or for more memory with JBANG_JAVA_OPTIONS=-Xmx4g.");
         }
     }
 
     // ---- What is sent ----
 
-    /** Record sizes with their shares: {@code 1000}, {@code 100-2000}, {@code 200:9,10KiB:1}. */
-    record Sizes(int[] from, int[] to, double[] upTo) {
+    /** Record sizes, {@code 1000}, {@code 100-2000}, {@code 200:9,10KiB:1}: each range, from and to, by the sum of the shares up to its own. */
+    record Sizes(NavigableMap<Double, int[]> ranges) {
         static class Reader implements ITypeConverter<Sizes> { @Override public Sizes convert(String text) { return Sizes.of(text); } }
 
         static Sizes of(String text) {
-            String[] parts = text.split(",");
-            Sizes s = new Sizes(new int[parts.length], new int[parts.length], new double[parts.length]);
-            for (int i = 0; i < parts.length; i++) {
-                Matcher m = Pattern.compile("(\\d{1,9})(KiB|MiB|)(?:-(\\d{1,9})(KiB|MiB|))?(?::(\\d+(?:\\.\\d+)?))?").matcher(parts[i].trim());
+            Sizes sizes = new Sizes(new TreeMap<>());
+            double total = 0;
+            for (String part : text.split(",", -1)) {
+                Matcher m = Pattern.compile("(\\d{1,9}(?:KiB|MiB)?)(?:-(\\d{1,9}(?:KiB|MiB)?))?(?::(\\d+(?:\\.\\d+)?))?").matcher(part.trim());
                 if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a size such as 1000, 16KiB, 100-2000 or 200:9,10KiB:1");
-                s.from[i] = bytes(m.group(1), m.group(2));
-                s.to[i] = m.group(3) == null ? s.from[i] : bytes(m.group(3), m.group(4));
-                s.upTo[i] = (i == 0 ? 0 : s.upTo[i - 1]) + (m.group(5) == null ? 1 : Double.parseDouble(m.group(5)));
-                if (s.from[i] < 1 || s.to[i] < s.from[i]) throw new TypeConversionException("sizes should be greater than zero, and ranges ascend");
+                long from = bytes(m.group(1)), to = m.group(2) == null ? from : bytes(m.group(2));
+                double share = m.group(3) == null ? 1 : Double.parseDouble(m.group(3));
+                if (from < 1 || to < from || to > 1 << 30 || share == 0) throw new TypeConversionException("sizes and shares should be greater than zero, at most 1024MiB, and ranges ascend");
+                sizes.ranges.put(total += share, new int[] {(int) from, (int) to});
             }
-            return s;
+            return sizes;
         }
 
-        private static int bytes(String number, String unit) {
-            try { return Math.multiplyExact(Integer.parseInt(number), unit.isEmpty() ? 1 : unit.equals("KiB") ? 1024 : 1 << 20); }
-            catch (ArithmeticException e) { throw new TypeConversionException("a record of " + number + unit + " is too large"); }
-        }
-
-        boolean constant() { return from.length == 1 && from[0] == to[0]; }
+        private static long bytes(String text) { return Long.parseLong(text.replaceAll("\\D", "")) << (text.endsWith("KiB") ? 10 : text.endsWith("MiB") ? 20 : 0); }
+        int largest() { return ranges.values().stream().mapToInt(r -> r[1]).max().getAsInt(); }
+        boolean constant() { return ranges.values().stream().allMatch(r -> r[0] == largest()); }
 
         int pick(SplittableRandom random) {
-            double share = random.nextDouble() * upTo[upTo.length - 1];
-            int i = 0;
-            while (upTo[i] <= share) i++;
-            return from[i] + random.nextInt(to[i] - from[i] + 1);
+            int[] range = ranges.higherEntry(random.nextDouble() * ranges.lastKey()).getValue();
+            return range[0] + random.nextInt(range[1] - range[0] + 1);
         }
     }
 
     /** Makes what records consist of. What it holds is shared by the senders, but for the randomness, of which each has its own. */
     static final class Source {
         interface Values { byte[] of(long i, SplittableRandom random); }
-        private final Values values;
+        final Values values;
+        final List<Header> headers = new ArrayList<>();
         private final double[] cumulated;
         private final int keys;
-        final List<Header> headers = new ArrayList<>();
 
         Source(Load load, Long numRecords) throws IOException {
             values = values(load, numRecords == null ? Long.MAX_VALUE : numRecords);
             keys = load.real.keys;
             cumulated = keys > 0 && load.real.choice == Choice.ZIPFIAN ? new double[keys] : null;
             for (int i = 0; cumulated != null && i < keys; i++) cumulated[i] = (i == 0 ? 0 : cumulated[i - 1]) + 1 / Math.pow(i + 1, 0.99); // YCSB's exponent
-            for (String h : load.real.headers) {
-                refuse(h.indexOf('=') < 1, "Header '" + h + "' is not NAME=VALUE.");
-                headers.add(new RecordHeader(h.substring(0, h.indexOf('=')), h.substring(h.indexOf('=') + 1).getBytes(StandardCharsets.UTF_8)));
-            }
+            load.real.headers.forEach(h -> put(h, "Header", (name, value) -> headers.add(new RecordHeader(name, value.getBytes(StandardCharsets.UTF_8)))));
         }
 
-        byte[] value(long i, SplittableRandom random) { return values.of(i, random); }
-
-        byte[] key(SplittableRandom random) { return keys == 0 ? null : ("key-" + keyNumber(random)).getBytes(StandardCharsets.UTF_8); }
-
-        int keyNumber(SplittableRandom random) {
-            if (cumulated == null) return random.nextInt(keys);
-            int at = Arrays.binarySearch(cumulated, random.nextDouble() * cumulated[keys - 1]);
-            return Math.min(at < 0 ? -1 - at : at + 1, keys - 1);
+        byte[] key(SplittableRandom random) {
+            if (keys == 0) return null;
+            int at = cumulated == null ? random.nextInt(keys) : Arrays.binarySearch(cumulated, random.nextDouble() * cumulated[keys - 1]);
+            return ("key-" + (at < 0 ? -1 - at : at)).getBytes(StandardCharsets.UTF_8);
         }
 
         /** Apache's A to Z. There are so many different records that none comes twice in a batch, which would flatter compression. */
         private static Values values(Load load, long numRecords) throws IOException {
-            if (load.payload.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
-            List<byte[]> entries = new ArrayList<>();
-            if (load.payload.file != null) {
-                try (Scanner scanner = new Scanner(load.payload.file, "UTF-8").useDelimiter(load.further.delimiter)) {
-                    while (scanner.hasNext()) entries.add(scanner.next().getBytes(StandardCharsets.UTF_8));
-                } catch (NoSuchFileException | AccessDeniedException e) {
-                    throw new Exit(2, "Cannot read --payload-file " + load.payload.file + ".");
-                } catch (java.util.regex.PatternSyntaxException e) {
-                    throw new Exit(2, "--payload-delimiter is no regular expression: " + e.getDescription() + ".");
-                }
-                refuse(entries.isEmpty(), "--payload-file " + load.payload.file + " is empty.");
-                return (i, random) -> entries.get(random.nextInt(entries.size()));
+            if (load.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
+            if (load.payloadFile != null) {
+                byte[][] entries = entries(load.payloadFile, load.further.delimiter);
+                return (i, random) -> entries[random.nextInt(entries.length)];
             }
-            Sizes sizes = load.payload.sizes;
+            Sizes sizes = load.sizes;
+            int largest = sizes.largest();
+            byte[] text = new byte[(int) Math.min(Integer.MAX_VALUE - 8, Math.max(4 << 20, 2L * largest))];
             SplittableRandom letters = new SplittableRandom(0);
-            if (!sizes.constant()) {
-                byte[] text = letters(letters, Math.max(4 << 20, 2 * Arrays.stream(sizes.to).max().getAsInt()));
-                return (i, random) -> {
-                    int size = sizes.pick(random), from = random.nextInt(text.length - size + 1);
-                    return Arrays.copyOfRange(text, from, from + size);
-                };
+            for (int k = 0; k < text.length; k++) text[k] = (byte) ('A' + letters.nextInt(26));
+            if (sizes.constant()) {
+                byte[][] all = new byte[(int) Math.min(numRecords, Math.min(65_536, text.length / largest))][];
+                Arrays.setAll(all, k -> Arrays.copyOfRange(text, k * largest, (k + 1) * largest));
+                return (i, random) -> all[(int) (i % all.length)];
             }
-            int different = (int) Math.min(numRecords, Math.min(65_536, 2 + (4 << 20) / sizes.from[0]));
-            for (int i = 0; i < different; i++) entries.add(letters(letters, sizes.from[0]));
-            byte[][] all = entries.toArray(byte[][]::new);
-            return (i, random) -> all[(int) (i % all.length)];
+            return (i, random) -> {
+                int size = sizes.pick(random), from = random.nextInt(text.length - size + 1);
+                return Arrays.copyOfRange(text, from, from + size);
+            };
         }
 
-        private static byte[] letters(SplittableRandom random, int size) {
-            byte[] text = new byte[size];
-            for (int k = 0; k < size; k++) text[k] = (byte) ('A' + random.nextInt(26));
-            return text;
+        private static byte[][] entries(Path file, String delimiter) throws IOException {
+            try (Scanner scanner = new Scanner(file, "UTF-8").useDelimiter(delimiter)) {
+                byte[][] entries = scanner.tokens().map(entry -> entry.getBytes(StandardCharsets.UTF_8)).toArray(byte[][]::new);
+                refuse(entries.length == 0, "--payload-file " + file + " is empty.");
+                return entries;
+            } catch (FileSystemException e) {
+                throw new Exit(2, "Cannot read --payload-file " + file + ".");
+            } catch (PatternSyntaxException e) {
+                throw new Exit(2, "--payload-delimiter is no regular expression: " + e.getDescription() + ".");
+            }
         }
     }
 
     // ---- Recording ----
 
-    private static Histogram histogram() { return new Histogram(1, HIGHEST_US, 3); }
-
-    /** Latencies of one kind in microseconds: recorded by one thread without a lock or an allocation, taken away by the reporter interval by interval. */
-    static final class Series {
-        private final SingleWriterRecorder recorder = new SingleWriterRecorder(1, HIGHEST_US, 3);
-        private Histogram interval;
-
-        void add(long nanos) { recorder.recordValue(Math.min(Math.max(nanos, 0) / 1000, HIGHEST_US)); }
-
-        void take(Histogram... into) {
-            interval = recorder.getIntervalHistogram(interval);
-            for (Histogram h : into) h.add(interval);
-        }
+    /** From {@code send()} to the acknowledgement; from when a record was due (at a limited rate); until it was read (--e2e); of a transaction's commit; of sends that failed. */
+    enum Kind {
+        SERVICE("service time"), RESPONSE("response time"), E2E("end to end"), COMMIT("commit"), FAILED("failed sends");
+        final String label, tag = name().toLowerCase(Locale.ROOT);
+        Kind(String label) { this.label = label; }
     }
 
-    /** What one producer's I/O thread records of the records that were acknowledged. */
+    private static Histogram histogram() { return new Histogram(1, HIGHEST_US, 3); }
+
+    /** What one thread records, without a lock or an allocation; the reporter takes it away interval by interval. */
     static final class Tally {
-        final Series service = new Series(), response;
+        private final SingleWriterRecorder[] recorders = new SingleWriterRecorder[Kind.values().length];
+        private final Histogram[] taken = new Histogram[recorders.length];
         final AtomicLong bytes = new AtomicLong(), records = new AtomicLong();
         volatile long first = Long.MAX_VALUE, last;
 
-        Tally(boolean limited) { response = limited ? new Series() : null; }
+        Tally(Kind... kinds) { for (Kind kind : kinds) recorders[kind.ordinal()] = new SingleWriterRecorder(1, HIGHEST_US, 3); }
+
+        boolean has(Kind kind) { return recorders[kind.ordinal()] != null; }
+        void record(Kind kind, long nanos) { recorders[kind.ordinal()].recordValue(Math.min(Math.max(nanos, 0) / 1000, HIGHEST_US)); }
 
         void acknowledged(long now, long start, long due, int size) {
-            service.add(now - start);
-            if (response != null) response.add(now - due);
+            record(Kind.SERVICE, now - start);
+            if (has(Kind.RESPONSE)) record(Kind.RESPONSE, now - due);
+            count(now, size);
+        }
+
+        void count(long now, int size) {
             bytes.lazySet(bytes.getPlain() + size); // one writer: no need of an atomic addition
             records.lazySet(records.getPlain() + 1);
             last = now;
         }
-    }
 
-    /** A record and its callback in one object, so that recording its latency makes none. */
-    static final class Sent extends ProducerRecord<byte[], byte[]> implements Callback {
-        private final Sender sender;
-        private final Tally tally;
-        private final long index, due, start;
-
-        Sent(Sender sender, Tally tally, String topic, byte[] key, byte[] value, Iterable<Header> headers, long index, long due, long start) {
-            super(topic, null, null, key, value, headers);
-            this.sender = sender;
-            this.tally = tally;
-            this.index = index;
-            this.due = due;
-            this.start = start;
-        }
-
-        @Override
-        public void onCompletion(RecordMetadata metadata, Exception e) {
-            long now = System.nanoTime();
-            if (e != null) { sender.failures.add(e, now - start); return; }
-            tally.acknowledged(now, start, due, value().length);
-            if (sender.acknowledged != null) sender.acknowledged.set((int) index);
+        void take(Latencies into) {
+            for (Kind kind : Kind.values()) if (has(kind)) into.add(kind, taken[kind.ordinal()] = recorders[kind.ordinal()].getIntervalHistogram(taken[kind.ordinal()]));
         }
     }
 
-    /** Sends without acknowledgement: how long each took to fail, by error. Some fail on the sending thread and others not, hence synchronized. */
-    class Failures {
-        final Map<String, Histogram> byError = new TreeMap<>();
-        private boolean stopped;
-        long unresolved;
+    /** Of each kind that was measured its histogram, in microseconds. */
+    static final class Latencies extends EnumMap<Kind, Histogram> {
+        /** As {@link #ms} knows them. */
+        private static final List<String> FIGURES = List.of("avg", "p50", "p95", "p99", "p99.9", "p99.99", "max");
 
-        synchronized void add(Exception e, long nanos) {
-            if (stopped) { unresolved++; return; } // given up by our own close
-            byError.computeIfAbsent(e.getClass().getSimpleName(), error -> {
-                if (!quiet) common.say((bar ? CLEAR_LINE : "") + "First " + error + ": " + e.getMessage());
-                return histogram();
-            }).recordValue(Math.min(nanos / 1000, HIGHEST_US));
+        Latencies() { super(Kind.class); }
+        void add(Kind kind, Histogram h) { computeIfAbsent(kind, k -> histogram()).add(h); }
+
+        static double ms(Histogram us, String what) {
+            return (what.equals("avg") ? us.getMean() : what.equals("max") ? us.getMaxValue() : us.getValueAtPercentile(Double.parseDouble(what.substring(1)))) / 1000.0;
         }
 
-        synchronized void stop() { stopped = true; }
-
-        synchronized long count() { return byError.values().stream().mapToLong(Histogram::getTotalCount).sum(); }
-
-        @Override
-        public synchronized String toString() {
-            return String.join(", ", byError.entrySet().stream().map(e -> String.format(Locale.ROOT, "%d %s (after %.1f ms on average, %.1f ms at most)",
-                    e.getValue().getTotalCount(), e.getKey(), e.getValue().getMean() / 1000, e.getValue().getMaxValue() / 1000.0)).toList());
-        }
-    }
-
-    // ---- Sending and receiving ----
-
-    /** One producer with its thread: sends each n-th record when it is due, and commits. */
-    static final class Sender {
-        final Producer<byte[], byte[]> producer;
-        final Failures failures;
-        final Tally warm, main;
-        final Series commits = new Series();
-        /** With --e2e, the indices of what was acknowledged. */
-        final BitSet acknowledged;
-        final Map<MetricName, Object> metrics = new HashMap<>();
-        private final Run run;
-        private final int number;
-        private final SplittableRandom random;
-
-        Sender(Run run, Producer<byte[], byte[]> producer, int number) {
-            this.run = run;
-            this.producer = producer;
-            this.number = number;
-            failures = run.failures;
-            random = new SplittableRandom(number);
-            main = new Tally(run.limited);
-            warm = run.warmupRecords > 0 ? new Tally(run.limited) : main;
-            acknowledged = run.e2e ? new BitSet() : null;
+        /** As events have them: {@code p999Ms}, {@code responseP999Ms}. */
+        void fields(List<Object> into) {
+            forEach((kind, h) -> FIGURES.forEach(what -> {
+                String name = what.replace(".", "") + "Ms";
+                into.addAll(List.of(kind == Kind.SERVICE ? name : kind.tag + name.substring(0, 1).toUpperCase(Locale.ROOT) + name.substring(1), ms(h, what)));
+            }));
         }
 
-        void send() throws InterruptedException {
-            long transactionStart = 0, due = 0, now;
-            boolean inTransaction = false;
-            for (long i = number; i < run.count; i += run.senders.size()) {
-                byte[] value = run.source.value(i, random), key = run.source.key(random);
-                if (run.limited) { // a time for each record: no bursts, and what a stall held up is caught up with
-                    due = run.start + (long) (i * 1e9 / run.rate);
-                    if (due - run.start >= run.nanos) break;
-                    for (long left; (left = due - System.nanoTime()) > 0 && !Thread.currentThread().isInterrupted(); ) LockSupport.parkNanos(left);
-                }
-                if (Thread.interrupted()) throw new InterruptedException();
-                if (run.transactionNanos > 0 && !inTransaction) {
-                    producer.beginTransaction();
-                    transactionStart = System.nanoTime();
-                    inTransaction = true;
-                }
-                now = System.nanoTime();
-                if (now - run.start >= run.nanos) break;
-                Tally tally = i < run.warmupRecords ? warm : main;
-                if (tally.first == Long.MAX_VALUE) tally.first = now;
-                String topic = run.topics[(int) (i % run.topics.length)];
-                Sent record = new Sent(this, tally, topic, key, value, headers(i, run.limited ? due : now), i, due, now);
-                producer.send(record, record);
-                if (inTransaction && now - transactionStart >= run.transactionNanos) inTransaction = !commit();
-            }
-            if (inTransaction) commit();
-            producer.flush();
-        }
-
-        private boolean commit() {
-            long began = System.nanoTime();
-            producer.commitTransaction();
-            commits.add(System.nanoTime() - began);
-            return true;
-        }
-
-        private Iterable<Header> headers(long index, long since) {
-            if (acknowledged == null) return run.source.headers.isEmpty() ? null : run.source.headers;
-            List<Header> headers = new ArrayList<>(run.source.headers);
-            headers.add(new RecordHeader(IDENTITY, ByteBuffer.allocate(24).putLong(run.id).putLong(index).putLong(since).array()));
-            return headers;
-        }
-    }
-
-    /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
-    static final class Receiver {
-        final Series e2e = new Series();
-        final AtomicLong bytes = new AtomicLong();
-        final BitSet seen = new BitSet();
-        volatile long last, twice;
-        boolean complete;
-        private final Run run;
-        private final KafkaConsumer<byte[], byte[]> consumer;
-
-        Receiver(Run run, KafkaConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions) {
-            this.run = run;
-            this.consumer = consumer;
-            consumer.assign(partitions);
-            consumer.seekToEnd(partitions);
-            partitions.forEach(consumer::position);
-        }
-
-        /** Until all is sent and the ends of then are reached, or nothing has come for --timeout. */
-        void receive(Duration patience) {
-            Map<TopicPartition, Long> ends = null;
-            for (long moved = System.nanoTime(); !complete && (ends == null || System.nanoTime() - moved < patience.toNanos()); ) {
-                var records = consumer.poll(Duration.ofMillis(100));
-                long now = System.nanoTime();
-                if (!records.isEmpty()) moved = now;
-                for (ConsumerRecord<byte[], byte[]> r : records) {
-                    Header h = r.headers().lastHeader(IDENTITY);
-                    if (h == null || h.value() == null || h.value().length != 24) continue;
-                    ByteBuffer identity = ByteBuffer.wrap(h.value());
-                    if (identity.getLong() != run.id) continue;
-                    int index = (int) identity.getLong();
-                    if (seen.get(index)) { twice++; continue; }
-                    seen.set(index);
-                    e2e.add(now - identity.getLong());
-                    bytes.lazySet(bytes.getPlain() + r.value().length);
-                    last = now;
-                }
-                if (run.sent.getCount() > 0) continue;
-                if (ends == null) { ends = consumer.endOffsets(consumer.assignment()); moved = System.nanoTime(); }
-                complete = ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
-            }
-        }
-    }
-
-    /** What was read back. @param missing acknowledged and not read; lost only if complete: the ends of all partitions were reached */
-    record ReadBack(long records, long bytes, double seconds, long missing, long twice, boolean complete) {
-        double perSec() { return records / seconds; }
-        double mbPerSec() { return bytes / 1048576.0 / seconds; }
-    }
-
-    // ---- A run ----
-
-    /** One run: connects, lets senders and receivers go, gathers each interval what they have recorded, and sums it up. */
-    final class Run implements Closeable {
-        final Source source;
-        final boolean limited = throughput > 0, e2e = load.e2e;
-        final double rate = throughput;
-        final long id = new SplittableRandom().nextLong(), count = amount.numRecords == null ? Long.MAX_VALUE : amount.numRecords, warmupRecords = telling.warmupRecords;
-        final long nanos = amount.duration == null ? Long.MAX_VALUE : amount.duration.toNanos(), transactionNanos;
-        final String[] topics = load.topics().toArray(String[]::new);
-        final Failures failures = new Failures();
-        final List<Sender> senders = new ArrayList<>();
-        final List<Receiver> receivers = new ArrayList<>();
-        final CountDownLatch sent = new CountDownLatch(load.real.producers), done = new CountDownLatch(load.real.producers + (e2e ? load.real.consumers : 0));
-        final Map<String, Double> figures = new LinkedHashMap<>();
-        final Map<String, Object> metrics = new TreeMap<>();
-        long start;
-        boolean outputClosed;
-        Summary summary;
-
-        private final Properties properties;
-        private final ExecutorService threads = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "perf"); t.setDaemon(true); return t; });
-        private final Histogram service = histogram(), steadyService = histogram(), response = limited ? histogram() : null, steadyResponse = limited ? histogram() : null;
-        private final Histogram endToEnd = e2e ? histogram() : null, commits = histogram();
-        private final HistogramLogWriter writer;
-        private final PrintStream log;
-        private long startMs, from;
-        private volatile Exception problem;
-        private volatile long end;
-        private boolean interrupted, steady;
-
-        Run(Source source, Properties properties, PrintStream log) {
-            this.source = source;
-            this.properties = properties;
-            this.log = log;
-            transactionNanos = properties.containsKey("transactional.id") ? TimeUnit.MILLISECONDS.toNanos(load.further.transactionMs == null ? 3000 : load.further.transactionMs) : 0;
-            writer = log == null ? null : new HistogramLogWriter(log);
-        }
-
-        private void begin() {
-            long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
-            start = end = from = System.nanoTime() + lead * 1_000_000;
-            startMs = System.currentTimeMillis() + lead;
-            if (writer == null) return;
-            writer.outputLogFormatVersion();
-            writer.outputComment("[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from when a record was due; Tag=e2e: until it was read]");
-            writer.outputStartTime(startMs);
-            writer.outputLegend();
-        }
-
-        /** Gets what the first record would otherwise wait for: the topic's creation, its metadata, the transaction coordinator, the ends of the partitions. */
-        void connect(boolean exists) {
-            List<TopicPartition> partitions = new ArrayList<>();
-            for (int k = 0; k < load.real.producers; k++) {
-                Properties own = (Properties) properties.clone();
-                for (String name : k == 0 ? List.<String>of() : List.of("client.id", "transactional.id")) own.computeIfPresent(name, (n, value) -> value + "-" + (senders.size() + 1));
-                Producer<byte[], byte[]> producer = producer(own);
-                senders.add(new Sender(this, producer, k));
-                for (String topic : topics) try {
-                    List<PartitionInfo> found = producer.partitionsFor(topic);
-                    if (k == 0) found.forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
-                } catch (ApiException e) { // without metadata of a topic that is there, each send may still try for itself
-                    if (!exists || e2e || !(e instanceof RetriableException)) throw new Exit(ALL_FAILED, "Every send to " + topic + " would fail: " + e.getMessage());
-                }
-                if (transactionNanos > 0) producer.initTransactions();
-            }
-            if (!e2e) return;
-            Properties own = (Properties) properties.clone();
-            own.keySet().removeAll(List.of("client.id", "transactional.id", "interceptor.classes", "group.id"));
-            own.putAll(Map.of("enable.auto.commit", "false", "auto.offset.reset", "latest", "isolation.level", transactionNanos > 0 ? "read_committed" : "read_uncommitted"));
-            for (int k = 0; k < load.real.consumers; k++) {
-                int share = k;
-                receivers.add(new Receiver(this, new KafkaConsumer<>(own, new ByteArrayDeserializer(), new ByteArrayDeserializer()),
-                        IntStream.range(0, partitions.size()).filter(p -> p % load.real.consumers == share).mapToObj(partitions::get).toList()));
-            }
-        }
-
-        void awaitStart(Instant at) throws InterruptedException {
-            start = System.nanoTime() + Duration.between(Instant.now(), at).toNanos();
-            if (start < System.nanoTime()) throw new Exit(1, "--start-at passed while perf still connected: leave it more time.");
-            common.say("Connected; starts at %s.", at);
-            for (long left; (left = start - System.nanoTime()) > 0; LockSupport.parkNanos(left)) if (Thread.interrupted()) throw new InterruptedException();
-        }
-
-        void measure() throws Exception {
-            if (warmupRecords > 0) print("Warmup first " + warmupRecords + " records. Steady state results will print after the complete test summary.");
-            begin();
-            for (Receiver r : receivers) threads.execute(guarded(() -> r.receive(common.timeout), r.consumer::close, () -> { }));
-            for (Sender s : senders) threads.execute(guarded(s::send, () -> finish(s), sent::countDown));
-            try {
-                report();
-            } catch (InterruptedException e) {
-                interrupted = !outputClosed;
-                failures.stop();
-                threads.shutdownNow();
-                done.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
-                window(System.nanoTime(), true);
-                end = senders.stream().flatMap(s -> Stream.of(s.warm, s.main)).mapToLong(t -> t.last == 0 ? start : t.last).max().getAsLong();
-            }
-            summarise();
-            if (problem == null) return;
-            if (!(problem instanceof KafkaException)) throw problem;
-            throw new Exit(summary.records == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records + " records: " + problem.getMessage());
-        }
-
-        interface Task { void run() throws Exception; }
-
-        /** What ends one thread with a problem, ends all; an interruption is no problem. */
-        private Runnable guarded(Task task, Task close, Runnable last) {
-            return () -> {
-                try { task.run(); }
-                catch (InterruptedException | InterruptException e) { Thread.interrupted(); }
-                catch (Exception e) { if (problem == null) problem = e; threads.shutdownNow(); }
-                try { Thread.interrupted(); close.run(); }
-                catch (Exception e) { if (problem == null && !(e instanceof InterruptException)) problem = e; }
-                finally { last.run(); done.countDown(); }
-            };
-        }
-
-        private void finish(Sender s) {
-            end = Math.max(end, System.nanoTime());
-            s.producer.metrics().forEach((name, metric) -> s.metrics.put(name, metric.metricValue())); // the closed producer would have none
-            s.producer.close(CLOSE);
-        }
-
-        private void report() throws InterruptedException {
-            long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
-            for (boolean last = false; !last; ) {
-                long left = from + interval - System.nanoTime();
-                last = done.await(bar ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
-                long now = System.nanoTime();
-                if (bar) drawBar(last, now - start);
-                if (!last && now - from < interval) continue;
-                window(now, last);
-                if (log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
-                if (last || quiet || !common.out.checkError()) continue;
-                outputClosed = true;
-                throw new InterruptedException();
-            }
-        }
-
-        private void window(long to, boolean last) {
-            Histogram main = histogram(), mainResponse = histogram(), all = histogram(), due = histogram(), read = histogram();
-            for (Sender s : senders) {
-                s.main.service.take(main);
-                if (s.warm != s.main) s.warm.service.take(all);
-                if (limited) s.main.response.take(mainResponse);
-                if (limited && s.warm != s.main) s.warm.response.take(due);
-                s.commits.take(commits);
-            }
-            for (Receiver r : receivers) r.e2e.take(read);
-            boolean nowSteady = warmupRecords > 0 && all.getTotalCount() == 0 && main.getTotalCount() > 0;
-            steadyService.add(main);
-            all.add(main);
-            service.add(all);
-            due.add(mainResponse);
-            if (limited) { steadyResponse.add(mainResponse); response.add(due); }
-            if (e2e) endToEnd.add(read);
-            if (last && all.getTotalCount() == 0 && read.getTotalCount() == 0) return;
-            log(from, to, null, all);
-            if (limited) log(from, to, "response", due);
-            if (e2e) log(from, to, "e2e", read);
-            double meanSize = (double) sum(t -> t.bytes.get()) / Math.max(1, sum(t -> t.records.get())); // bytes are not cut together with the histogram
-            Summary w = new Summary(0, (to - from) / 1e9, Math.round(all.getTotalCount() * meanSize), all, limited ? due : null, e2e ? read : null, null, null, false, null);
-            from = to;
-            emit("perf-window", w.fields());
-            if (last) return; // no line for the rest, as with Apache's
-            if (nowSteady && !steady) print("In steady state.");
-            steady |= nowSteady;
-            print(String.format(Locale.ROOT, "%d records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms max latency.",
-                    w.records, w.recordsPerSec(), w.mbPerSec(), w.service.getMean() / 1000, w.service.getMaxValue() / 1000.0));
-        }
-
-        private void log(long from, long to, String tag, Histogram h) {
-            if (writer == null) return;
-            h.setTag(tag);
-            long began = startMs + (from - start) / 1_000_000, ended = startMs + (to - start) / 1_000_000;
-            h.setStartTimeStamp(began);
-            h.setEndTimeStamp(ended);
-            writer.outputIntervalHistogram((began - startMs) / 1000.0, (ended - startMs) / 1000.0, h, 1000);
-        }
-
-        private long sum(ToLongFunction<Tally> figure) { return senders.stream().flatMap(s -> Stream.of(s.warm, s.main).distinct()).mapToLong(figure).sum(); }
-
-        private void summarise() {
-            long steadyFrom = senders.stream().mapToLong(s -> s.main.first).min().getAsLong();
-            Summary afterWarmup = warmupRecords == 0 || steadyService.getTotalCount() == 0 ? null
-                    : new Summary(0, (end - steadyFrom) / 1e9, senders.stream().mapToLong(x -> x.main.bytes.get()).sum(), steadyService, steadyResponse, endToEnd, null, null, interrupted, null);
-            summary = new Summary(failures.count(), (end - start) / 1e9, sum(t -> t.bytes.get()), service, response, endToEnd, transactionNanos > 0 ? commits : null, readBack(), interrupted, afterWarmup);
-            for (Sender s : senders) s.metrics.forEach((name, value) -> metrics.put(name.group() + ":" + name.name() + ":" + name.tags(), value));
-        }
-
-        private ReadBack readBack() {
-            if (!e2e) return null;
-            BitSet read = new BitSet(), missing = new BitSet();
-            receivers.forEach(r -> read.or(r.seen));
-            senders.forEach(s -> missing.or(s.acknowledged));
-            missing.andNot(read);
-            long last = receivers.stream().mapToLong(r -> r.last).max().getAsLong();
-            return new ReadBack(endToEnd.getTotalCount(), receivers.stream().mapToLong(r -> r.bytes.get()).sum(), Math.max(last - start, 1) / 1e9, missing.cardinality(),
-                    receivers.stream().mapToLong(r -> r.twice).sum(), receivers.stream().allMatch(r -> r.complete));
-        }
-
-        private void drawBar(boolean last, long nanosSoFar) {
-            long ended = sum(t -> t.records.get()) + failures.count();
-            double share = Math.min(1, amount.duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
-            String left = ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s";
-            common.err.printf(Locale.ROOT, last ? CLEAR_LINE : CLEAR_LINE + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds, left);
-            common.err.flush();
-        }
-
-        // ---- What limited it ----
-
-        private double figure(String name, Function<DoubleStream, OptionalDouble> of) {
-            double value = of.apply(senders.stream().flatMap(s -> s.metrics.entrySet().stream()).filter(m -> m.getKey().group().equals("producer-metrics") && m.getKey().name().equals(name)
-                    && m.getValue() instanceof Double d && Double.isFinite(d)).mapToDouble(m -> (Double) m.getValue())).orElse(Double.NaN);
-            figures.put(name, value);
-            return value;
-        }
-
-        /** By the producers' own metrics, of which the averages are those of the last half to whole minute. */
-        List<String> limits() {
-            double queue = figure("record-queue-time-avg", DoubleStream::average), wire = figure("request-latency-avg", DoubleStream::average), batch = figure("batch-size-avg", DoubleStream::average);
-            double perRequest = figure("records-per-request-avg", DoubleStream::average), compression = figure("compression-rate-avg", DoubleStream::average);
-            double throttle = figure("produce-throttle-time-avg", DoubleStream::max), waited = figure("bufferpool-wait-time-ns-total", DoubleStream::average) / 1e9 / summary.seconds;
-            for (String name : List.of("record-queue-time-max", "request-latency-max", "batch-size-max", "produce-throttle-time-max", "record-retry-total", "requests-in-flight",
-                    "record-size-avg", "batch-split-total", "metadata-wait-time-ns-total", "io-ratio")) figure(name, DoubleStream::max);
-            if (Double.isNaN(queue) || Double.isNaN(wire)) return List.of();
-            List<String> told = new ArrayList<>();
-            String both = String.format(Locale.ROOT, "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker", queue, wire);
-            told.add(limited ? "A batch was on average " + both + "." : String.format(Locale.ROOT, "%.0f%% of the latency is the producer's own queue: %s. At --throughput -1 it says how far the producer "
-                    + "is ahead, not how fast a broker answers.", 100 * queue / (queue + wire), both));
-            int batchSize = Integer.parseInt("" + properties.getOrDefault("batch.size", ProducerConfig.configDef().defaultValues().get("batch.size")));
-            told.add(String.format(Locale.ROOT, "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.", 100 * batch / batchSize, batch, batchSize, perRequest,
-                    compression < 0.999 ? String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * compression) : "not compressed"));
-            if (throttle > 0) told.add(String.format(Locale.ROOT, "The brokers' quota held a request up for %.1f ms on average.", throttle));
-            if (limited && p(response, 99) > 1 + 1.5 * p(service, 99)) told.add(String.format(Locale.ROOT, "99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send(): they "
-                    + "waited to be sent.", p(response, 99), p(service, 99)));
-            String pace = waited >= 0.01 ? String.format(Locale.ROOT, "send() was blocked for %.0f%% of the time by a full buffer.memory", 100 * waited) : "send() was not blocked by a full buffer.memory";
-            boolean reached = limited && (summary.recordsPerSec() >= 0.98 * rate || summary.seconds < 1.1 * service.getTotalCount() / rate);
-            told.add(pace + (limited && reached ? String.format(Locale.ROOT, "; --throughput set the pace, and its %.0f records/s were reached.", rate)
-                    : (limited ? String.format(Locale.ROOT, "; of %.0f records/s only %.1f were reached", rate, summary.recordsPerSec()) : "")
-                    + (waited >= 0.05 ? "; network and brokers set the pace." : "; this machine and its producers set the pace (more --producers may help).")));
-            return told;
-        }
-
-        @Override
-        public void close() {
-            boolean interrupted = Thread.interrupted(); // a closing client would not wait at all
-            threads.shutdownNow();
-            try { if (start != 0) done.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS); } catch (InterruptedException e) { interrupted = true; }
-            senders.forEach(s -> s.producer.close(Duration.ZERO));
-            if (start == 0) receivers.forEach(r -> r.consumer.close());
-            if (interrupted) Thread.currentThread().interrupt();
-        }
-    }
-
-    // ---- Figures ----
-
-    private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
-
-    /** Of a run, its steady state, or an interval; latencies are of acknowledged records, in microseconds: from {@code send()}, from when a record was due (null at unlimited
-     *  throughput), until it was read (null without --e2e), and of commits (null without transactions). {@code steady} is without the warm-up, or null. */
-    public record Summary(long failed, double seconds, long bytes, Histogram service, Histogram response, Histogram e2e, Histogram commits, ReadBack read, boolean interrupted, Summary steady, long records) {
-        Summary(long failed, double seconds, long bytes, Histogram service, Histogram response, Histogram e2e, Histogram commits, ReadBack read, boolean interrupted, Summary steady) {
-            this(failed, Math.max(seconds, 1e-9), bytes, service, response, e2e, commits, read, interrupted, steady, service.getTotalCount());
-        }
-
-        public double recordsPerSec() { return records / seconds; }
-        public double mbPerSec() { return bytes / 1048576.0 / seconds; }
-
-        Map<String, Histogram> latencies() {
-            Map<String, Histogram> all = new LinkedHashMap<>();
-            all.put("service", service);
-            all.put("response", response);
-            all.put("e2e", e2e);
-            all.put("commit", commits);
-            all.values().removeIf(Objects::isNull);
-            return all;
-        }
-
-        Object[] fields() {
-            List<Object> fields = new ArrayList<>(List.of("records", records, "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed));
-            latencies().forEach((name, h) -> {
-                String prefix = name.equals("service") ? "" : name;
-                Object[] pairs = {"avgMs", h.getMean() / 1000, "maxMs", h.getMaxValue() / 1000.0, "p50Ms", p(h, 50), "p95Ms", p(h, 95), "p99Ms", p(h, 99), "p999Ms", p(h, 99.9), "p9999Ms", p(h, 99.99)};
-                for (int i = 0; i < pairs.length; i += 2) {
-                    String field = (String) pairs[i];
-                    fields.addAll(List.of(prefix.isEmpty() ? field : prefix + Character.toUpperCase(field.charAt(0)) + field.substring(1), pairs[i + 1]));
-                }
-            });
-            if (commits != null) fields.addAll(List.of("commits", commits.getTotalCount()));
-            if (read != null) fields.addAll(List.of("read", read.records, "readPerSec", read.perSec(), "readMbPerSec", read.mbPerSec(), "missing", read.missing, "readTwice", read.twice));
-            return fields.toArray();
-        }
-
-        String line(String state) {
-            return String.format(Locale.ROOT, "%d%s records sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms max latency, %d ms 50th, %d ms 95th, "
-                    + "%d ms 99th, %d ms 99.9th.", records, state, recordsPerSec(), mbPerSec(), service.getMean() / 1000, service.getMaxValue() / 1000.0,
-                    Math.round(p(service, 50)), Math.round(p(service, 95)), Math.round(p(service, 99)), Math.round(p(service, 99.9)));
+        /** Side by side, to the tail. */
+        void table(Common common) {
+            common.say("%-14s %10s" + " %10s".repeat(FIGURES.size()), Stream.concat(Stream.of("latency, ms", "count"), FIGURES.stream()).toArray());
+            forEach((kind, h) -> common.say("%-14s %10d" + " %10.2f".repeat(FIGURES.size()), Stream.concat(Stream.of(kind.label, h.getTotalCount()), FIGURES.stream().map(f -> ms(h, f))).toArray()));
         }
 
         /** The service time's into the file, the others' beside it: x.hgrm, x.response.hgrm. */
         void writePercentiles(Path file) {
-            latencies().forEach((name, h) -> {
-                Path to = name.equals("service") ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + name + "$1"));
+            forEach((kind, h) -> {
+                Path to = kind == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + kind.tag + "$1"));
                 try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
                     h.outputPercentileDistribution(out, 5, 1000.0);
                 } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + e.getMessage() + "."); }
@@ -817,45 +338,435 @@ class PerfTest implements Callable<Integer> {
         }
     }
 
+    // ---- A run ----
+
+    /** One run: connects, lets senders and receivers go, gathers each interval what they have recorded, and sums it up. */
+    final class Run implements Closeable {
+        final boolean limited = throughput > 0;
+        final long id = new SplittableRandom().nextLong(), warmupRecords = telling.warmupRecords;
+        final long count = numRecords != null ? numRecords : load.e2e ? Integer.MAX_VALUE : Long.MAX_VALUE;
+        final long nanos = duration == null ? Long.MAX_VALUE : duration.toNanos();
+        final String[] topics = load.topics().toArray(String[]::new);
+        final Properties properties = properties();
+        final long transactionNanos = !properties.containsKey("transactional.id") ? 0 : TimeUnit.MILLISECONDS.toNanos(load.further.transactionMs == null ? 3000 : load.further.transactionMs);
+        final List<Sender> senders = new ArrayList<>();
+        final List<Receiver> receivers = new ArrayList<>();
+        final Map<MetricName, Object> metrics = new ConcurrentHashMap<>();
+        final Map<String, Long> errors = new ConcurrentSkipListMap<>();
+        boolean outputClosed;
+        long unresolved;
+
+        private final Source source = new Source(load, numRecords);
+        private final ExecutorService threads = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "perf"); t.setDaemon(true); return t; });
+        private final CountDownLatch running = new CountDownLatch(load.real.producers + (load.e2e ? load.real.consumers : 0));
+        private final List<Tally[]> tallies = new CopyOnWriteArrayList<>();
+        private final Latencies all = new Latencies(), steady = new Latencies();
+        private PrintStream log;
+        private HistogramLogWriter writer;
+        private long start, startMs, from, stopped;
+        private Tally[] failures;
+        private boolean interrupted, isSteady;
+        private volatile Throwable problem;
+
+        Run() throws IOException { } // of the properties and the payload
+
+        /** Two for a thread: of the warm-up (null if there is to be none), and of the rest. */
+        private Tally[] tallies(Kind... kinds) {
+            Tally[] phases = {warmupRecords > 0 ? new Tally(kinds) : null, new Tally(kinds)};
+            tallies.add(phases);
+            return phases;
+        }
+
+        private Tally phase(Tally[] phases, long index) { return phases[index < warmupRecords ? 0 : 1]; }
+        private long sum(Kind kind, ToLongFunction<Tally> figure) { return of(kind).mapToLong(figure).sum(); }
+        private Stream<Tally> of(Kind kind) { return tallies.stream().flatMap(Stream::of).filter(t -> t != null && t.has(kind)); }
+
+        /** One producer with its thread: sends each n-th record when it is due, and commits. */
+        final class Sender {
+            final Producer<byte[], byte[]> producer;
+            /** With --e2e, the indices of what was acknowledged. */
+            final BitSet acknowledged = load.e2e ? new BitSet() : null;
+            private final int number = senders.size();
+            private final SplittableRandom random = new SplittableRandom(number);
+            private final Tally[] acks = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE), commits = transactionNanos > 0 ? tallies(Kind.COMMIT) : null;
+
+            Sender(Producer<byte[], byte[]> producer) { this.producer = producer; }
+
+            /** A record and its callback in one object, so that recording its latency makes none. */
+            final class Sent extends ProducerRecord<byte[], byte[]> implements Callback {
+                private final Tally tally;
+                private final long index, due, began;
+
+                Sent(byte[] key, byte[] value, long index, long due, long began) {
+                    super(topics[(int) (index % topics.length)], null, null, key, value, Run.this.headers(index, due));
+                    tally = phase(acks, index);
+                    this.index = index;
+                    this.due = due;
+                    this.began = began;
+                    if (tally.first == Long.MAX_VALUE) tally.first = began;
+                }
+
+                @Override
+                public void onCompletion(RecordMetadata metadata, Exception e) {
+                    long now = System.nanoTime();
+                    if (e != null) { failed(e, index, now, began); return; }
+                    tally.acknowledged(now, began, due, value().length);
+                    if (acknowledged != null) acknowledged.set((int) index);
+                }
+            }
+
+            void send() throws InterruptedException {
+                long transaction = 0;
+                for (long i = number, due, now; i < count; i += senders.size()) {
+                    byte[] value = source.values.of(i, random), key = source.key(random);
+                    due = limited ? start + (long) (i * 1e9 / throughput) : start; // a time for each record: no bursts, and what a stall held up is caught up with
+                    if (due - start >= nanos) break;
+                    now = await(due);
+                    if (now - start >= nanos) break;
+                    if (transactionNanos > 0 && transaction == 0) {
+                        producer.beginTransaction();
+                        now = transaction = System.nanoTime();
+                    }
+                    Sent record = new Sent(key, value, i, limited ? due : now, now);
+                    producer.send(record, record);
+                    if (transaction != 0 && now - transaction >= transactionNanos) transaction = commit(i);
+                }
+                if (transaction != 0) commit(count - 1);
+                producer.flush();
+            }
+
+            /** @return 0: no transaction */
+            private long commit(long index) {
+                long began = System.nanoTime();
+                producer.commitTransaction();
+                phase(commits, index).record(Kind.COMMIT, System.nanoTime() - began);
+                return 0;
+            }
+
+            private void finish() {
+                producer.metrics().forEach((name, metric) -> metrics.put(name, metric.metricValue())); // the closed producer would have none
+                producer.close(CLOSE);
+            }
+        }
+
+        /** With --e2e, a record says which of which run it is, and since when it waits. */
+        private Iterable<Header> headers(long index, long since) {
+            if (!load.e2e) return source.headers.isEmpty() ? null : source.headers;
+            List<Header> headers = new ArrayList<>(source.headers);
+            headers.add(new RecordHeader(IDENTITY, ByteBuffer.allocate(24).putLong(id).putLong(index).putLong(since).array()));
+            return headers;
+        }
+
+        /** Some fail on the sending thread and others not, hence synchronized. */
+        private synchronized void failed(Exception e, long index, long now, long began) {
+            if (interrupted) { unresolved++; return; } // given up by our own close
+            if (failures == null) failures = tallies(Kind.FAILED);
+            phase(failures, index).record(Kind.FAILED, now - began);
+            phase(failures, index).count(now, 0);
+            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("%sFirst %s: %s", bar ? CLEAR_LINE : "", e.getClass().getSimpleName(), e.getMessage());
+        }
+
+        /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
+        final class Receiver {
+            final BitSet seen = new BitSet();
+            volatile long twice;
+            boolean complete;
+            private final KafkaConsumer<byte[], byte[]> consumer;
+            private final Tally[] reads = tallies(Kind.E2E);
+
+            Receiver(KafkaConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions) {
+                this.consumer = consumer;
+                consumer.assign(partitions);
+                consumer.seekToEnd(partitions);
+                partitions.forEach(consumer::position);
+            }
+
+            /** Until all is sent and the ends of then are reached, or nothing has come for --timeout. */
+            void receive() {
+                Map<TopicPartition, Long> ends = null;
+                for (long moved = System.nanoTime(); !complete && (ends == null || System.nanoTime() - moved < common.timeout.toNanos()); ) {
+                    var records = consumer.poll(Duration.ofMillis(100));
+                    long now = System.nanoTime();
+                    if (!records.isEmpty()) moved = now;
+                    for (var r : records) {
+                        Header h = r.headers().lastHeader(IDENTITY);
+                        if (h == null || h.value() == null || h.value().length != 24) continue;
+                        ByteBuffer identity = ByteBuffer.wrap(h.value());
+                        if (identity.getLong() != id) continue;
+                        int index = (int) identity.getLong();
+                        if (seen.get(index)) { twice++; continue; }
+                        seen.set(index);
+                        phase(reads, index).record(Kind.E2E, now - identity.getLong());
+                        phase(reads, index).count(now, r.value().length);
+                    }
+                    if (running.getCount() > receivers.size()) continue; // of the senders some still send
+                    if (ends == null) { ends = consumer.endOffsets(consumer.assignment()); moved = System.nanoTime(); }
+                    complete = ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
+                }
+            }
+        }
+
+        /** Gets what the first record would otherwise wait for: the topic's creation, its metadata, the transaction coordinator, the ends of the partitions. */
+        void connect(boolean exists) {
+            List<TopicPartition> partitions = new ArrayList<>();
+            for (int k = 1; k <= load.real.producers; k++) {
+                Properties own = (Properties) properties.clone();
+                String suffix = k == 1 ? "" : "-" + k;
+                for (String name : List.of("client.id", "transactional.id")) own.computeIfPresent(name, (n, value) -> value + suffix);
+                Producer<byte[], byte[]> producer = producer(own);
+                senders.add(new Sender(producer));
+                for (String topic : topics) try {
+                    List<PartitionInfo> found = producer.partitionsFor(topic);
+                    if (k == 1) found.forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
+                } catch (ApiException e) { // without metadata of a topic that is there, each send may still try for itself
+                    if (!exists || load.e2e || !(e instanceof RetriableException)) throw new Exit(ALL_FAILED, "Every send to " + topic + " would fail: " + e.getMessage());
+                }
+                if (transactionNanos > 0) producer.initTransactions();
+            }
+            Properties own = (Properties) properties.clone();
+            own.keySet().removeAll(List.of("client.id", "transactional.id", "interceptor.classes", "group.id"));
+            own.putAll(Map.of("enable.auto.commit", "false", "auto.offset.reset", "latest", "isolation.level", transactionNanos > 0 ? "read_committed" : "read_uncommitted"));
+            for (int k = 0; load.e2e && k < load.real.consumers; k++) {
+                int share = k;
+                receivers.add(new Receiver(new KafkaConsumer<>(own, new ByteArrayDeserializer(), new ByteArrayDeserializer()),
+                        IntStream.range(0, partitions.size()).filter(p -> p % load.real.consumers == share).mapToObj(partitions::get).toList()));
+            }
+        }
+
+        Summary measure(Instant at) throws Exception {
+            if (telling.hdrLog != null) try { writer = new HistogramLogWriter(log = new PrintStream(new FileOutputStream(telling.hdrLog), false, StandardCharsets.UTF_8)); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + "."); }
+            if (at != null) {
+                long wait = Duration.between(Instant.now(), at).toNanos();
+                if (wait < 0) throw new Exit(1, "--start-at passed while perf still connected: leave it more time.");
+                common.say("Connected; starts at %s.", at);
+                await(System.nanoTime() + wait);
+            }
+            if (warmupRecords > 0) print("Warmup first " + warmupRecords + " records. Steady state results will print after the complete test summary.");
+            long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
+            start = from = System.nanoTime() + lead * 1_000_000;
+            startMs = System.currentTimeMillis() + lead;
+            if (writer != null) {
+                writer.outputLogFormatVersion();
+                writer.outputComment("[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from when a record was due; e2e: until it was read; commit: of a transaction]");
+                writer.outputStartTime(startMs);
+                writer.outputLegend();
+            }
+            receivers.forEach(r -> run(r::receive, r.consumer::close));
+            senders.forEach(s -> run(s::send, s::finish));
+            try {
+                report();
+            } catch (InterruptedException e) {
+                synchronized (this) { interrupted = true; }
+                stopped = System.nanoTime();
+                threads.shutdownNow();
+                running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
+                window(System.nanoTime(), true);
+            }
+            Summary withoutWarmup = warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == 0 ? null : summary(true, steady, null, null);
+            Summary summary = summary(false, all, load.e2e ? readBack() : null, withoutWarmup);
+            if (problem instanceof KafkaException) throw new Exit(summary.records() == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records() + " records: " + problem.getMessage());
+            if (problem instanceof Error e) throw e;
+            if (problem instanceof Exception e) throw e;
+            return summary;
+        }
+
+        interface Task { void run() throws Exception; }
+
+        /** On a thread of its own. What ends one with a problem, ends all; an interruption is no problem. */
+        private void run(Task task, Task close) {
+            threads.execute(() -> {
+                for (Task part : List.of(task, Thread::interrupted, close)) try { // an interrupted close would not wait
+                    part.run();
+                } catch (InterruptedException | InterruptException e) { // Ctrl-C
+                } catch (Throwable e) {
+                    if (problem == null) problem = e;
+                    threads.shutdownNow();
+                }
+                running.countDown();
+            });
+        }
+
+        private void report() throws InterruptedException {
+            long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
+            for (boolean last = false; !last; ) {
+                long left = from + interval - System.nanoTime();
+                last = running.await(bar ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
+                long now = System.nanoTime();
+                if (bar) drawBar(last, now - start);
+                if (!last && now - from < interval) continue;
+                window(now, last);
+                if (log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
+                if (!last && !quiet && (outputClosed = common.out.checkError())) throw new InterruptedException();
+            }
+        }
+
+        /** Gathers what was recorded since the last time, and tells it. */
+        private void window(long to, boolean last) {
+            Latencies cold = new Latencies(), now = new Latencies();
+            for (Tally[] phases : tallies) { if (phases[0] != null) phases[0].take(cold); phases[1].take(now); }
+            now.forEach(steady::add);
+            boolean steadyNow = warmupRecords > 0 && cold.get(Kind.SERVICE).getTotalCount() == 0 && now.get(Kind.SERVICE).getTotalCount() > 0;
+            cold.forEach(now::add);
+            now.forEach(all::add);
+            if (last && now.values().stream().allMatch(h -> h.getTotalCount() == 0)) return;
+            if (writer != null) now.forEach((kind, h) -> {
+                h.setTag(kind == Kind.SERVICE ? null : kind.tag);
+                writer.outputIntervalHistogram((from - start) / 1e9, (to - start) / 1e9, h, 1000);
+            });
+            double meanSize = (double) sum(Kind.SERVICE, t -> t.bytes.get()) / Math.max(1, sum(Kind.SERVICE, t -> t.records.get())); // bytes are not cut together with the histogram
+            Summary w = new Summary((to - from) / 1e9, Math.round(now.get(Kind.SERVICE).getTotalCount() * meanSize), now, null, false, null);
+            from = to;
+            emit("perf-window", w.fields());
+            if (last) return; // no line for the rest, as with Apache's
+            if (steadyNow && !isSteady) print("In steady state.");
+            isSteady |= steadyNow;
+            print(String.format(Locale.ROOT, "%d records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms max latency.",
+                    w.records(), w.recordsPerSec(), w.mbPerSec(), Latencies.ms(w.service(), "avg"), Latencies.ms(w.service(), "max")));
+        }
+
+        /** To the last acknowledgement or failure, or to when it was stopped. */
+        private Summary summary(boolean afterWarmup, Latencies latencies, ReadBack read, Summary steady) {
+            List<Tally> sent = tallies.stream().flatMap(phases -> afterWarmup ? Stream.of(phases[1]) : Stream.of(phases)).filter(t -> t != null && (t.has(Kind.SERVICE) || t.has(Kind.FAILED))).toList();
+            long began = afterWarmup ? sent.stream().mapToLong(t -> t.first).min().getAsLong() : start, end = Math.max(stopped, sent.stream().mapToLong(t -> t.last).max().getAsLong());
+            return new Summary((end - began) / 1e9, sent.stream().mapToLong(t -> t.bytes.get()).sum(), latencies, read, interrupted && !outputClosed, steady);
+        }
+
+        private ReadBack readBack() {
+            BitSet read = new BitSet(), missing = new BitSet();
+            receivers.forEach(r -> read.or(r.seen));
+            senders.forEach(s -> missing.or(s.acknowledged));
+            missing.andNot(read);
+            double seconds = Math.max(of(Kind.E2E).mapToLong(t -> t.last).max().getAsLong() - start, 1) / 1e9;
+            return new ReadBack(all.get(Kind.E2E).getTotalCount(), all.get(Kind.E2E).getTotalCount() / seconds, sum(Kind.E2E, t -> t.bytes.get()) / 1048576.0 / seconds, missing.cardinality(),
+                    receivers.stream().mapToLong(r -> r.twice).sum(), receivers.stream().allMatch(r -> r.complete));
+        }
+
+        private void drawBar(boolean last, long nanosSoFar) {
+            long ended = sum(Kind.SERVICE, t -> t.records.get()) + sum(Kind.FAILED, t -> t.records.get());
+            double share = Math.min(1, duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
+            String left = ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s";
+            common.err.printf(Locale.ROOT, last ? CLEAR_LINE : CLEAR_LINE + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds, left);
+            common.err.flush();
+        }
+
+        // ---- What limited it ----
+
+        private static final List<String> EXPLAINED = List.of("record-queue-time-avg", "record-queue-time-max", "request-latency-avg", "request-latency-max", "batch-size-avg",
+                "batch-size-max", "records-per-request-avg", "record-size-avg", "compression-rate-avg", "produce-throttle-time-avg", "produce-throttle-time-max",
+                "bufferpool-wait-time-ns-total", "metadata-wait-time-ns-total", "record-retry-total", "batch-split-total", "requests-in-flight", "io-ratio");
+
+        /** Of the producers' own metrics over the whole run: their average, of maxima the highest; NaN if there is none. */
+        private double figure(String name) {
+            var values = metrics.entrySet().stream().filter(m -> m.getKey().group().equals("producer-metrics") && m.getKey().name().equals(name))
+                    .map(Map.Entry::getValue).filter(v -> v instanceof Double d && Double.isFinite(d)).mapToDouble(v -> (Double) v).summaryStatistics();
+            return values.getCount() == 0 ? Double.NaN : name.endsWith("-max") ? values.getMax() : values.getAverage();
+        }
+
+        void tellLimits(Summary s) {
+            double queue = figure("record-queue-time-avg"), wire = figure("request-latency-avg"), batch = figure("batch-size-avg"), compression = figure("compression-rate-avg");
+            double throttle = figure("produce-throttle-time-avg"), waited = figure("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
+            double response = Latencies.ms(s.response(), "p99"), service = Latencies.ms(s.service(), "p99"), perSec = s.recordsPerSec();
+            if (Double.isNaN(queue) || Double.isNaN(wire)) return;
+            String both = String.format(Locale.ROOT, "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.", queue, wire);
+            if (limited) common.say("A batch was on average " + both);
+            else common.say("%.0f%% of the latency is the producer's own queue: %s At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.",
+                    100 * queue / (queue + wire), both);
+            int batchSize = Integer.parseInt("" + properties.getOrDefault("batch.size", ProducerConfig.configDef().defaultValues().get("batch.size")));
+            common.say("Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.", 100 * batch / batchSize, batch, batchSize, figure("records-per-request-avg"),
+                    compression < 0.999 ? String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * compression) : "not compressed");
+            if (throttle > 0) common.say("The brokers' quota held a request up for %.1f ms on average.", throttle);
+            if (response > 1 + 1.5 * service) common.say("99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send(): they waited to be sent.", response, service);
+            common.say(waited >= 0.01 ? "send() was blocked for %.0f%% of the time by a full buffer.memory." : "send() was not blocked by a full buffer.memory.", 100 * waited);
+            if (limited && (perSec >= 0.98 * throughput || s.seconds < 1.1 * s.records() / throughput)) common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
+            else common.say("%s set the pace%s.", waited >= 0.05 || limited && response <= 1 + 1.5 * service ? "Network and brokers" : "This machine and its producers (more --producers may help)",
+                    limited ? String.format(Locale.ROOT, ": of %.0f records/s only %.1f were reached", throughput, perSec) : "");
+            if (telling.explain) EXPLAINED.forEach(name -> common.say("  %-34s %,.2f", name, figure(name)));
+        }
+
+        @Override
+        public void close() {
+            boolean interrupted = Thread.interrupted(); // a closing client would not wait at all
+            threads.shutdownNow();
+            try { if (startMs != 0) running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS); } catch (InterruptedException e) { interrupted = true; }
+            senders.forEach(s -> s.producer.close(Duration.ZERO));
+            if (startMs == 0) receivers.forEach(r -> r.consumer.close());
+            if (log != null) log.close();
+            if (interrupted) Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Until then; at once if it has passed. @return the time */
+    private static long await(long until) throws InterruptedException {
+        for (long now; ; LockSupport.parkNanos(until - now)) {
+            if (Thread.interrupted()) throw new InterruptedException();
+            if ((now = System.nanoTime()) >= until) return now;
+        }
+    }
+
+    // ---- Telling ----
+
+    /** What was read back. @param missing acknowledged and not read; lost only if complete: the ends of all partitions were reached */
+    record ReadBack(long records, double perSec, double mbPerSec, long missing, long twice, boolean complete) { }
+
+    /** Of a run, its steady state, or an interval: latencies of acknowledged records; {@code read} or null; {@code steady} is the run without its warm-up, or null. */
+    public record Summary(double seconds, long bytes, Latencies latencies, ReadBack read, boolean interrupted, Summary steady) {
+        public Summary { seconds = Math.max(seconds, 1e-9); }
+
+        public Histogram service() { return latencies.get(Kind.SERVICE); }
+        /** From when a record was due; at unlimited throughput, when each is due at once, from {@code send()}. */
+        public Histogram response() { return latencies.getOrDefault(Kind.RESPONSE, service()); }
+        public long failed() { return latencies.containsKey(Kind.FAILED) ? latencies.get(Kind.FAILED).getTotalCount() : 0; }
+        public long records() { return service().getTotalCount(); }
+        public double recordsPerSec() { return records() / seconds; }
+        public double mbPerSec() { return bytes / 1048576.0 / seconds; }
+
+        Object[] fields() {
+            List<Object> fields = new ArrayList<>(List.of("records", records(), "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed()));
+            latencies.fields(fields);
+            if (latencies.containsKey(Kind.COMMIT)) fields.addAll(List.of("commits", latencies.get(Kind.COMMIT).getTotalCount()));
+            if (read != null) fields.addAll(List.of("read", read.records, "readPerSec", read.perSec, "readMbPerSec", read.mbPerSec, "missing", read.missing, "readTwice", read.twice));
+            return fields.toArray();
+        }
+
+        String line(String state) {
+            ToLongFunction<String> ms = what -> Math.round(Latencies.ms(service(), what));
+            return String.format(Locale.ROOT, "%d%s records sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms max latency, %d ms 50th, %d ms 95th, "
+                    + "%d ms 99th, %d ms 99.9th.", records(), state, recordsPerSec(), mbPerSec(), Latencies.ms(service(), "avg"), Latencies.ms(service(), "max"),
+                    ms.applyAsLong("p50"), ms.applyAsLong("p95"), ms.applyAsLong("p99"), ms.applyAsLong("p99.9"));
+        }
+    }
+
     /** What a run should keep to: {@code p99=50ms} of the response time (at unlimited throughput the service time), {@code e2e-p99.9=1s}, {@code throughput=9000}. */
-    record Objective(String text, String latency, String what, double limit) {
+    record Objective(String text, Kind kind, String what, double limit) {
         static class Reader implements ITypeConverter<Objective> {
             @Override public Objective convert(String text) {
                 Matcher m = Pattern.compile("(?:(service|response|e2e|commit)-)?(avg|max|p\\d\\d?(?:\\.\\d+)?)=(\\d+(?:\\.\\d+)?)(us|ms|s)|(throughput|mb|failed)=(\\d+(?:\\.\\d+)?)").matcher(text.trim());
                 if (!m.matches()) throw new TypeConversionException("'" + text + "' is not an objective such as p99=50ms, e2e-max=1s or throughput=9000");
-                return m.group(5) != null ? new Objective(text.trim(), null, m.group(5), Double.parseDouble(m.group(6)))
-                        : new Objective(text.trim(), m.group(1), m.group(2), Double.parseDouble(m.group(3)) * (m.group(4).equals("us") ? 1e-3 : m.group(4).equals("s") ? 1e3 : 1));
+                if (m.group(5) != null) return new Objective(text.trim(), null, m.group(5), Double.parseDouble(m.group(6)));
+                double unit = switch (m.group(4)) { case "us" -> 1e-3; case "ms" -> 1; default -> 1e3; };
+                return new Objective(text.trim(), m.group(1) == null ? null : Kind.valueOf(m.group(1).toUpperCase(Locale.ROOT)), m.group(2), Double.parseDouble(m.group(3)) * unit);
             }
         }
 
         /** Milliseconds, or what else is compared; NaN if there is no such latency. */
         double value(Summary s) {
-            switch (what) {
-                case "throughput": return s.recordsPerSec();
-                case "mb": return s.mbPerSec();
-                case "failed": return s.failed;
-                default:
-                    Histogram h = latency != null ? s.latencies().get(latency) : s.response != null ? s.response : s.service;
-                    return h == null || h.getTotalCount() == 0 ? Double.NaN : what.equals("avg") ? h.getMean() / 1000 : what.equals("max") ? h.getMaxValue() / 1000.0 : p(h, Double.parseDouble(what.substring(1)));
-            }
+            Histogram h = kind == null ? s.response() : s.latencies.get(kind);
+            return switch (what) {
+                case "throughput" -> s.recordsPerSec();
+                case "mb" -> s.mbPerSec();
+                case "failed" -> s.failed();
+                default -> h == null || h.getTotalCount() == 0 ? Double.NaN : Latencies.ms(h, what);
+            };
         }
 
         /** @return null if it was kept, else how it was missed */
         String missed(Summary s) {
             double value = value(s);
             boolean least = what.equals("throughput") || what.equals("mb");
+            if (Double.isNaN(value)) return "Objective " + text + " missed: there is no such latency.";
             return (least ? value >= limit : value <= limit) ? null : String.format(Locale.ROOT, "Objective %s missed: %.2f%s.", text, value, least || what.equals("failed") ? "" : " ms");
         }
-    }
-
-    // ---- Telling ----
-
-    /** Service and response time side by side, to the tail. */
-    private void table(Map<String, Histogram> latencies) {
-        Map<String, String> names = Map.of("service", "service time", "response", "response time", "e2e", "end to end", "commit", "commit");
-        common.say("%-14s %10s %10s %10s %10s %10s %10s %10s %10s", "latency, ms", "count", "avg", "p50", "p95", "p99", "p99.9", "p99.99", "max");
-        latencies.forEach((name, h) -> common.say("%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f", names.get(name), h.getTotalCount(), h.getMean() / 1000,
-                p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }
 
     private void emit(String type, Object... fields) {
@@ -874,36 +785,50 @@ class PerfTest implements Callable<Integer> {
     }
 
     /** In the layout of Apache's tools. */
-    private static void printMetrics(PrintWriter out, Map<String, Object> metrics) {
-        int width = metrics.keySet().stream().mapToInt(String::length).max().orElse(1);
+    private static void printMetrics(PrintWriter out, Map<MetricName, Object> metrics) {
+        Map<String, Object> sorted = new TreeMap<>();
+        metrics.forEach((name, value) -> sorted.put(name.group() + ":" + name.name() + ":" + name.tags(), value));
+        int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
         out.printf("%n%-" + width + "s   %s%n", "Metric Name", "Value");
-        metrics.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
+        sorted.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
     }
 
     // ---- What was asked for ----
 
     private void check() {
-        refuse(amount.numRecords != null && amount.numRecords <= 0, "--num-records should be greater than zero.");
-        refuse(amount.duration != null && amount.duration.isZero(), "--duration should be greater than zero.");
-        refuse(throughput == 0 || Double.isNaN(throughput), "--throughput 0 would never send; give records per second, or -1 for as fast as it goes.");
-        refuse(telling.warmupRecords < 0 || amount.numRecords != null && telling.warmupRecords >= amount.numRecords, "--warmup-records must be fewer than --num-records.");
-        refuse(load.further.transactionMs != null && load.further.transactionMs <= 0, "--transaction-duration-ms should be greater than zero.");
-        refuse(telling.intervalMs <= 0, "--reporting-interval should be greater than zero.");
-        refuse(load.real.producers < 1 || load.real.consumers < 1, "--producers and --consumers should be greater than zero.");
+        positive("--num-records", numRecords, "--duration", duration == null ? null : duration.toMillis(), "--timeout", common.timeout.toMillis(), "--producers", load.real.producers,
+                "--consumers", load.real.consumers, "--reporting-interval", telling.intervalMs, "--transaction-duration-ms", load.further.transactionMs);
+        refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
+        refuse(Stream.of(load.sizes != null, load.payloadFile != null, load.monotonic).filter(given -> given).count() != 1, "Give one of --record-size, --payload-file and --payload-monotonic.");
+        refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
+        refuse(!(throughput < 0 || throughput >= 1e-6 && throughput <= 1e9), "--throughput " + throughput + " would never send, or all at once; give records per second, or -1 for as fast as it goes.");
+        refuse(telling.warmupRecords < 0 || numRecords != null && telling.warmupRecords >= numRecords, "--warmup-records must be fewer than --num-records.");
         refuse(load.real.keys < 0 || load.real.choice == Choice.ZIPFIAN && load.real.keys == 0, "--keys should be greater than zero; --key-choice chooses among them.");
-        refuse(load.topics().isEmpty() || load.topics().stream().anyMatch(String::isBlank), "--topic should name a topic, or several with commas between them.");
-        refuse(load.e2e && amount.numRecords != null && amount.numRecords > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
+        refuse(load.topics().stream().anyMatch(String::isBlank), "--topic should name a topic, or several with commas between them.");
+        refuse(load.e2e && numRecords != null && numRecords > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
         refuse(common.json && telling.csv, "--json and --csv both want stdout: give one of them.");
-        for (Objective o : objectives) refuse("e2e".equals(o.latency) && !load.e2e || "response".equals(o.latency) && throughput < 0,
-                "--slo " + o.text + " needs " + (load.e2e ? "a limited --throughput." : "--e2e or a limited --throughput."));
+        for (Objective o : objectives) {
+            refuse(o.kind == Kind.E2E && !load.e2e, "--slo " + o.text + " needs --e2e.");
+            refuse(o.kind == Kind.RESPONSE && throughput < 0, "--slo " + o.text + " needs a limited --throughput.");
+        }
+        refuse(telling.percentiles != null && !Files.isWritable(telling.percentiles.toAbsolutePath().getParent()), "Cannot write --percentiles " + telling.percentiles + ".");
         refuse(load.further.producerProps != null && load.commandProperties != null, "--producer-props is the old name of --command-property: give one of them.");
-        refuse(load.further.producerConfig != null && common.commandConfig != null, "--producer.config is the old name of --command-config: give one of them.");
+        Path old = load.further.producerConfig; // of a second run, the same object is the other as well
+        refuse(old != null && common.commandConfig != null && common.commandConfig != old, "--producer.config is the old name of --command-config: give one of them.");
         if (load.further.producerProps != null && !quiet) common.say("--producer-props is deprecated, use --command-property.");
-        if (load.further.producerConfig != null) common.say("--producer.config is deprecated, use --command-config.");
+        if (old != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
     }
 
-    private static void refuse(boolean wrong, String sentence) {
-        if (wrong) throw new Exit(2, sentence);
+    private static void positive(Object... options) {
+        for (int i = 0; i < options.length; i += 2) refuse(options[i + 1] instanceof Number n && n.longValue() <= 0, options[i] + " should be greater than zero.");
+    }
+
+    private static void refuse(boolean wrong, String sentence) { if (wrong) throw new Exit(2, sentence); }
+
+    private static void put(String pair, String what, BiConsumer<String, String> into) {
+        int equals = pair.indexOf('='); // the first: values may have more of them
+        refuse(equals < 1, what + " '" + pair + "' is not NAME=VALUE.");
+        into.accept(pair.substring(0, equals), pair.substring(equals + 1));
     }
 
     private Instant startAt() {
@@ -918,16 +843,15 @@ class PerfTest implements Callable<Integer> {
     /** The producer's properties. The cluster's address: --bootstrap-server if it was given, else the properties', the file's, the default. */
     private Properties properties() throws IOException {
         if (load.further.producerConfig != null) common.commandConfig = load.further.producerConfig;
-        load.further.producerConfig = null; // so that measure() can be called again
         Properties properties = common.client();
         boolean given = common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server");
-        for (String pair : load.further.producerProps != null ? load.further.producerProps : load.commandProperties != null ? load.commandProperties : List.<String>of()) {
-            int equals = pair.indexOf('=');
-            refuse(equals < 1, "Property '" + pair + "' is not NAME=VALUE.");
-            if (!given || !pair.startsWith("bootstrap.servers=")) properties.put(pair.substring(0, equals), pair.substring(equals + 1));
-        }
+        for (List<String> pairs : Stream.of(load.further.producerProps, load.commandProperties).filter(Objects::nonNull).toList())
+            pairs.forEach(pair -> put(pair, "Property", (name, value) -> { if (!given || !name.equals("bootstrap.servers")) properties.put(name, value); }));
         common.bootstrapServer = properties.getProperty("bootstrap.servers");
         properties.putIfAbsent("client.id", "perf-producer-client");
+        // One window as long as any run: averages, maxima and rates of the whole run, and not of its last half to whole minute.
+        properties.putIfAbsent("metrics.num.samples", "1");
+        properties.putIfAbsent("metrics.sample.window.ms", "" + TimeUnit.DAYS.toMillis(10_000));
         if (load.further.transactionalId != null) properties.put("transactional.id", load.further.transactionalId);
         else if (load.further.transactionMs != null) properties.putIfAbsent("transactional.id", "performance-producer-" + UUID.randomUUID());
         properties.putAll(load.overrides);
@@ -940,7 +864,7 @@ class PerfTest implements Callable<Integer> {
     /** Says up front what would otherwise be one metadata timeout after another. */
     boolean topicsExist(Properties producer) throws Exception {
         List<Node> nodes = common.bootstrapNodes();
-        int timeout = (int) common.timeout.toMillis(), each = Math.max(1, Math.min(timeout / nodes.size(), 3000));
+        int timeout = (int) Math.min(common.timeout.toMillis(), Integer.MAX_VALUE), each = Math.max(1, Math.min(timeout / nodes.size(), 3000));
         if (nodes.stream().noneMatch(n -> Common.connects(n.host(), n.port(), each))) throw common.unreachable("nothing listens there");
         Properties properties = (Properties) producer.clone();
         properties.putAll(Map.of("default.api.timeout.ms", timeout, "request.timeout.ms", Math.min(timeout, 30_000), "retries", Integer.MAX_VALUE));
@@ -953,10 +877,9 @@ class PerfTest implements Callable<Integer> {
                 refuse(e.getCause() instanceof InvalidTopicException, "'" + topic.getKey() + "' is not a name that a topic may have.");
                 if (e.getCause() instanceof AuthorizationException) continue; // who may not look may still be allowed to write
                 if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-                if (!brokersCreateTopics(admin))
-                    throw new Exit(ALL_FAILED, "Topic " + topic.getKey() + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
-                common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic.getKey());
                 all = false;
+                if (brokersCreateTopics(admin)) common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic.getKey());
+                else throw new Exit(ALL_FAILED, "Topic " + topic.getKey() + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
             }
             return all;
         } finally {

@@ -66,6 +66,8 @@ class ResilientProducer implements Callable<Integer> {
     Duration sendTimeout;
     @Option(names = "--ledger", paramLabel = "FILE", description = "Write each attempt's outcome here, for check-delivery; replaces the file.")
     File ledgerFile;
+    @Option(names = "--command-property", arity = "1..*", paramLabel = "NAME=VALUE", description = "Producer properties; they win over --command-config and over what --acks and --mode lead to.")
+    List<String> commandProperties = List.of();
     @Option(names = "--run", paramLabel = "ID", description = "First part of each record's identity (default: generated).")
     String run = timestamp().replaceAll("[^0-9T]", "");
     @Option(names = "--producer-id", paramLabel = "ID", description = "Second part; tells the producers of one run apart (default: generated).")
@@ -133,6 +135,11 @@ class ResilientProducer implements Callable<Integer> {
             // A full buffer makes resilient mode wait (max.block.ms, 60 s), since giving up is a message lost. With every broker down the client would
             // forget the topic (rebootstrap) and send() would block: the schedule, and with it the measurement, would stop.
             Properties properties = common.client("acks", acks, "enable.idempotence", idempotent);
+            for (String pair : commandProperties) {
+                if (pair.indexOf('=') < 1) throw new Exit(2, "Property '" + pair + "' is not NAME=VALUE.");
+                properties.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+            }
+            idempotent = Boolean.parseBoolean(properties.getProperty("enable.idempotence"));
             if (mode == Mode.naive) properties.putIfAbsent("max.block.ms", String.valueOf(sendTimeout.toMillis()));
             else properties.putIfAbsent("metadata.recovery.strategy", "none");
             properties.remove("transactional.id"); // a transaction would decide what counts as written

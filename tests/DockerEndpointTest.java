@@ -45,11 +45,22 @@ class DockerEndpointTest {
             "DOCKER_HOST | tcp://127.0.0.1:1 | 10 | No Docker engine answers at tcp://127.0.0.1:1 (",
             "DOCKER_HOST | ssh://me@there | 2 | Docker over ssh is not supported: forward the socket (ssh -NL /tmp/docker.sock:/var/run/docker.sock me@there)",
             "DOCKER_HOST | nonsense | 2 | 'nonsense' is not a Docker engine's address",
+            "DOCKER_HOST | tcp://:2375 | 2 | 'tcp://:2375' is not a Docker engine's address",
+            "DOCKER_HOST | http://127.0.0.1:1 | 2 | 'http://127.0.0.1:1' is not a Docker engine's address",
+            "DOCKER_HOST | npipe:////./pipe/docker_engine | 2 | 'npipe:////./pipe/docker_engine' is not a Docker engine's address",
             "DOCKER_CONTEXT | elsewhere | 2 | There is no Docker context 'elsewhere'"})
     void anEngineThatIsNotThereIsOneSentence(String variable, String value, int code, String sentence) throws Exception {
         Ended run = killNode(Map.of(variable, value), "--runtime", "docker");
         assertEquals(code, run.code, run.said);
         assertTrue(run.said.startsWith(sentence) && run.said.lines().count() == 1, run.said);
+    }
+
+    /** The context that docker context use has chosen, as docker itself would take it. */
+    @Test void aContextInTheSettingsThatIsNotThereIsNotReplacedByTheDefault() throws Exception {
+        Files.writeString(Files.createDirectories(home.resolve(".docker")).resolve("config.json"), "{\"currentContext\":\"gone\"}");
+        Ended run = killNode(Map.of(), "--runtime", "docker");
+        assertEquals(2, run.code, run.said);
+        assertTrue(run.said.startsWith("There is no Docker context 'gone': ") && run.said.lines().count() == 1, run.said);
     }
 
     /** A daemon that hangs still has its socket: accepted, and never answered. */
@@ -98,6 +109,38 @@ class DockerEndpointTest {
             Ended run = killNode(nobody, jars + "/*", Map.of("DOCKER_HOST", "unix://" + file), "--runtime", "docker");
             assertEquals(10, run.code, run.said);
             assertEquals("No permission for Docker's socket " + file + ": run 'sudo usermod -aG docker $USER' and log in again.", run.said);
+        }
+    }
+
+    /** The docker command does not always pass a signal on to its plugin, which would go on making containers behind the back of what ends them. */
+    @Test void anInterruptedLabEndsComposeAndWhatItStarted() throws Exception {
+        TestCluster.down(); // its ports
+        HttpServer engine = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        engine.createContext("/", exchange -> {
+            exchange.getResponseHeaders().add("Content-Type", "application/json");
+            exchange.sendResponseHeaders(200, 2);
+            exchange.getResponseBody().write("[]".getBytes());
+            exchange.close();
+        });
+        engine.start();
+        Path bin = Files.createDirectory(home.resolve("bin")), pid = home.resolve("pid"), down = home.resolve("down"), out = home.resolve("lab.out");
+        Files.writeString(bin.resolve("docker"), "#!/bin/sh\ncase \"$*\" in\n*' up '*) trap '' TERM; sleep 300 & echo $! > " + pid + "; wait ;;\n*' down '*) case $(ps -o stat= -p $(cat " + pid + ")) in ''|Z*) touch " + down + " ;; esac ;;\nesac\n");
+        assertTrue(bin.resolve("docker").toFile().setExecutable(true));
+        List<String> command = new ArrayList<>(TestCluster.signalled());
+        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Duser.home=" + home, "-cp", System.getProperty("java.class.path"), "Lab", "--runtime", "docker", "--out", home.resolve("run").toString()));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(out.toFile());
+        builder.environment().putAll(Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + engine.getAddress().getPort(), "PATH", bin + File.pathSeparator + System.getenv("PATH"), "KRAFT_LAB_HOME", home.resolve("lab").toString()));
+        Process lab = builder.start();
+        try {
+            TestCluster.await("compose up", () -> !lab.isAlive() || Files.exists(pid) && !Files.readString(pid).isBlank());
+            assertTrue(lab.isAlive(), Files.readString(out));
+            new ProcessBuilder("kill", "-INT", "" + lab.pid()).start().waitFor();
+            assertTrue(lab.waitFor(30, TimeUnit.SECONDS), Files.readString(out));
+            assertEquals(130, lab.exitValue(), Files.readString(out));
+                        assertTrue(Files.exists(down), "compose down came when what made containers was gone: " + Files.readString(out));
+        } finally {
+            lab.destroyForcibly();
+            engine.stop(0);
         }
     }
 

@@ -130,11 +130,15 @@ class DockerFaultsTest {
 
     @Test @Order(7) void anInterruptedStopIsUndoneToo() throws Exception {
         int id = TestCluster.controller();
+        String since = "" + Instant.now().getEpochSecond(), before = TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}");
         TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--runtime", "docker");
-        TestCluster.await("it is being stopped", () -> !child.process().isAlive() || child.text().contains("stop " + Cluster.name(id) + ":"));
+        TestCluster.await("it is being stopped", () -> !child.process().isAlive() || !TestEngine.docker("events", "--since", since, "--until", "" + (Instant.now().getEpochSecond() + 1),
+                "--filter", "event=kill", "--filter", "container=" + Cluster.name(id)).out().isBlank());
         assertEquals(130, child.interrupt(), child.text());
+        assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
         TestCluster.await("it answers", () -> answers(id));
         assertEquals("running", state(id));
+        assertNotEquals(before, TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}"), "it was stopped, and started again");
     }
 
     /** Leftovers of an embedded cluster that was ended are no reason to start that one; of one that was broken they make it a question. */

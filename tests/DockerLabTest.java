@@ -49,7 +49,7 @@ class DockerLabTest {
         TestEngine.up();
         TestCluster.Run other = lab("--runtime", "docker", "--timeouts", "default");
         assertEquals(12, other.code(), other.toString());
-        assertTrue(other.err().contains("The containers are up with --timeouts fast"), other.err());
+        assertTrue(other.err().contains("The containers are there with --timeouts fast"), other.err());
         // Ctrl-C with a node killed: it is started again.
         Path events = folder.resolve("run/events.jsonl");
         TestCluster.Child child = TestCluster.child(Lab.class, "--runtime", "docker", "--records", "1000", "--out", folder.resolve("run").toString());

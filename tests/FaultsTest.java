@@ -273,6 +273,11 @@ class FaultsTest {
         Path pid = TestCluster.HOME.resolve("hook.pid");
         assertEquals(15, TestCluster.run(KillNode::run, "2", "--timeout", "1500ms", "--kill-command", "(echo $(exec sh -c 'echo $PPID') > " + pid + "; sleep 300) & wait").code());
         ProcessHandle.of(Long.parseLong(Files.readString(pid).trim())).ifPresent(p -> assertDoesNotThrow(() -> p.onExit().get(10, TimeUnit.SECONDS)));
+        // What was not broken is not "restored" by the user's command.
+        assertEquals(2, TestCluster.run(KillNode::run, "2", "--for", "1s", "--start-command", "touch " + TestCluster.HOME.resolve("harm")).code());
+        TestCluster.Run stuck = TestCluster.run(KillNode::run, "2", "--for", "100ms", "--no-wait", "--kill-command", "true", "--start-command", "exit 3");
+        assertEquals(1, stuck.code(), stuck.toString());
+        assertTrue(stuck.err().contains("1 of 1 nodes could not be restored."), stuck.err());
         assertEquals(12, TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm")).code());
         assertFalse(Files.exists(TestCluster.HOME.resolve("harm")));
     }

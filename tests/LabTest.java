@@ -30,23 +30,39 @@ class LabTest {
         assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
         assertEquals(verdict.get("acknowledged"), verdict.get("sent"), "no send failed: " + verdict);
         assertTrue((int) verdict.get("acknowledged") > 100, verdict.toString());
-        assertEquals(10, ((List<?>) verdict.get("steps")).size());
+        assertEquals(13, ((List<?>) verdict.get("steps")).size());
 
         String notebook = Files.readString(out.resolve("notebook.md"));
-        assertEquals(10, notebook.lines().filter(l -> l.startsWith("## ")).count());
-        for (int step = 1; step <= 10; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
+        assertEquals(14, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, and the outages");
+        for (int step = 1; step <= 13; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
         assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
         assertFalse(notebook.contains("did not end"));
+        assertTrue(notebook.contains("## What each fault cost, by phase") && notebook.contains("| 1 | kill node ") && notebook.contains("| 2 | kill node "), notebook);
+        assertTrue(run.out().lines().anyMatch(l -> l.matches("#  GAP, MS +BEFORE +NO QUORUM +ELECTION .*")), run.out());
 
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
         assertEquals(2, TestCluster.ofType(events, "fault").size());
         assertEquals(2, TestCluster.ofType(events, "restored").size());
-        assertEquals(20, TestCluster.ofType(events, "phase").size(), "ten steps begin and end");
+        assertEquals(26, TestCluster.ofType(events, "phase").size(), "thirteen steps begin and end");
+        for (String said : List.of("from frozen metadata", "acknowledged and invisible", "Nobody answers: metadata quorum, ")) assertTrue(notebook.contains(said), said + " in " + notebook);
+        List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
+        assertEquals(3, probes.stream().filter(e -> e.get("question").equals("metadata quorum")).count(), "healthy, one node down, no quorum");
+        assertEquals(List.of("ok", "ok", "hangs"), probes.stream().filter(e -> e.get("question").equals("metadata quorum")).map(e -> e.get("outcome")).toList());
+        assertTrue(probes.stream().anyMatch(e -> Boolean.FALSE.equals(e.get("visible"))), probes.toString());
         assertEquals(verdict.get("acknowledged"), TestCluster.ofType(events, "ack").size());
         assertTrue(TestCluster.ofType(events, "isr").stream().anyMatch(e -> e.get("frozenSince") != null), "the watcher saw the quorum lost");
         Map<String, Object> last = TestCluster.ofType(events, "isr").stream().reduce((a, b) -> b).orElseThrow();
         assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
         assertEquals(0, TestCluster.ofType(events, "send-error").size());
+        assertEquals(2, TestCluster.ofType(events, "outage").size());
+        assertEquals(1, TestCluster.ofType(events, "availability").size());
+        List<Outages.Outage> outages = Outages.of(out.resolve("events.jsonl").toFile()).outages();
+        for (Outages.Outage o : outages) {
+            assertNotNull(o.elected(), o.toString());
+            for (Outages.Gap g : o.partitions()) assertEquals(g.measuredMs(), g.phases().sum(), 50, "the phases' sum and the producer's own gap: " + g);
+        }
+        assertFalse(outages.get(0).worst().phases().ms().containsKey(Outages.Phase.quorum), outages.get(0).toString());
+        assertTrue(outages.get(1).worst().phases().ms().get(Outages.Phase.quorum) > 1000, "the second kill took the quorum: " + outages.get(1));
         nothingIsLeft();
     }
 

@@ -15,6 +15,11 @@ import org.junit.jupiter.api.io.TempDir;
 /** merge-latency, find-max-rate and compare-settings: against histograms, capacities and delays that are known. */
 @Order(13)
 class LoadToolsTest {
+    @Test void perfsHelpFitsTwoScreens() {
+        List<String> help = TestCluster.run(PerfTest::run, "--help").out().lines().toList();
+        assertTrue(help.size() <= 2 * 24 && help.stream().allMatch(l -> l.length() <= 100), help.size() + " lines: " + String.join("\n", help));
+    }
+
     // ---- merge-latency ----
 
     private static void log(Path file, long startMs, String tag, Histogram... intervals) throws Exception {

@@ -74,7 +74,10 @@ class MeasureTest {
         try {
             Histogram us = new Histogram(1, 3_600_000_000L, 3);
             for (int ms = 1; ms <= 1000; ms++) us.recordValue(ms * 1000L);
-            PerfTest.Summary s = new PerfTest.Summary(3, 2, 1000L * 1_048_576, us, null, null, null, null, false, null);
+            PerfTest.Latencies latencies = new PerfTest.Latencies();
+            latencies.add(PerfTest.Kind.SERVICE, us);
+            for (int i = 0; i < 3; i++) latencies.computeIfAbsent(PerfTest.Kind.FAILED, kind -> new Histogram(3)).recordValue(1);
+            PerfTest.Summary s = new PerfTest.Summary(2, 1000L * 1_048_576, latencies, null, false, null);
             assertEquals(1000, s.records());
             Map<String, Object> fields = new HashMap<>();
             for (int i = 0; i < s.fields().length; i += 2) fields.put((String) s.fields()[i], s.fields()[i + 1]);

@@ -32,13 +32,13 @@ class PerfDropInTest {
             "--topic dropin --num-records 20 --throughput -1 --payload-monotonic " + B,
             "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/lines " + B,
             "--topic dropin --num-records 20 --throughput -1 --payload-file {d}/commas --payload-delimiter , " + B,
-            "--topic dropin --num-records 500 --throughput 1000 --record-size 10 --warmup-records 250 --reporting-interval 100 " + B,
+            "--topic dropin --num-records 1500 --throughput 1000 --record-size 10 --warmup-records 250 --reporting-interval 100 " + B,
             "--topic dropin --num-records 300 --throughput 1000 --record-size 10 --reporting-interval 100 " + B,
             PLAIN + B + "--print-metrics",
             PLAIN + B + "--transactional-id dropin-tx",
             PLAIN + B + "--transaction-duration-ms 10",
             PLAIN + B + "--command-property transactional.id=dropin-tx2",
-            PLAIN + B + "--topic dropin",
+            PLAIN + B + "--topic dropin --num-records 30 --num-records 20 --record-size 5 --throughput 1000",
             PLAIN + B + "--transactional-id dropin-tx3 --transaction-duration-ms 100 --command-property compression.type=lz4");
     /** Both should refuse it. */
     private static final List<String> BAD = List.of(PLAIN.replace("--topic dropin", "") + B,

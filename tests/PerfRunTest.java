@@ -86,7 +86,9 @@ class PerfRunTest {
         Path empty = Files.createFile(TestCluster.HOME.resolve("empty"));
         for (String bad : List.of("", good.replace("--topic perf ", ""), good.replace(" 5", " 0"), good.replace("-1", "0"), good.replace("-1", "fast"), good + " --payload-monotonic",
                 good.replace("--record-size 10", ""), good + " --warmup-records 5", good + " --command-property acks", good + " --command-property acks=7",
-                good.replace("--record-size 10", "--payload-file " + empty), good + " --hdr-log /no/such/folder/x", good.replace("perf", "a/b"))) {
+                good.replace("--record-size 10", "--payload-file " + empty), good + " --hdr-log /no/such/folder/x", good + " --percentiles /no/such/folder/x", good + " --duration 1s", good + " --record-size 10:0,20:0", good + " --throughput 1e300",
+                good + " --duration 0", good.replace("--num-records 5", "--duration 99999999999h"), good + " --slo response-p99=1ms", good + " --slo e2e-p99=1ms", good + " --keys 0 --key-choice zipfian",
+                good + " --producers 0", good + " --topic a,,b", good + " --headers =x", good + " --timeout 0", good.replace("perf", "a/b"))) {
             TestCluster.Run run = TestCluster.run(PerfTest::run, bad.isEmpty() ? new String[0] : bad.trim().split(" +"));
             assertEquals(2, run.code(), bad + ": " + run);
             assertEquals("", run.out(), bad);

@@ -125,10 +125,13 @@ class TestCluster {
         }
     }
 
+    /** What a command begins with that shall hear Ctrl-C: a shell that starts tests in the background has them ignore SIGINT, and so would a child of theirs. */
+    static List<String> signalled() throws Exception {
+        return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0 ? List.of("env", "--default-signal=INT") : List.of();
+    }
+
     static Child child(Class<?> script, String... args) throws Exception {
-        List<String> command = new ArrayList<>();
-        // A shell that starts tests in the background has them ignore SIGINT, and so would the child.
-        if (new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0) command.addAll(List.of("env", "--default-signal=INT"));
+        List<String> command = new ArrayList<>(signalled());
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
                 "-cp", System.getProperty("java.class.path"), script.getName()));
         command.addAll(List.of(args));

@@ -1,0 +1,359 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS info.picocli:picocli:4.7.7
+//DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
+//DEPS org.slf4j:slf4j-simple:1.7.36
+//SOURCES FailoverMatrixTable.java KillNode.java Cluster.java CreateTopic.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//DESCRIPTION acks x min ISR x fault: what each combination costs
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.stream.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * Breaks the same cluster in the same ways under producers with different settings, and compares what each combination costs: the longest gap between
+ * acknowledgements, and what the delivery check finds lost, duplicated or reordered.
+ *
+ * <p>A run has a topic of its own with three partitions on three nodes, and one producer that writes on schedule. The fault is applied while writes flow, and undone once
+ * they flow again; a paused node goes on as soon as another leads its partition (so that what was under way to it is answered by a leader that is none any more), and
+ * a lost quorum comes back after --hold. Then every replica has to be in sync, the producer ends, and its ledger is compared with the log.
+ *
+ * <p>Each run is a line of matrix.jsonl in the run's folder. Called again with that folder, it does what is missing. Rounds go through all combinations, so that what
+ * the machine does meanwhile hits all alike.
+ *
+ * <pre>failover-matrix --repeat 5
+ * failover-matrix --acks 1,all --min-isr 1,2 --fault pause-leader --repeat 10 --out runs/pause</pre>
+ */
+@Command(name = "failover-matrix", version = "kraft-lab 0.1.0", sortOptions = false,
+        description = "Runs faults against producer and topic settings, and tells what each combination lost and how long it waited. Without choices: ten telling combinations.")
+class FailoverMatrix implements Callable<Integer> {
+    /** What is done to the cluster. The leader is that of the run's partition 0. */
+    enum Fault {
+        KILL_LEADER("kill"), KILL_CONTROLLER("kill"), STOP_LEADER("stop"), PAUSE_LEADER("pause"), DISCONNECT_LEADER("disconnect"), TWO_OF_THREE("kill");
+        final String mode;
+        Fault(String mode) { this.mode = mode; }
+        @Override public String toString() { return name().toLowerCase(Locale.ROOT).replace('_', '-'); }
+    }
+
+    @Option(names = "--acks", split = ",", paramLabel = "0|1|all", description = "Who must have a record; several with commas, as with the next four (default of a choice: all).")
+    List<String> acks;
+    @Option(names = "--min-isr", split = ",", paramLabel = "N", description = "The topic's min.insync.replicas (default of a choice: 2).")
+    List<Integer> minIsrs;
+    @Option(names = "--idempotence", arity = "1", split = ",", paramLabel = "true|false", description = "The producer's; only acks=all can have it (default of a choice: true where it can be).")
+    List<Boolean> idempotence;
+    @Option(names = "--fault", split = ",", paramLabel = "FAULT", description = "${COMPLETION-CANDIDATES}; disconnect needs Docker (default of a choice: kill-leader).")
+    List<Fault> faults;
+    @Option(names = "--timeouts", split = ",", paramLabel = "default|fast", description = "Of the cluster that this starts when none is up (default: fast).")
+    List<Cluster.Timeouts> timeouts;
+    @Option(names = "--repeat", paramLabel = "N", defaultValue = "1", description = "How often each combination is run (default: ${DEFAULT-VALUE}).")
+    int repeat;
+    @Option(names = "--rate", paramLabel = "N", defaultValue = "2000", description = "Records per second (default: ${DEFAULT-VALUE}).")
+    double rate;
+    @Option(names = "--hold", paramLabel = "DURATION", defaultValue = "2s", description = "How long a fault goes on after its effect is there (default: ${DEFAULT-VALUE}).")
+    Duration hold;
+    @Option(names = "--out", paramLabel = "DIR", description = "The folder; one that has some runs already is completed (default: runs/matrix-<time>).")
+    Path out;
+    @Option(names = "--list", description = "Only list the combinations.")
+    boolean list;
+    @Mixin KillNode.Common common = new KillNode.Common();
+    @Mixin KillNode.Runtimes runtimes = new KillNode.Runtimes(common);
+
+    /** One combination. */
+    record Cell(String acks, int minIsr, boolean idempotent, Fault fault, String timeouts) {
+        @Override public String toString() { return "acks=" + acks + " min-isr=" + minIsr + (acks.equals("all") ? idempotent ? " idempotent" : " not-idempotent" : "") + " " + fault + " " + timeouts; }
+    }
+
+    /** What one run cost. @param gapMs between any two acknowledgements  @param partitionGapMs of the partition that waited longest; both null with acks=0 or when it never ended */
+    record Run(Cell cell, int number, Long gapMs, Long partitionGapMs, long acknowledged, long lost, long landed, long absent, long failed, long duplicated, long reordered, long errors, String verdict, long tookMs) {
+        Object[] fields() {
+            return new Object[] {"acks", cell.acks, "minIsr", cell.minIsr, "idempotent", cell.idempotent, "fault", cell.fault.toString(), "timeouts", cell.timeouts, "run", number, "gapMs", gapMs, "partitionGapMs", partitionGapMs,
+                "acknowledged", acknowledged, "lost", lost, "indeterminateLanded", landed, "indeterminateAbsent", absent, "failed", failed, "duplicates", duplicated, "reordered", reordered, "errors", errors,
+                "verdict", verdict, "tookMs", tookMs};
+        }
+
+        static Run of(Map<String, Object> e) {
+            Cell cell = new Cell((String) e.get("acks"), (Integer) e.get("minIsr"), (Boolean) e.get("idempotent"), Fault.valueOf(e.get("fault").toString().toUpperCase(Locale.ROOT).replace('-', '_')), (String) e.get("timeouts"));
+            return new Run(cell, (Integer) e.get("run"), number(e, "gapMs"), number(e, "partitionGapMs"), number(e, "acknowledged"), number(e, "lost"), number(e, "indeterminateLanded"), number(e, "indeterminateAbsent"),
+                    number(e, "failed"), number(e, "duplicates"), number(e, "reordered"), number(e, "errors"), (String) e.get("verdict"), number(e, "tookMs"));
+        }
+
+        private static Long number(Map<String, Object> e, String field) { return e.get(field) == null ? null : ((Number) e.get(field)).longValue(); }
+    }
+
+    private static final List<Cell> TELLING = List.of(
+            new Cell("0", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.PAUSE_LEADER, null),
+            new Cell("all", 1, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_CONTROLLER, null),
+            new Cell("all", 2, true, Fault.STOP_LEADER, null), new Cell("all", 2, true, Fault.PAUSE_LEADER, null), new Cell("all", 2, false, Fault.PAUSE_LEADER, null),
+            new Cell("all", 2, true, Fault.TWO_OF_THREE, null));
+    /** How long a cluster may take to come back, and writes to flow, on a slow machine: the client's own patience with a paused node is 30 s. */
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+
+    private final List<Run> runs = new ArrayList<>();
+    private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "matrix"); t.setDaemon(true); return t; });
+    private List<String> reach;
+    private Cluster own;
+
+    public static void main(String... args) {
+        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+    }
+
+    /** Runs the script without a process. @return the exit code */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        FailoverMatrix script = new FailoverMatrix();
+        return script.common.run(script, out, err, args);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (repeat < 1 || !(rate > 0)) throw new KillNode.Exit(2, "--repeat and --rate are numbers above 0.");
+        if (list) { cells(givenTimeouts().get(0)).forEach(common.out::println); return 0; }
+        if (out == null) out = Path.of("runs", "matrix-" + DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
+        readRuns();
+        boolean interrupted = false;
+        try { matrix(); }
+        catch (InterruptedException | InterruptException e) { interrupted = true; }
+        finally { endOwn(); background.shutdownNow(); }
+        FailoverMatrixTable table = new FailoverMatrixTable(runs);
+        if (!runs.isEmpty()) Files.writeString(out.resolve("matrix.md"), table.markdown());
+        if (!common.json) common.out.print(table.text());
+        common.say(interrupted ? "Interrupted; failover-matrix --out %s with the same choices does the rest." : "Runs: %s", out);
+        return interrupted ? 130 : 0;
+    }
+
+    /** Does what is not in {@link #runs} yet. */
+    private void matrix() throws Exception {
+        Optional<KillNode.NodeRuntime> found = found();
+        if (found.isPresent() && timeouts != null) throw new KillNode.Exit(2, "--timeouts is for a cluster that this starts, and one is up (" + found.get().name() + "): end it, or leave the option out.");
+        for (Cluster.Timeouts t : found.isPresent() ? Collections.<Cluster.Timeouts>singletonList(null) : givenTimeouts()) {
+            List<Map.Entry<Cell, Integer>> missing = new ArrayList<>();
+            for (int n = 1; n <= repeat; n++) for (Cell cell : cells(t)) {
+                int number = n;
+                if (runs.stream().noneMatch(r -> r.cell.equals(cell) && r.number == number)) missing.add(Map.entry(cell, n));
+            }
+            if (missing.isEmpty()) continue;
+            if (found.isPresent()) reach(found.get().name(), runtimes.dataDir); else startOwn(t);
+            long began = System.nanoTime();
+            for (int i = 0; i < missing.size(); i++) {
+                String left = i == 0 ? "" : String.format(Locale.ROOT, ", %.0f min left", Math.ceil((System.nanoTime() - began) / 60e9 / i * (missing.size() - i)));
+                common.say("%d of %d%s: %s, run %d of %d", i + 1, missing.size(), left, missing.get(i).getKey(), missing.get(i).getValue(), repeat);
+                keep(run(missing.get(i).getKey(), missing.get(i).getValue()));
+            }
+            endOwn();
+        }
+    }
+
+    /** The chosen combinations that can be; without any choice, the telling ones. */
+    List<Cell> cells(Cluster.Timeouts of) {
+        String t = of == null ? "found" : of.name().toLowerCase(Locale.ROOT);
+        List<Cell> cells = new ArrayList<>();
+        if (Stream.of(acks, minIsrs, idempotence, faults).allMatch(Objects::isNull)) for (Cell c : TELLING) cells.add(new Cell(c.acks, c.minIsr, c.idempotent, c.fault, t));
+        for (String a : cells.isEmpty() ? Objects.requireNonNullElse(acks, List.of("all")) : List.<String>of()) {
+            if (!List.of("0", "1", "all").contains(a)) throw new KillNode.Exit(2, "--acks is 0, 1 or all, not '" + a + "'.");
+            for (int m : Objects.requireNonNullElse(minIsrs, List.of(2))) {
+                if (m < 1 || m > 3) throw new KillNode.Exit(2, "--min-isr is 1, 2 or 3: the topics have three replicas.");
+                for (Fault f : Objects.requireNonNullElse(faults, List.of(Fault.KILL_LEADER))) for (boolean i : a.equals("all") ? Objects.requireNonNullElse(idempotence, List.of(true)) : List.of(false)) {
+                    Cell cell = new Cell(a, m, i, f, t);
+                    if (!cells.contains(cell)) cells.add(cell);
+                }
+            }
+        }
+        return cells;
+    }
+
+    private List<Cluster.Timeouts> givenTimeouts() { return timeouts == null ? List.of(Cluster.Timeouts.FAST) : timeouts.stream().distinct().toList(); }
+
+    // ---- The cluster ----
+
+    /** What has a living node, or is named. */
+    private Optional<KillNode.NodeRuntime> found() throws Exception {
+        try {
+            KillNode.NodeRuntime runtime = runtimes.choose();
+            if (runtime.name().equals("hooks") || runtime.nodes().stream().anyMatch(n -> !n.state().equals("down"))) return Optional.of(runtime);
+        } catch (KillNode.Exit e) { if (e.code != KillNode.UNREACHABLE || !List.of(KillNode.Where.AUTO, KillNode.Where.EMBEDDED).contains(runtimes.where)) throw e; }
+        if (!List.of(KillNode.Where.AUTO, KillNode.Where.EMBEDDED).contains(runtimes.where)) throw new KillNode.Exit(KillNode.UNREACHABLE, "All of the lab's containers are down: start them first (docker compose -f compose/compose.yaml up -d --wait).");
+        return Optional.empty();
+    }
+
+    /** Beside the user's cluster, whose data stays as it is. */
+    private void startOwn(Cluster.Timeouts t) throws Exception {
+        Path folder = runtimes.dataDir.toAbsolutePath().resolveSibling("matrix");
+        own = new Cluster();
+        own.common.configure(own, quiet(), common.err, "up", "--fresh", "--data-dir", folder.toString(), "--timeouts", t.name());
+        common.say("Starting three nodes (timeouts: %s) ...", t.name().toLowerCase(Locale.ROOT));
+        own.up();
+        common.bootstrapServer = Cluster.bootstrap();
+        reach("embedded", folder);
+    }
+
+    private void endOwn() throws Exception {
+        if (own == null) return;
+        Thread.interrupted(); // nobody is left behind for that
+        own.down(true);
+        own.deleteData();
+        own = null;
+    }
+
+    private void reach(String runtime, Path dataDir) {
+        reach = new ArrayList<>(List.of("-b", common.bootstrapServer, "--runtime", runtime.equals("hooks") ? "external" : runtime, "--data-dir", dataDir.toString()));
+        for (String[] option : new String[][] {{"--kill-command", runtimes.killCommand}, {"--start-command", runtimes.startCommand}, {"--command-config", common.commandConfig == null ? null : common.commandConfig.toString()}})
+            if (option[1] != null) reach.addAll(List.of(option));
+    }
+
+    private KillNode node(String... args) {
+        KillNode script = new KillNode();
+        script.common.configure(script, quiet(), quiet(), Stream.concat(reach.stream(), Stream.of(args)).toArray(String[]::new));
+        script.common.listener = common.listener;
+        return script;
+    }
+
+    // ---- One run ----
+
+    private Run run(Cell cell, int number) throws Exception {
+        long began = System.nanoTime();
+        String topic = "matrix-" + Long.toString(System.currentTimeMillis(), 36);
+        Path ledger = out.resolve(topic + ".ledger.jsonl");
+        List<String> client = reach.subList(0, 2);
+        Set<Integer> broken = new LinkedHashSet<>();
+        try (Admin admin = common.admin()) {
+            CreateTopic.create(admin, new CreateTopic.Wanted(topic, 3, (short) 3, Map.of("min.insync.replicas", "" + cell.minIsr)), false, PATIENCE);
+            ResilientProducer producer = new ResilientProducer();
+            List<String> args = new ArrayList<>(client);
+            args.addAll(List.of("--topic", topic, "--rate", "" + rate, "--acks", cell.acks, "--ledger", ledger.toString(), "--send-timeout", "1h", "--command-property", "enable.idempotence=" + cell.idempotent));
+            if (common.commandConfig != null) args.addAll(List.of("--command-config", common.commandConfig.toString()));
+            producer.common.configure(producer, quiet(), quiet(), args.toArray(String[]::new));
+            CountDownLatch ended = new CountDownLatch(1);
+            Future<ResilientProducer.Summary> producing = background.submit(() -> { try { return producer.produce(); } finally { ended.countDown(); } });
+            try {
+                awaitWrites(cell, producer, producing, admin, topic);
+                apply(cell, topic, broken, () -> awaitWrites(cell, producer, producing, admin, topic));
+                restore(broken);
+                awaitInSync(topic);
+                awaitWrites(cell, producer, producing, admin, topic);
+                producer.stop();
+                ResilientProducer.Summary sent = producing.get();
+                CheckDelivery check = new CheckDelivery();
+                List<String> checking = new ArrayList<>(args.subList(0, 2));
+                if (common.commandConfig != null) checking.addAll(List.of("--command-config", common.commandConfig.toString()));
+                checking.add(ledger.toString());
+                check.common.configure(check, quiet(), quiet(), checking.toArray(String[]::new));
+                CheckDelivery.Verdict v = check.check();
+                Long longest = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
+                Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
+                return new Run(cell, number, longest, partition, v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
+                        v.count(CheckDelivery.Anomaly.REORDERED), sent.errors(), v.verdict(), (System.nanoTime() - began) / 1_000_000);
+            } finally {
+                producing.cancel(true);
+                boolean interrupted = Thread.interrupted();
+                restore(broken);
+                ended.await(6, TimeUnit.SECONDS); // a producer that still asks for the topic would have it made again
+                admin.deleteTopics(List.of(topic), new DeleteTopicsOptions().timeoutMs(20_000)).all().get();
+                Files.deleteIfExists(ledger);
+                if (interrupted) Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Returns when the fault's effect has been there for --hold. */
+    private void apply(Cell cell, String topic, Set<Integer> broken, Callable<Void> writesFlow) throws Exception {
+        String leader = "leader:" + topic + "-0";
+        switch (cell.fault) {
+            case TWO_OF_THREE -> {
+                fail(broken, cell.fault, "controller");
+                fail(broken, cell.fault, "random");
+                watch(topic).await(WatchIsr.Until.NO_QUORUM, PATIENCE);
+            }
+            case PAUSE_LEADER -> {
+                int paused = fail(broken, cell.fault, leader);
+                watch(topic).await(s -> s.alive() && s.partitions().noneMatch(p -> p.leader() == null || p.leader().isEmpty() || p.leader().id() == paused), PATIENCE);
+            }
+            case KILL_CONTROLLER -> { fail(broken, cell.fault, "controller"); writesFlow.call(); }
+            default -> { fail(broken, cell.fault, leader); writesFlow.call(); }
+        }
+        Thread.sleep(hold.toMillis()); // an observation of a given length: whether something goes wrong while nothing is awaited
+    }
+
+    private int fail(Set<Integer> broken, Fault fault, String target) throws Exception {
+        KillNode script = node(target, "--mode", fault.mode, "--force");
+        try { return script.breakNodes(script.runtime()).get(0).node().id(); }
+        finally { script.broken.forEach(n -> broken.add(n.id())); }
+    }
+
+    private void restore(Set<Integer> broken) throws Exception {
+        for (int id : List.copyOf(broken)) {
+            KillNode script = node("" + id, "--restore", "--no-wait");
+            script.restoreNodes(script.runtime());
+            broken.remove(id);
+        }
+    }
+
+    private WatchIsr watch(String topic) {
+        WatchIsr watch = new WatchIsr();
+        List<String> args = new ArrayList<>(reach.subList(0, 2));
+        if (common.commandConfig != null) args.addAll(List.of("--command-config", common.commandConfig.toString()));
+        args.addAll(List.of("--topic", topic, "--interval", "100ms"));
+        watch.common.configure(watch, quiet(), quiet(), args.toArray(String[]::new));
+        return watch;
+    }
+
+    private void awaitInSync(String topic) throws Exception { watch(topic).await(WatchIsr.Until.IN_SYNC, PATIENCE); }
+
+    /** Until each partition has taken a record that was sent from now on. Without acknowledgements (acks=0) only its end tells. */
+    private Void awaitWrites(Cell cell, ResilientProducer producer, Future<?> producing, Admin admin, String topic) throws Exception {
+        Instant now = Instant.now();
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        Map<Integer, Long> ends = new HashMap<>();
+        for (int p = 0; p < 3; p++) {
+            while (true) {
+                if (producing.isDone()) producing.get(); // brings its exception here
+                if (System.nanoTime() > deadline) throw new KillNode.Exit(KillNode.MISSED, "Partition " + p + " of " + topic + " took nothing within " + PATIENCE.toSeconds() + " s (" + cell + ").");
+                if (!cell.acks.equals("0")) { if (producer.awaitAckAfter(p, now, Duration.ofSeconds(1)).isPresent()) break; }
+                else if (hasMoved(admin, new TopicPartition(topic, p), ends)) break;
+            }
+        }
+        return null;
+    }
+
+    private static boolean hasMoved(Admin admin, TopicPartition p, Map<Integer, Long> ends) throws InterruptedException {
+        try {
+            long end = admin.listOffsets(Map.of(p, OffsetSpec.latest()), new ListOffsetsOptions().timeoutMs(2000)).partitionResult(p).get().offset();
+            Long before = ends.putIfAbsent(p.partition(), end);
+            if (before != null && end > before) return true;
+            Thread.sleep(20);
+        } catch (ExecutionException leaderless) { Thread.sleep(100); }
+        return false;
+    }
+
+    // ---- What is kept ----
+
+    private void readRuns() throws IOException {
+        try { Files.createDirectories(out); } catch (IOException e) { throw new KillNode.Exit(1, "Cannot make the folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        Path file = out.resolve("matrix.jsonl");
+        if (!Files.exists(file)) return;
+        for (String line : Files.readAllLines(file)) try {
+            runs.add(Run.of(JSON.std.mapFrom(line)));
+        } catch (IOException | RuntimeException cutOff) { common.say("A line of %s that is none of a run is passed over.", file); }
+    }
+
+    private void keep(Run run) throws IOException {
+        runs.add(run);
+        common.emit("matrix-run", run.fields());
+        Map<String, Object> line = new LinkedHashMap<>();
+        for (int i = 0; i < run.fields().length; i += 2) line.put((String) run.fields()[i], run.fields()[i + 1]);
+        Files.writeString(out.resolve("matrix.jsonl"), JSON.std.asString(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        common.say("   longest gap %s, %d acknowledged, %d lost, %d duplicated, %d reordered, %d indeterminate (%d landed)", run.partitionGapMs == null ? "-" : String.format(Locale.ROOT, "%.2f s", run.partitionGapMs / 1e3),
+                run.acknowledged, run.lost, run.duplicated, run.reordered, run.landed + run.absent, run.landed);
+    }
+
+    private static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
+}

@@ -1,0 +1,478 @@
+import java.io.IOException;
+import java.nio.file.*;
+import java.time.*;
+import java.util.*;
+import java.util.stream.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartitionInfo;
+
+/**
+ * What is done to the cluster under the running producer: steps of a small text, one a line (docs/scenarios.md). The built-in ones are written
+ * in the same form and take the same way. An action (a fault, start, slow, probe) begins a step of the notebook; what is awaited after it belongs to that step.
+ */
+class LabScenario {
+    private static final Set<String> FAULTS = Set.of("kill", "stop", "pause", "disconnect");
+    private static final Set<String> CONDITIONS = new TreeSet<>(Set.of("controller", "no-quorum", "writes", "out-of-isr", "in-sync"));
+    private static final String TOPIC_PARTITION = "[A-Za-z0-9._-]+-\\d+", ROLE = "controller|random|(leader|follower):" + TOPIC_PARTITION, NODE = "\\d+|kafka\\d\\d";
+    /** Below the session timeout, even the fast one, so that the node is never taken for dead. */
+    private static final long BURST_MS = 1_000, REST_MS = 250;
+
+    static final Map<String, String> BUILT_IN = new LinkedHashMap<>();
+    static {
+        BUILT_IN.put("classic", """
+                title What happens when a Kafka node dies
+                probe
+                step Kill the active controller
+                kill controller as first
+                await controller
+                await writes
+                await out-of-isr
+                means The two voters that were left elected a controller. The broker on the dead node is fenced one session timeout later;
+                means until then acks=all writes wait for its replicas, which is most of the gap.
+                probe
+                step Kill the next controller: the quorum is lost
+                kill controller as second
+                await no-quorum
+                wait    # for as long as --observe says
+                means One voter of three is no majority: nobody may elect a controller, move a leader or shrink an ISR. acks=all writes wait;
+                means that is what keeps them safe.
+                probe
+                step Start one node: the quorum is back
+                start first
+                await controller
+                await writes
+                means Two of three voters are a majority again: a controller is elected, the dead node is fenced, and partitions get leaders among
+                means the living. Writes flow as soon as two replicas of a partition are in sync.
+                step Start the other node: back in sync
+                start second
+                await in-sync
+                means The node first fetched what it had missed, and was then taken back into every ISR. The cluster may lose a node again.
+                """);
+        BUILT_IN.put("rolling-restart", """
+                title What a rolling restart costs
+                stop 1
+                await writes
+                start 1
+                await in-sync
+                stop 2
+                await writes
+                start 2
+                await in-sync
+                stop 3
+                await writes
+                start 3
+                await in-sync
+                """);
+        BUILT_IN.put("flapping", """
+                title What a node costs that comes and goes
+                repeat 4
+                  kill 2 for 2s
+                  await writes
+                  await in-sync
+                end
+                """);
+        BUILT_IN.put("pause-leader", """
+                title What a node costs that is neither dead nor alive
+                pause leader:critical_data-0 as leader
+                await controller
+                await writes
+                await out-of-isr
+                probe
+                start leader
+                await in-sync
+                """);
+        BUILT_IN.put("lost-majority", """
+                title What happens when two of three nodes are stopped in order
+                stop controller as first
+                await controller
+                await writes
+                step Stop the next controller: the quorum is lost
+                stop controller as second
+                await no-quorum
+                wait
+                means Stopped in order, the nodes left the ISRs as long as there was a controller to say it to. What the last one would have handed over stays as it was.
+                probe
+                start all
+                await controller
+                await writes
+                await in-sync
+                """);
+        BUILT_IN.put("slow-follower", """
+                title What a slow follower costs
+                step How long an acknowledgement takes when all is well
+                wait
+                means That is the measure for what follows.
+                slow follower:critical_data-0 as slow for 20s
+                await in-sync
+                step For comparison: the same node dead
+                kill slow
+                await writes
+                await out-of-isr
+                start slow
+                await in-sync
+                """);
+    }
+
+    /** @param target a node, a role, a name given by "as", or all  @param time for, or of wait; null if none  @param round of a repeat: " (2 of 4)" */
+    record Action(int line, String verb, String target, String name, Duration time, String text, String round) {
+        boolean isFault() { return FAULTS.contains(verb); }
+        boolean beginsStep() { return isFault() || List.of("start", "slow", "probe").contains(verb); }
+    }
+
+    final String name;
+    String title = "What happens to the cluster";
+    final List<Action> actions = new ArrayList<>();
+
+    private LabScenario(String name) { this.name = name; }
+
+    // ---- Reading ----
+
+    /** A built-in one by its name, else a file. @throws Cluster.Exit 2 when there is none, or a line of it is wrong */
+    static LabScenario of(String nameOrFile) {
+        if (BUILT_IN.containsKey(nameOrFile)) return parse(nameOrFile, BUILT_IN.get(nameOrFile).lines().toList());
+        try { return parse(nameOrFile, Files.readAllLines(Path.of(nameOrFile))); }
+        catch (IOException | InvalidPathException e) {
+            throw new Cluster.Exit(2, "There is no scenario and no file '" + nameOrFile + "' to be read; built in are " + String.join(", ", BUILT_IN.keySet()) + ".");
+        }
+    }
+
+    static LabScenario parse(String name, List<String> lines) {
+        LabScenario scenario = new LabScenario(name);
+        Set<String> names = new HashSet<>();
+        List<Action> repeated = null;
+        int times = 0, from = 0;
+        for (int i = 0; i < lines.size(); i++) {
+            String line = lines.get(i).replaceFirst("(^|\\s)#.*", "").strip();
+            if (line.isEmpty()) continue;
+            Words words = new Words(name, i + 1, line);
+            String verb = words.verb;
+            if (verb.equals("repeat")) {
+                if (repeated != null) throw words.wrong("a repeat inside the repeat of line " + from + ".");
+                times = words.number("repeat");
+                words.end();
+                repeated = new ArrayList<>();
+                from = i + 1;
+            } else if (verb.equals("end")) {
+                if (repeated == null) throw words.wrong("there is no repeat that it ends.");
+                if (repeated.isEmpty()) throw words.wrong("there is nothing between repeat and end.");
+                words.end();
+                for (int round = 1; round <= times; round++)
+                    for (Action a : repeated) scenario.actions.add(new Action(a.line, a.verb, a.target, a.name, a.time, a.text, " (" + round + " of " + times + ")"));
+                repeated = null;
+            } else if (verb.equals("title")) {
+                scenario.title = words.rest();
+            } else {
+                (repeated == null ? scenario.actions : repeated).add(words.action(names));
+            }
+        }
+        if (repeated != null) throw new Cluster.Exit(2, name + ", line " + from + ": the repeat has no end.");
+        for (int i = 0; i < scenario.actions.size(); i++) if (scenario.actions.get(i).verb.equals("step") && (i + 1 == scenario.actions.size() || scenario.actions.get(i + 1).verb.equals("step")))
+            throw new Cluster.Exit(2, name + ", line " + scenario.actions.get(i).line + ": nothing is done in this step.");
+        if (scenario.actions.stream().noneMatch(Action::beginsStep)) throw new Cluster.Exit(2, name + ": nothing happens in it; docs/scenarios.md says what can be written there.");
+        return scenario;
+    }
+
+    /** One line, word by word. */
+    private static class Words {
+        private final String file, verb;
+        private final int line;
+        private final List<String> rest;
+
+        Words(String file, int line, String text) {
+            this.file = file;
+            this.line = line;
+            List<String> words = List.of(text.split("\\s+"));
+            verb = words.get(0);
+            rest = new ArrayList<>(words.subList(1, words.size()));
+        }
+
+        Cluster.Exit wrong(String why) { return new Cluster.Exit(2, file + ", line " + line + ": " + why); }
+
+        Action action(Set<String> names) {
+            switch (verb) {
+                case "step", "means" -> { return action(null, null, null, rest()); }
+                case "probe" -> { end(); return action(null, null, null, null); }
+                case "wait" -> {
+                    Duration time = rest.isEmpty() ? null : duration(rest.remove(0));
+                    end();
+                    return action(null, null, time, null);
+                }
+                case "await" -> {
+                    String condition = next("what? One of " + String.join(", ", CONDITIONS));
+                    if (!CONDITIONS.contains(condition)) throw wrong("'" + condition + "' cannot be awaited; one of " + String.join(", ", CONDITIONS) + " can.");
+                    end();
+                    return action(condition, null, null, null);
+                }
+                case "start" -> {
+                    String target = next("which node? Its number, the name it got by 'as', or all");
+                    if (!target.matches("all|" + NODE) && !names.contains(target)) throw wrong("'" + target + "' is no node: start takes a number, all, or a name that a line before gave by 'as'.");
+                    end();
+                    return action(target, null, null, null);
+                }
+                case "kill", "stop", "pause", "disconnect", "slow" -> { return fault(names); }
+                default -> throw wrong("'" + verb + "' is no step; there are kill, stop, pause, disconnect, slow, start, await, wait, probe, repeat, end, step, means, title.");
+            }
+        }
+
+        private Action fault(Set<String> names) {
+            String target = next("which node? A number, controller, random, leader:TOPIC-PARTITION, follower:TOPIC-PARTITION, or a name"), name = null;
+            if (!target.matches(NODE + "|" + ROLE) && !names.contains(target))
+                throw wrong("'" + target + "' is no node: a number, controller, random, leader:TOPIC-PARTITION, follower:TOPIC-PARTITION, or a name that a line before gave by 'as'.");
+            Duration time = null;
+            while (!rest.isEmpty()) {
+                String word = rest.remove(0);
+                if (word.equals("for") && time == null) time = duration(next("for how long?"));
+                else if (word.equals("as") && name == null) name = next("as what?");
+                else throw wrong("'" + word + "' is not expected here; after the node may come 'as NAME' and 'for DURATION'.");
+            }
+            if (name != null && (!name.matches("[a-z][a-z0-9-]*") || name.matches("all|" + NODE + "|" + ROLE))) throw wrong("'" + name + "' cannot be a name: lower-case letters, digits and dashes, and none of the roles.");
+            if (name != null) names.add(name);
+            if (verb.equals("slow") && time == null) throw wrong("slow for how long? Say 'for DURATION'.");
+            return action(target, name, time, null);
+        }
+
+        private Action action(String target, String name, Duration time, String text) { return new Action(line, verb, target, name, time, text, ""); }
+
+        String rest() {
+            if (rest.isEmpty()) throw wrong(verb + " what? A text belongs after it.");
+            return String.join(" ", rest);
+        }
+
+        String next(String question) {
+            if (rest.isEmpty()) throw wrong(verb + " " + question + ".");
+            return rest.remove(0);
+        }
+
+        int number(String of) {
+            String word = next("how many times?");
+            if (!word.matches("[1-9]\\d?")) throw wrong("'" + word + "' is not a number of times from 1 to 99.");
+            return Integer.parseInt(word);
+        }
+
+        Duration duration(String word) {
+            try { return Cluster.Common.duration(word); }
+            catch (picocli.CommandLine.TypeConversionException e) { throw wrong(e.getMessage() + "."); }
+        }
+
+        void end() { if (!rest.isEmpty()) throw wrong("'" + rest.get(0) + "' is not expected here."); }
+    }
+
+    // ---- Running ----
+
+    private Lab lab;
+    private final Map<String, Integer> nodes = new HashMap<>();
+    private final Map<String, Integer> said = new HashMap<>();
+    private Action action;
+    private Instant at, done;
+    private final List<String> meaning = new ArrayList<>();
+
+    /** Does it all, and mends what it leaves broken. */
+    void run(Lab lab) throws Exception {
+        this.lab = lab;
+        at = done = Instant.now();
+        String heading = null;
+        for (int i = 0; i < actions.size(); i++) {
+            Action a = actions.get(i);
+            if (a.verb.equals("step")) { heading = a.text + a.round; continue; }
+            if (a.beginsStep() || heading != null || action == null) {
+                end();
+                action = a;
+                lab.begin(heading != null ? heading : title(a), command(a, actions.subList(i + 1, actions.size())));
+                heading = null;
+            }
+            perform(a);
+        }
+        end();
+        if (!lab.broken.isEmpty()) {
+            action = new Action(0, "start", "all", null, null, null, "");
+            lab.begin("Mend what the scenario left broken", command(action, List.of()));
+            start("all");
+            await("in-sync");
+            end();
+        }
+    }
+
+    private void end() {
+        if (action == null) return;
+        if (meaning.isEmpty()) meaning.add(usual(action.verb));
+        String text = String.join(" ", meaning);
+        Integer before = said.putIfAbsent(text, lab.steps());
+        lab.end(before == null || text.isEmpty() ? text : "As in step " + before + ".");
+        meaning.clear();
+        action = null;
+    }
+
+    private void perform(Action a) throws Exception {
+        switch (a.verb) {
+            case "kill", "stop", "pause", "disconnect" -> fault(a);
+            case "start" -> start(a.target);
+            case "slow" -> slow(a);
+            case "await" -> await(a.target);
+            case "wait" -> watchFor(a.time == null ? lab.observe : a.time);
+            case "probe" -> probe();
+            default -> meaning.add(a.text); // means
+        }
+    }
+
+    private void fault(Action a) throws Exception {
+        KillNode script = lab.node(node(a.target), "--mode", a.verb, "--force");
+        KillNode.Done fault;
+        try { fault = script.breakNodes(script.runtime()).get(0); }
+        finally { script.broken.forEach(n -> lab.broken.add(n.id())); }
+        if (a.name != null) nodes.put(a.name, fault.node().id());
+        at = fault.at();
+        done = Instant.now();
+        String signal = lab.where == KillNode.Where.EXTERNAL ? "--kill-command" : Map.of("kill", "SIGKILL", "stop", "SIGTERM", "pause", "SIGSTOP").getOrDefault(a.verb, "off the network");
+        lab.say("%s %s (%s) at %s.", Map.of("kill", "Killed", "stop", "Stopped", "pause", "Paused", "disconnect", "Disconnected").get(a.verb), fault.node().name(), signal, at);
+        if (a.time == null) return;
+        watchFor(a.time);
+        start("" + fault.node().id());
+    }
+
+    private void start(String target) throws Exception {
+        Instant first = Instant.now();
+        for (String t : target.equals("all") ? lab.broken.stream().map(String::valueOf).toList() : List.of(node(target))) lab.start(Integer.parseInt(t.replace("kafka", "")));
+        at = done = first;
+    }
+
+    /**
+     * Slowed by stopping its process in short bursts, since nothing else makes a follower slow that is in sync: a replication throttle spares in-sync replicas.
+     */
+    private void slow(Action a) throws Exception {
+        int id = Integer.parseInt(node(a.target).replace("kafka", ""));
+        if (a.name != null) nodes.put(a.name, id);
+        List<Long> before = lab.takeLatencies();
+        before = before.subList(Math.max(0, before.size() - 100), before.size());
+        KillNode script = lab.node("" + id);
+        KillNode.NodeRuntime runtime = script.runtime();
+        KillNode.Target node = runtime.nodes().stream().filter(n -> n.id() == id).findFirst().orElseThrow(() -> new Cluster.Exit(2, "There is no node " + id + "."));
+        int bursts = 0, fewest = Integer.MAX_VALUE;
+        at = Instant.now();
+        lab.broken.add(id);
+        lab.emit("fault", "node", id, "name", node.name(), "mode", "pause", "runtime", runtime.name(), "at", at.toString(), "burstMs", BURST_MS, "everyMs", BURST_MS + REST_MS);
+        for (long end = System.nanoTime() + a.time.toNanos(); System.nanoTime() < end; bursts++) {
+            runtime.fault(node, KillNode.Mode.PAUSE);
+            Thread.sleep(BURST_MS); // the fault itself
+            WatchIsr.Snapshot s = lab.latest();
+            if (s != null && s.alive()) fewest = Math.min(fewest, s.total().inSync());
+            runtime.restore(node);
+            Thread.sleep(REST_MS);
+        }
+        List<Long> meanwhile = lab.takeLatencies();
+        lab.broken.remove(id);
+        done = Instant.now();
+        lab.emit("restored", "node", id, "name", node.name(), "runtime", runtime.name(), "at", done.toString());
+        lab.say("Paused %s for %.2f s of every %.2f s, %d times, from %s.", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, at);
+        lab.say("Acknowledgement after, before: %s; meanwhile: %s.", spread(before), spread(meanwhile));
+        WatchIsr.Snapshot s = lab.latest();
+        int all = s == null ? 0 : s.total().replicas();
+        lab.say("In-sync replicas never fewer than %d of %d.", fewest, all);
+        lab.sayGap();
+        meaning.add(fewest >= all ? "Nobody took the slow follower out of an ISR: it caught up within replica.lag.time.max.ms (30 s) each time, and its heartbeats came within the session timeout. So each acks=all write had to wait "
+                + "for it, although two faster replicas had the record, for as long as it was slow; a dead one is waited for only once." : "The slow follower fell out of " + (all - fewest) + " ISRs, and writes did not wait for it from then on.");
+    }
+
+    private static String spread(List<Long> micros) {
+        if (micros.isEmpty()) return "none";
+        List<Long> sorted = micros.stream().sorted().toList();
+        return String.format(Locale.ROOT, "median %.0f ms, longest %.0f ms (%d)", sorted.get(sorted.size() / 2) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
+    }
+
+    private void await(String condition) throws Exception {
+        String after = " %s after the " + (action == null || !(action.isFault() || action.verb.equals("start")) ? "step began" : action.isFault() && action.time != null ? "start" : action.verb) + ".";
+        switch (condition) {
+            case "controller" -> {
+                WatchIsr.Snapshot s = lab.await("an active controller", x -> x.controller() >= 0 && !lab.broken.contains(x.controller()));
+                lab.waited(at, "Active controller: node %d, epoch %d, seen" + after, s.controller(), s.epoch());
+            }
+            case "no-quorum" -> {
+                lab.await("the loss of the quorum", WatchIsr.Until.NO_QUORUM);
+                lab.waited(at, "No active controller, %d of 3 voters left, seen" + after, 3 - lab.broken.size());
+            }
+            case "writes" -> {
+                lab.writesFlow(done);
+                lab.waited(at, "All %d partitions acknowledge" + after, lab.partitions());
+                lab.sayGap();
+            }
+            case "out-of-isr" -> {
+                WatchIsr.Share t = lab.await("what is broken out of every ISR", x -> x.alive() && lab.broken.stream().noneMatch(id -> x.brokers().contains(id) || x.isrs().containsKey(id))).total();
+                lab.waited(at, "In-sync replicas %d of %d, under-replicated partitions %d, online %d of %d," + after, t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
+            }
+            default -> {
+                WatchIsr.Share t = lab.await("every replica in sync", lab::isInSync).total();
+                lab.waited(at, "In-sync replicas %d of %d, partitions online %d of %d," + after, t.inSync(), t.replicas(), t.online(), t.partitions());
+            }
+        }
+    }
+
+    /** An observation: that something is acknowledged, or nothing, has to be watched for a while. */
+    private void watchFor(Duration time) throws Exception {
+        long before = lab.acknowledged(), from = System.nanoTime();
+        Thread.sleep(time.toMillis());
+        lab.say("Acknowledged by the producer meanwhile, in %.1f s: %d.", (System.nanoTime() - from) / 1e9, lab.acknowledged() - before);
+    }
+
+    private void probe() throws Exception {
+        List<ProbeCluster.Answer> answers = lab.probe();
+        ProbeCluster.table(answers).forEach(line -> lab.say("%s", line));
+        meaning.add(LabNotebook.meaning(answers));
+    }
+
+    // ---- Words ----
+
+    /** @return what kill-node takes: a node that a name stands for, the follower of a partition, or the word itself */
+    private String node(String target) throws Exception {
+        if (nodes.containsKey(target)) return "" + nodes.get(target);
+        if (!target.startsWith("follower:")) return target;
+        String partition = target.substring(9), topic = partition.substring(0, partition.lastIndexOf('-'));
+        int number = Integer.parseInt(partition.substring(topic.length() + 1));
+        try (Admin admin = lab.common.admin()) {
+            int controller = admin.describeMetadataQuorum().quorumInfo().get().leaderId();
+            TopicPartitionInfo info = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().get(number);
+            // The active controller would do more than follow slowly.
+            return "" + info.isr().stream().map(Node::id).filter(id -> id != info.leader().id()).min(Comparator.comparing((Integer id) -> id == controller).thenComparing(id -> id))
+                    .orElseThrow(() -> new Cluster.Exit(1, partition + " has no follower in sync."));
+        } catch (java.util.concurrent.ExecutionException | IndexOutOfBoundsException e) { throw new Cluster.Exit(2, name + ": there is no follower of '" + partition + "'."); }
+    }
+
+    private String title(Action a) {
+        String who = a.target == null ? "" : nodes.containsKey(a.target) ? "node " + nodes.get(a.target) : a.target.equals("controller") ? "the active controller" : a.target.equals("random") ? "a random node"
+                : a.target.equals("all") ? "every node that is down" : a.target.contains(":") ? (a.target.startsWith("leader") ? "the leader of " : "a follower of ") + a.target.substring(a.target.indexOf(':') + 1) : "node " + a.target.replaceFirst("kafka0*", "");
+        String what = switch (a.verb) {
+            case "slow" -> "Slow down " + who;
+            case "probe" -> "What works with " + (3 - lab.broken.size()) + " of 3 nodes";
+            case "await" -> "Await " + a.target;
+            case "wait" -> "Watch for a while";
+            case "means" -> "What is known";
+            default -> Character.toUpperCase(a.verb.charAt(0)) + a.verb.substring(1) + " " + who;
+        };
+        return what + (a.isFault() && a.time != null ? " for " + Lab.plain(Lab.seconds(a.time)) + " s" : "") + a.round;
+    }
+
+    /** What one would type for it. */
+    private String command(Action a, List<Action> following) {
+        String node = a.target == null ? "" : nodes.containsKey(a.target) ? "" + nodes.get(a.target) : a.target, lasting = a.time == null ? "" : " --for " + Lab.plain(Lab.seconds(a.time)) + "s";
+        boolean inSync = following.stream().takeWhile(f -> !f.beginsStep() && !f.verb.equals("step")).anyMatch(f -> "in-sync".equals(f.target));
+        return switch (a.verb) {
+            case "kill" -> "kill-node " + node + lasting + (a.target.equals("controller") && lab.broken.size() > 0 ? " --force" : "");
+            case "slow" -> "(kill-node --mode pause and start-node, again and again)";
+            case "start" -> "start-node " + node + (inSync || a.line == 0 ? "; watch-isr --until in-sync" : "");
+            case "probe" -> lab.probeCommand();
+            case "await", "wait", "means" -> "watch-isr";
+            default -> "kill-node --mode " + a.verb + " " + node + lasting + (lab.broken.size() > 0 ? " --force" : "");
+        };
+    }
+
+    /** What a step means for which the scenario says nothing itself. */
+    private static String usual(String verb) {
+        return switch (verb) {
+            case "kill" -> "A killed node says no farewell: its broker is fenced one session timeout after its last heartbeat, and acks=all writes wait for its replicas until then, unless it is back earlier.";
+            case "stop" -> "A node that is told to stop hands its partitions to the other replicas and leaves the ISRs before it goes, so writes hardly wait.";
+            case "pause" -> "A paused node keeps its connections and answers nothing. The cluster takes it for dead after the session timeout; a client that has asked it something waits for its own request.timeout.ms, 30 s by default.";
+            case "disconnect" -> "A node that is cut off lives on and does not know that it was replaced; what it cannot replicate, it cannot acknowledge with acks=all.";
+            case "start" -> "A node that comes back fetches what it has missed, and is then taken back into every ISR.";
+            default -> "";
+        };
+    }
+}

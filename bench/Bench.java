@@ -27,17 +27,27 @@ import picocli.CommandLine.Parameters;
  * * <p>{@code perf}: the JVM of {@code perf} against that of Apache's ProducerPerformance with the heap and GC options of its script and the same kafka-clients, both with
  * the original lab's 1,000,000 records of 1000 bytes: records/s as each prints it, CPU seconds of the client and its peak of resident memory (VmHWM, of Linux).
  *
+ * <p>{@code ledger}: the JVM of {@code resilient-producer} with and without --ledger, at --rate: records/s over the time that it says it took, and CPU of the process.
+ *
+ * <p>{@code check}: the JVM of {@code check-delivery} against that of Apache's ConsumerPerformance, on one topic that resilient-producer has filled: whole processes, from start
+ * to exit, both {@code java <the same options> -cp ...} with the same kafka-clients; A reads the ledger as well.
+ *
  * <pre>./jbang bench/Bench.java start --rounds 7</pre>
  */
 @Command(name = "bench", mixinStandardHelpOptions = true, description = "Ratios of kraft-lab to what people use today; below 1 is better.")
 class Bench implements Callable<Integer> {
-    @Parameters(paramLabel = "start|command|perf", description = "What to compare.")
+    @Parameters(paramLabel = "start|command|perf|ledger|check", description = "What to compare.")
     String what;
     @Option(names = "--rounds", defaultValue = "7", description = "Pairs of runs (default: ${DEFAULT-VALUE}).")
     int rounds;
 
-    @Option(names = "--records", defaultValue = "1000000", description = "Of perf: records a run (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--records", defaultValue = "1000000", description = "Of perf, ledger and check: records a run (default: ${DEFAULT-VALUE}).")
     int records;
+    @Option(names = "--rate", defaultValue = "20000", description = "Of ledger: records a second (default: ${DEFAULT-VALUE}).")
+    int rate;
+
+    @Option(names = "--java-options", defaultValue = "", description = "Of check: for both JVMs, such as those that the catalog has for check-delivery.")
+    String javaOptions;
 
     private final Path home = tempFolder(), repository = repository();
 
@@ -62,7 +72,9 @@ class Bench implements Callable<Integer> {
                             () -> command(java() + " -cp " + tools + " org.apache.kafka.tools.MetadataQuorumCommand --bootstrap-server " + Cluster.bootstrap() + " describe --status"));
                 }
                 case "perf" -> comparePerf();
-                default -> { System.err.println("start, command or perf?"); return 2; }
+                case "ledger" -> compareLedger();
+                case "check" -> compareCheck();
+                default -> { System.err.println("start, command, perf, ledger or check?"); return 2; }
             }
         } finally {
             endOurs();
@@ -148,22 +160,11 @@ class Bench implements Callable<Integer> {
         output(repository.resolve("jbang").toString(), "perf", "--version"); // builds it
         String ours = perfCommand();
         String tools = output(repository.resolve("jbang").toString(), repository.resolve("bench/ApacheTools.java").toString());
-        String clients = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(f -> f.matches(".*kafka-clients-[0-9.]+\\.jar")).findFirst().orElseThrow();
         String theirs = java() + " -Xmx512M -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true -cp "
-                + clients + ":" + tools + " org.apache.kafka.tools.ProducerPerformance";
+                + clients() + ":" + tools + " org.apache.kafka.tools.ProducerPerformance";
         startOurs();
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
-            List<List<Double>> ratios = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
-            System.out.printf("A: perf%nB: ProducerPerformance%n%5s %12s %12s %9s %9s %7s %7s %8s %5s %6s%n", "round", "A records/s", "B records/s", "A us/rec", "B us/rec", "A MB", "B MB", "records/s", "CPU", "memory");
-            for (int i = 0; i <= rounds; i++) { // round 0 warms the brokers
-                Loaded a, b;
-                if (i % 2 == 1) { a = load(admin, ours + load); b = load(admin, theirs + load); } else { b = load(admin, theirs + load); a = load(admin, ours + load); }
-                if (i == 0) continue;
-                double[] r = {a.perSec / b.perSec, a.cpuUs / b.cpuUs, a.mb / b.mb};
-                for (int k = 0; k < 3; k++) ratios.get(k).add(r[k]);
-                System.out.printf(Locale.ROOT, "%5d %12.0f %12.0f %9.2f %9.2f %7.0f %7.0f %8.2f %5.2f %6.2f%n", i, a.perSec, b.perSec, a.cpuUs, b.cpuUs, a.mb, b.mb, r[0], r[1], r[2]);
-            }
-            System.out.printf("Ratio A/B, median (range): records/s %s, client CPU a record %s, peak memory %s%n", spread(ratios.get(0)), spread(ratios.get(1)), spread(ratios.get(2)));
+            interleave("perf", () -> load(admin, ours + load), "ProducerPerformance", () -> load(admin, theirs + load));
         }
     }
 
@@ -175,6 +176,11 @@ class Bench implements Callable<Integer> {
         return java() + " " + options + " -cp " + path + " PerfTest";
     }
 
+    /** The jar of kafka-clients, to be put before the one of Apache's tools. */
+    private static String clients() {
+        return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(f -> f.matches(".*kafka-clients-[0-9.]+\\.jar")).findFirst().orElseThrow();
+    }
+
     private static boolean inSync(Admin admin) throws InterruptedException {
         try { return admin.describeTopics(List.of("bench")).allTopicNames().get().get("bench").partitions().stream().allMatch(p -> p.isr().size() == 3); }
         catch (ExecutionException notEverywhereYet) { return false; }
@@ -182,10 +188,22 @@ class Bench implements Callable<Integer> {
 
     /** One load of a fresh topic; the process is watched until it ends. */
     private Loaded load(Admin admin, String command) throws Exception {
+        freshTopic(admin);
+        Loaded process = watch(command);
+        String summary = Files.readAllLines(home.resolve("out")).stream().filter(l -> l.startsWith(records + " records sent, ")).reduce((first, last) -> last).orElseThrow();
+        return new Loaded(Double.parseDouble(summary.replaceAll(".* sent, ([0-9.]+) records/sec.*", "$1")), process.cpuUs, process.mb);
+    }
+
+    private static void freshTopic(Admin admin) throws Exception {
         if (admin.listTopics().names().get().contains("bench")) admin.deleteTopics(List.of("bench")).all().get();
         while (admin.listTopics().names().get().contains("bench")) Thread.sleep(50);
         admin.createTopics(List.of(new NewTopic("bench", 8, (short) 3))).all().get();
         while (!inSync(admin)) Thread.sleep(50);
+    }
+
+    /** Runs a command to its end: records/s of the whole process, its CPU a record, its peak of memory. Its output is in the files out and err. */
+    private Loaded watch(String command) throws Exception {
+        long began = System.nanoTime();
         Path err = home.resolve("err"), out = home.resolve("out");
         Process p = new ProcessBuilder(command.split(" +")).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
         double mb = 0, cpu = 0;
@@ -196,8 +214,62 @@ class Bench implements Callable<Integer> {
             } catch (IOException | UncheckedIOException ended) { continue; }
         }
         if (p.exitValue() != 0) throw new IOException(command + " ended with " + p.exitValue() + ": " + Files.readString(err));
-        String summary = Files.readAllLines(out).stream().filter(l -> l.startsWith(records + " records sent, ")).reduce((first, last) -> last).orElseThrow();
-        return new Loaded(Double.parseDouble(summary.replaceAll(".* sent, ([0-9.]+) records/sec.*", "$1")), cpu / records, mb);
+        return new Loaded(records / ((System.nanoTime() - began) / 1e9), cpu / records, mb);
+    }
+
+    // ---- The ledger and the check ----
+
+    private String plain(String script) throws Exception { return java() + " " + javaOptions + " -cp " + output(repository.resolve("jbang").toString(), "info", "classpath", repository.resolve("scripts/" + script + ".java").toString()) + " " + script; }
+
+    private void compareLedger() throws Exception {
+        output(repository.resolve("jbang").toString(), "resilient-producer", "--version"); // builds it
+        String produce = plain("ResilientProducer") + " --topic bench --rate " + rate + " --count " + records + " -b " + Cluster.bootstrap(), ledger = " --ledger " + home.resolve("ledger.jsonl");
+        startOurs();
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
+            interleave("resilient-producer --ledger", () -> produced(admin, produce + ledger), "resilient-producer", () -> produced(admin, produce));
+        }
+    }
+
+    /** Records/s as the producer tells: from its start until the last acknowledgement and its clients' end. */
+    private Loaded produced(Admin admin, String command) throws Exception {
+        freshTopic(admin);
+        Loaded process = watch(command);
+        String summary = Files.readAllLines(home.resolve("err")).stream().filter(l -> l.matches("Sent " + records + " messages in .* s: " + records + " acknowledged, .*")).findFirst()
+                .orElseThrow(() -> new IllegalStateException("not all were acknowledged"));
+        return new Loaded(records / Double.parseDouble(summary.replaceAll("Sent \\d+ messages in ([0-9.]+) s.*", "$1")), process.cpuUs, process.mb);
+    }
+
+    private void compareCheck() throws Exception {
+        String tools = output(repository.resolve("jbang").toString(), repository.resolve("bench/ApacheTools.java").toString()), ledger = home.resolve("ledger.jsonl").toString();
+        for (String script : List.of("resilient-producer", "check-delivery")) output(repository.resolve("jbang").toString(), script, "--version"); // builds it
+        startOurs();
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
+            produced(admin, plain("ResilientProducer") + " --topic bench --producers 2 --rate 50000 --count " + records + " --ledger " + ledger + " -b " + Cluster.bootstrap());
+        }
+        String ours = plain("CheckDelivery") + " " + ledger + " -b " + Cluster.bootstrap();
+        String theirs = java() + " " + javaOptions + " -cp " + clients() + ":" + tools + " org.apache.kafka.tools.ConsumerPerformance --topic bench --num-records " + records + " --bootstrap-server " + Cluster.bootstrap();
+        interleave("check-delivery", () -> watch(ours), "ConsumerPerformance", () -> {
+            Loaded b = watch(theirs);
+            String[] line = Files.readAllLines(home.resolve("out")).stream().filter(l -> l.matches("\\d{4}-.*")).findFirst().orElseThrow().split(", *");
+            if (Integer.parseInt(line[4]) < records) throw new IOException("it read only " + line[4]);
+            return b;
+        });
+        System.out.println(Files.readString(home.resolve("out")));
+    }
+
+    private void interleave(String a, Callable<Loaded> ours, String b, Callable<Loaded> theirs) throws Exception {
+        List<List<Double>> ratios = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        System.out.printf("A: %s%nB: %s%n%5s %12s %12s %9s %9s %7s %7s %9s %5s %6s%n", a, b, "round", "A records/s", "B records/s", "A us/rec", "B us/rec", "A MB", "B MB", "records/s", "CPU", "memory");
+        for (int i = 0; i <= rounds; i++) { // round 0 warms the brokers
+            Loaded x, y;
+            if (i % 2 == 1) { x = ours.call(); y = theirs.call(); } else { y = theirs.call(); x = ours.call(); }
+            if (i == 0) continue;
+            double[] r = {x.perSec / y.perSec, x.cpuUs / y.cpuUs, x.mb / y.mb};
+            for (int k = 0; k < 3; k++) ratios.get(k).add(r[k]);
+            System.out.printf(Locale.ROOT, "%5d %12.0f %12.0f %9.2f %9.2f %7.0f %7.0f %9.3f %5.2f %6.2f%n", i, x.perSec, y.perSec, x.cpuUs, y.cpuUs, x.mb, y.mb, r[0], r[1], r[2]);
+        }
+        System.out.printf(Locale.ROOT, "Ratio A/B, median (range): records/s %s (mean %.3f), client CPU a record %s, peak memory %s%n", spread(ratios.get(0)),
+                ratios.get(0).stream().mapToDouble(d -> d).average().orElseThrow(), spread(ratios.get(1)), spread(ratios.get(2)));
     }
 
     /** CPU seconds so far; the sum over processes. */

@@ -9,9 +9,11 @@
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;
 import java.net.*;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
-import java.time.format.DateTimeFormatter;
+import java.time.format.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
@@ -21,8 +23,8 @@ import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.*;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.*;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.header.*;
+import org.apache.kafka.common.serialization.*;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,9 +39,11 @@ import picocli.CommandLine.TypeConversionException;
  *
  * <p>A fresh client without a group reads each partition from where the run began until it has passed the highest acknowledged offset and the
  * end that the partition had when the check began. What it could not reach is unseen and not lost, and the verdict then incomplete, never a pass.
- * A run is checked with the ledgers of all its producers; records of other runs are counted and ignored.
+ * A run is checked with the ledgers of all its producers; records of other runs are counted and ignored. Given the run's events, it says in
+ * which fault an anomaly falls. A topic without a ledger: check-topic.
  *
- * <pre>check-delivery run.jsonl &amp;&amp; echo nothing was lost</pre>
+ * <pre>check-delivery run.jsonl &amp;&amp; echo nothing was lost
+ * check-delivery runs/1/ledger.jsonl --events-from runs/1/events.jsonl</pre>
  */
 @Command(name = "check-delivery", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Compares a topic with the ledger of resilient-producer. Exit 0: all there; 13: something fails; 14: not all could be read.")
@@ -48,6 +52,8 @@ class CheckDelivery implements Callable<Integer> {
     List<File> files = new ArrayList<>();
     @Option(names = "--ledger", paramLabel = "FILE", description = "The same, as an option.")
     List<File> ledgerFiles = new ArrayList<>();
+    @Option(names = "--events-from", paramLabel = "FILE", description = "The run's events: say which fault each anomaly falls into.")
+    File eventsFrom;
 
     @Mixin Common common = new Common();
 
@@ -70,20 +76,26 @@ class CheckDelivery implements Callable<Integer> {
 
     /** What can be wrong with a record, in the order in which it is printed. */
     enum Anomaly {
-        LOST("lost", "lost"), UNSEEN("unseen", "unseen"), DUPLICATE("duplicates", "duplicated"), REORDERED("reordered", "reordered"),
-        INCONSISTENT("inconsistent", "not at the acknowledged offset"), ABORTED_READ("abortedReads", "in the log although failed"),
-        PHANTOM("phantoms", "never attempted");
+        LOST("lost", "lost", "LOST"), UNSEEN("unseen", "unseen", "UNSEEN"), DUPLICATE("duplicates", "duplicated", "TWICE"), REORDERED("reordered", "reordered", "ORDER"),
+        INCONSISTENT("inconsistent", "not at the acknowledged offset", "OFFSET"), ABORTED_READ("abortedReads", "in the log although failed", "FAILED"),
+        PHANTOM("phantoms", "never attempted", "PHANTOM");
 
-        final String field, words;
-        Anomaly(String field, String words) { this.field = field; this.words = words; }
+        final String field, words, column;
+        Anomaly(String field, String words, String column) { this.field = field; this.words = words; this.column = column; }
     }
 
-    /** One anomaly, by the identity and the place it was seen at (or, if lost or unseen, acknowledged at). */
-    public record Example(Anomaly anomaly, String identity, long seq, int partition, long offset) { }
+    /**
+     * One anomaly, by the identity and the place it was seen at (or, if lost or unseen, acknowledged at): the record's leader epoch and timestamp, which is when it was
+     * sent; of what is not in the log there is no epoch (-1), and the time is that of the acknowledgement.
+     */
+    public record Example(Anomaly anomaly, String identity, long seq, int partition, long offset, int leaderEpoch, long timestamp, Fault fault) { }
+
+    /** A partition: identities acknowledged, records read, and what is wrong. */
+    public record Partition(int partition, long acknowledged, long read, Map<Anomaly, Long> anomalies) { }
 
     /** Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. */
     public record Verdict(String verdict, String topic, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown,
-                          Map<Anomaly, Long> anomalies, List<Example> examples, List<String> incomplete) {
+                          Map<Anomaly, Long> anomalies, List<Partition> partitions, Map<Fault, Long> faults, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
     }
@@ -92,109 +104,445 @@ class CheckDelivery implements Callable<Integer> {
     public Verdict check() throws Exception {
         List<File> all = new ArrayList<>(files);
         all.addAll(ledgerFiles);
-        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger wrote.");
+        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger wrote; of a topic without one, check-topic says what can be said.");
         Checker checker = new Checker();
-        for (File file : all) load(file, checker);
-        try {
-            read(checker);
-        } catch (InterruptedException | InterruptException e) {
-            Thread.interrupted();
-            checker.incomplete.add("interrupted");
-        }
+        if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom));
+        checker.topic = Ledger.topicOf(all.get(0));
+        // The ledgers are read while the cluster is asked for the topic.
+        checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file).forEach(checker::add); return null; });
+        Thread loader = new Thread(checker.loading, "ledger");
+        loader.setDaemon(true);
+        loader.start();
+        read(common, checker);
+        checker.loading.get(); // after Ctrl-C it may still be at it
         Verdict v = checker.verdict();
         List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", v.topic, "acknowledged", v.acknowledged, "failed", v.failed,
                 "indeterminate", v.landed + v.absent, "indeterminateLanded", v.landed, "indeterminateAbsent", v.absent,
                 "read", v.read, "other", v.other, "unknown", v.unknown));
         v.anomalies.forEach((anomaly, n) -> fields.addAll(List.of(anomaly.field, n)));
-        fields.addAll(List.of("incomplete", v.incomplete, "examples", v.examples.stream().map(x -> Map.of("anomaly", x.anomaly.field,
-                "identity", x.identity, "seq", x.seq, "partition", x.partition, "offset", x.offset)).toList()));
+        fields.addAll(List.of("incomplete", v.incomplete, "partitions", v.partitions.stream().map(p -> {
+            Map<String, Object> m = new LinkedHashMap<>(Map.of("partition", p.partition, "acknowledged", p.acknowledged, "read", p.read));
+            p.anomalies.forEach((anomaly, n) -> m.put(anomaly.field, n));
+            return m;
+        }).toList(), "faults", v.faults.entrySet().stream().map(f -> f.getKey().fields("anomalies", f.getValue())).toList(), "examples", v.examples.stream().map(x -> {
+            Map<String, Object> m = new LinkedHashMap<>(Map.of("anomaly", x.anomaly.field, "identity", x.identity, "seq", x.seq, "partition", x.partition, "offset", x.offset));
+            if (x.leaderEpoch >= 0) m.put("leaderEpoch", x.leaderEpoch);
+            if (x.timestamp >= 0) m.put("timestamp", time(x.timestamp));
+            if (x.fault != null) m.put("fault", x.fault.fields("sinceMs", x.timestamp - x.fault.at));
+            return m;
+        }).toList()));
         common.emit("verdict", fields.toArray());
         return v;
     }
 
-    // ---- Reading a ledger ----
+    // ---- The faults ----
 
-    /** A ledger that ends without its last line, or has lines that are none, is truncated: what it lacks is unknown, what it says holds. */
-    static void load(File file, Checker checker) throws IOException {
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), "UTF-8"))) {
-            Map<String, Object> head = parse(in.readLine());
-            if (!Integer.valueOf(1).equals(head.get("ledger")) || !(head.get("run") instanceof String run) || !(head.get("producer") instanceof String producer)
-                    || !(head.get("topic") instanceof String topic)) throw new Exit(2, file + " is not a ledger: its first line does not begin one.");
-            Checker.Written written = checker.add(topic, run, producer, Boolean.TRUE.equals(head.get("idempotent")));
-            if (head.get("startOffsets") instanceof List<?> offsets) for (Object o : offsets) written.startOffsets.add(o instanceof Number n ? n.longValue() : 0L);
-            Map<String, Object> end = null;
-            long lines = 0, bad = 0;
-            for (String line; (line = in.readLine()) != null; ) {
-                Map<String, Object> entry = parse(line);
-                if (entry.containsKey("end")) end = entry;
-                else if (outcome(written, entry)) lines++;
-                else bad++;
-            }
-            long expected = end != null && end.get("sent") instanceof Number n ? n.longValue() : -1;
-            if (bad > 0) written.truncated(file + " has " + bad + " damaged line" + (bad == 1 ? "" : "s"));
-            else if (end == null) written.truncated(file + " has no end: the producer was killed or still runs");
-            else if (expected != lines) written.truncated(file + " has " + lines + " of " + expected + " outcomes");
-        } catch (FileNotFoundException e) {
-            throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + ".");
+    /** A fault of the run's events, in milliseconds since 1970: until every replica was in sync after its end, or else its end, or else for good. */
+    public record Fault(int node, String mode, long at, long until) {
+        /** A record that was acknowledged up to so long before the fault may be lost by it, or be sent again: a follower in sync lags no longer (replica.lag.time.max.ms). */
+        static final long BEFORE = 30_000;
+
+        static List<Fault> of(File file) throws IOException {
+            List<Fault> over = new ArrayList<>();
+            Map<Integer, Fault> open = new LinkedHashMap<>();
+            Set<Integer> restored = new HashSet<>();
+            try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8))) {
+                for (String line; (line = in.readLine()) != null; ) {
+                    Map<String, Object> e = line.contains("\"ack\"") ? Map.of() : Ledger.parse(line);
+                    if (!(e.get("ts") instanceof String ts)) continue;
+                    long at = Instant.parse(e.get("at") instanceof String s ? s : ts).toEpochMilli();
+                    if ("fault".equals(e.get("type")) && e.get("node") instanceof Integer node) {
+                        if (open.containsKey(node)) over.add(until(open.get(node), at));
+                        open.put(node, new Fault(node, String.valueOf(e.get("mode")), at, Long.MAX_VALUE));
+                        restored.remove(node);
+                    } else if ("restored".equals(e.get("type")) && e.get("node") instanceof Integer node && open.containsKey(node)) {
+                        open.put(node, until(open.get(node), at)); // or later, if the events tell when it was back in every ISR
+                        restored.add(node);
+                    } else if ("isr".equals(e.get("type")) && restored.containsAll(open.keySet()) && Objects.equals(e.get("inSync"), e.get("replicas"))) {
+                        open.values().forEach(f -> over.add(until(f, at)));
+                        open.clear();
+                    }
+                }
+            } catch (FileNotFoundException | DateTimeParseException e) { throw new Exit(2, "Cannot read --events-from " + file + ": " + e.getMessage() + "."); }
+            over.addAll(open.values());
+            over.sort(Comparator.comparing(Fault::at));
+            return over;
+        }
+
+        private static Fault until(Fault f, long until) { return new Fault(f.node, f.mode, f.at, until); }
+
+        Map<String, Object> fields(String more, long value) {
+            Map<String, Object> m = new LinkedHashMap<>(Map.of("node", node, "mode", mode, "at", time(at), more, value));
+            if (until < Long.MAX_VALUE) m.put("until", time(until));
+            return m;
         }
     }
 
-    private static Map<String, Object> parse(String line) {
-        try { return line == null ? Map.of() : JSON.std.mapFrom(line); }
-        catch (IOException damaged) { return Map.of(); }
+    // ---- The ledger ----
+
+    /** What one producer says that it wrote, for check-delivery: some three bytes for an acknowledged record, and a bit for each thing known of a sequence. */
+    static final class Ledger {
+        private static final int MAX_AHEAD = 50_000_000;
+
+        final String topic, prefix;
+        final byte[] runBytes, prefixBytes;
+        final boolean idempotent;
+        final List<Long> startOffsets = new ArrayList<>();
+        final BitSet attempted = new BitSet(), acknowledged = new BitSet(), indeterminate = new BitSet();
+        private final BitSet failedFirst = new BitSet();
+        private final Set<Long> failedAgain = new HashSet<>();
+        private final List<Acks> acks = new ArrayList<>();
+        /** Outcomes in the file, and how many its last line says there are. */
+        private long lines, sent = -1;
+        /** Why it lacks something; null: it does not. A number that is not in it may then have been sent all the same. */
+        String truncated;
+
+        Ledger(String topic, String run, String producer, boolean idempotent) {
+            this.topic = topic;
+            prefix = run + "/" + producer + "/";
+            runBytes = (run + "/").getBytes(StandardCharsets.UTF_8);
+            prefixBytes = prefix.getBytes(StandardCharsets.UTF_8);
+            this.idempotent = idempotent;
+        }
+
+        void acknowledged(int seq, int partition, long offset, long at) {
+            attempted.set(seq);
+            if (!acknowledged.get(seq)) acks(partition).identities++;
+            acknowledged.set(seq);
+            acks(partition).add(offset, seq, at);
+        }
+
+        void indeterminate(int seq) { attempted.set(seq); indeterminate.set(seq); }
+
+        void failed(int seq, int attempt) {
+            attempted.set(seq);
+            if (attempt == 1) failedFirst.set(seq);
+            else failedAgain.add((long) seq << 32 | attempt);
+        }
+
+        int partitions() { return acks.size(); }
+
+        Acks acks(int partition) {
+            while (acks.size() <= partition) acks.add(new Acks());
+            return acks.get(partition);
+        }
+
+        /** @return the number in a record's key, which has this ledger's prefix; -1 for a key that is not written as a producer writes it */
+        int sequence(byte[] key) {
+            long n = 0;
+            int from = prefixBytes.length;
+            if (key.length == from || key.length > from + 10 || key[from] == '0') return -1;
+            for (int i = from; i < key.length; i++) if (key[i] < '0' || key[i] > '9') return -1; else n = n * 10 + key[i] - '0';
+            return n >= Integer.MAX_VALUE ? -1 : (int) n;
+        }
+
+        boolean mayHaveWritten(int seq) { return seq > 0 && (attempted.get(seq) || truncated != null && seq - MAX_AHEAD <= attempted.length()); }
+
+        /** Whether this attempt certainly wrote nothing. */
+        boolean wroteNothing(int seq, int attempt) {
+            return truncated == null && !acknowledged.get(seq) && !indeterminate.get(seq) || (attempt == 1 ? failedFirst.get(seq) : failedAgain.contains((long) seq << 32 | attempt));
+        }
+
+        // ---- The file: docs/verifier.md has its form ----
+
+        static List<Ledger> read(File file) throws IOException {
+            try (InputStream in = new FileInputStream(file)) { return read(file.toString(), in); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
+        }
+
+        /** From its first line. */
+        static String topicOf(File file) throws IOException {
+            try (InputStream in = new FileInputStream(file)) {
+                Line first = new Line(in);
+                return head(file.toString(), first.next() ? parse(first.text()) : Map.of()).topic;
+            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
+        }
+
+        /** The ledgers of the producers that share a file. One that ends without its last line, or has lines that are none, is truncated: what it lacks is unknown, what it says holds. */
+        static List<Ledger> read(String name, InputStream in) throws IOException {
+            List<Ledger> producers = new ArrayList<>(); // a head each; a line's "by" says which one's it is: without it, the first one's
+            Line line = new Line(in);
+            long bad = 0;
+            while (line.next()) {
+                if (line.isCompact() && line.by <= producers.size()) { producers.get(line.by - 1).acknowledged(line.values); continue; }
+                Map<String, Object> entry = parse(line.text());
+                int by = entry.get("by") instanceof Integer n ? n : 1;
+                if (entry.containsKey("ledger")) producers.add(head(name, entry));
+                else if (producers.isEmpty()) break;
+                else if (by < 1 || by > producers.size()) bad++;
+                else if (entry.containsKey("end")) producers.get(by - 1).sent = entry.get("sent") instanceof Number n ? n.longValue() : -1;
+                else if (!producers.get(by - 1).outcome(entry)) bad++;
+            }
+            if (producers.isEmpty()) throw new Exit(2, name + " is not a ledger: its first line does not begin one.");
+            for (Ledger l : producers) {
+                if (bad > 0) l.truncated = name + " has " + bad + " damaged line" + (bad == 1 ? "" : "s") + (l.sent < 0 ? " and no end: the producer was killed" : "");
+                else if (l.sent < 0) l.truncated = name + " has no end: the producer was killed or still runs";
+                else if (l.sent != l.lines) l.truncated = name + " has " + l.lines + " of " + l.sent + " outcomes" + (producers.size() > 1 ? " of " + l.prefix : "");
+            }
+            return producers;
+        }
+
+        private static Ledger head(String name, Map<String, Object> head) {
+            if (!(head.get("ledger") instanceof Integer form) || form < 1 || form > 2 || !(head.get("run") instanceof String run) || !(head.get("producer") instanceof String producer)
+                    || !(head.get("topic") instanceof String topic)) throw new Exit(2, name + " is not a ledger: its first line does not begin one that is known here.");
+            Ledger ledger = new Ledger(topic, run, producer, Boolean.TRUE.equals(head.get("idempotent")));
+            if (head.get("startOffsets") instanceof List<?> offsets) for (Object o : offsets) ledger.startOffsets.add(o instanceof Number n ? n.longValue() : 0L);
+            return ledger;
+        }
+
+        static Map<String, Object> parse(String line) {
+            try { return JSON.std.mapFrom(line); }
+            catch (IOException damaged) { return Map.of(); }
+        }
+
+        private boolean outcome(Map<String, Object> entry) {
+            if (!(entry.get("seq") instanceof Integer seq) || seq < 1 || seq == Integer.MAX_VALUE) return false;
+            int attempt = entry.get("attempt") instanceof Integer n ? n : 1;
+            long at = entry.get("at") instanceof Number n ? n.longValue() / 1000 : -1;
+            if (entry.get("ts") instanceof String ts) try { at = Instant.parse(ts).toEpochMilli(); } catch (DateTimeParseException unknown) { /* no time, then */ }
+            switch (String.valueOf(entry.getOrDefault("outcome", "acknowledged"))) {
+                case "failed" -> failed(seq, attempt);
+                case "indeterminate" -> indeterminate(seq);
+                case "acknowledged" -> {
+                    if (!(entry.get("partition") instanceof Integer p) || p < 0 || p > 1_000_000
+                            || !(entry.get("offset") instanceof Number o) || o.longValue() < 0) return false;
+                    acknowledged(seq, p, o.longValue(), at);
+                }
+                default -> { return false; }
+            }
+            lines++;
+            return true;
+        }
+
+        private void acknowledged(long[] line) {
+            acknowledged((int) line[0], (int) line[1], line[2], line[3] / 1000);
+            lines++;
+        }
+
+        /** Goes through the lines. That of a first attempt which was acknowledged, as nearly all are, is read without making an object of it; any other is left to the JSON parser. */
+        private static final class Line {
+            private static final byte[][] NAMES = Arrays.stream(new String[] {"{\"seq\":", ",\"partition\":", ",\"offset\":", ",\"at\":", ",\"latencyUs\":", ",\"by\":"}).map(String::getBytes).toArray(byte[][]::new);
+            final long[] values = new long[5];
+            int by;
+            private final InputStream in;
+            private byte[] bytes = new byte[1 << 16];
+            private int from, to = -1, at, filled;
+
+            Line(InputStream in) { this.in = in; }
+
+            /** The next line is what is from from to to. */
+            boolean next() throws IOException {
+                from = Math.min(to + 1, filled);
+                for (to = from; ; to++) {
+                    if (to == filled && !more()) return to > from;
+                    if (bytes[to] == '\n') return true;
+                }
+            }
+
+            private boolean more() throws IOException {
+                byte[] all = from > 0 ? bytes : Arrays.copyOf(bytes, bytes.length * 2);
+                System.arraycopy(bytes, from, all, 0, filled -= from);
+                to -= from;
+                from = 0;
+                bytes = all;
+                int n = in.read(bytes, filled, bytes.length - filled);
+                filled += Math.max(0, n);
+                return n > 0;
+            }
+
+            String text() { return new String(bytes, from, to - from, StandardCharsets.UTF_8); }
+
+            boolean isCompact() {
+                at = from;
+                for (int i = 0; i < values.length; i++) if (!name(NAMES[i]) || (values[i] = number()) < 0) return false;
+                by = name(NAMES[5]) ? (int) number() : 1;
+                return by > 0 && at == to - 1 && bytes[at] == '}' && values[0] > 0 && values[0] < Integer.MAX_VALUE && values[1] <= 1_000_000;
+            }
+
+            private boolean name(byte[] name) {
+                if (to - at < name.length) return false;
+                for (int i = 0; i < name.length; i++) if (bytes[at + i] != name[i]) return false;
+                at += name.length;
+                return true;
+            }
+
+            private long number() {
+                long n = 0;
+                int first = at;
+                for (; at < to && bytes[at] >= '0' && bytes[at] <= '9'; at++) n = n * 10 + bytes[at] - '0';
+                return at == first || at - first > 18 ? -1 : n;
+            }
+        }
+
+        // ---- In memory ----
+
+        /**
+         * The acknowledgements of a partition in the order of offsets: the differences of offset, sequence and time (ms), a byte each as a rule. What came after a higher offset
+         * is in a run of its own; there are few of these, for batches on the way at the same time and for what was sent again.
+         */
+        static final class Acks {
+            private static final int CHUNK = 4096, RUNS = 64;
+            private List<Run> runs = new ArrayList<>();
+            /** Each counted where it was acknowledged first. */
+            long identities;
+
+            void add(long offset, int seq, long at) {
+                for (int i = 0; i < runs.size(); i++) if (runs.get(i).offset < offset) { runs.get(i).put(offset, seq, at); return; }
+                if (runs.size() == RUNS) {
+                    Run merged = new Run();
+                    for (Cursor c = all(); c.offset() < Long.MAX_VALUE; c.advance()) merged.put(c.offset(), c.seq(), c.at());
+                    runs = new ArrayList<>(List.of(merged));
+                }
+                runs.add(new Run());
+                runs.get(runs.size() - 1).put(offset, seq, at);
+            }
+
+            long first() { return runs.stream().mapToLong(r -> r.first).min().orElse(Long.MAX_VALUE); }
+            long last() { return runs.stream().mapToLong(r -> r.offset).max().orElse(-1); }
+            Cursor all() { return new Cursor(runs); }
+
+            private static final class Run {
+                final List<byte[]> chunks = new ArrayList<>();
+                private byte[] last;
+                long size, first = -1, offset, seq, at;
+
+                void put(long offset, long seq, long at) {
+                    if (first < 0) first = offset;
+                    number(offset - this.offset);
+                    number(seq - this.seq);
+                    number(at - this.at);
+                    this.offset = offset;
+                    this.seq = seq;
+                    this.at = at;
+                }
+
+                /** Seven bits a byte, the sign lowest. */
+                private void number(long n) {
+                    long left = n << 1 ^ n >> 63;
+                    for (; (left & ~127) != 0; left >>>= 7) put((byte) (left | 128));
+                    put((byte) left);
+                }
+
+                private void put(byte b) {
+                    if (size % CHUNK == 0) chunks.add(last = new byte[CHUNK]);
+                    last[(int) (size++ % CHUNK)] = b;
+                }
+            }
+
+            /** Goes through all runs in the order of offsets; at the end, the offset is beyond any. */
+            static final class Cursor {
+                private final List<Head> heads = new ArrayList<>();
+                private Head least;
+
+                Cursor(List<Run> runs) {
+                    for (Run run : runs) heads.add(new Head(run));
+                    heads.forEach(Head::advance);
+                    choose();
+                }
+
+                long offset() { return least == null ? Long.MAX_VALUE : least.offset; }
+                int seq() { return (int) least.seq; }
+                long at() { return least.at; }
+
+                void advance() {
+                    if (!least.advance()) heads.remove(least);
+                    choose();
+                }
+
+                private void choose() {
+                    least = heads.isEmpty() ? null : heads.get(0);
+                    for (int i = 1; i < heads.size(); i++) if (heads.get(i).offset < least.offset) least = heads.get(i);
+                }
+            }
+
+            private static final class Head {
+                private final Run run;
+                private long read;
+                long offset, seq, at;
+
+                Head(Run run) { this.run = run; }
+
+                boolean advance() {
+                    if (read == run.size) return false;
+                    offset += number();
+                    seq += number();
+                    at += number();
+                    return true;
+                }
+
+                private long number() {
+                    long n = 0;
+                    for (int shift = 0; ; shift += 7) {
+                        byte b = run.chunks.get((int) (read / CHUNK))[(int) (read++ % CHUNK)];
+                        n |= (long) (b & 127) << shift;
+                        if (b >= 0) return n >>> 1 ^ -(n & 1);
+                    }
+                }
+            }
+        }
     }
 
-    private static boolean outcome(Checker.Written written, Map<String, Object> entry) {
-        if (!(entry.get("seq") instanceof Integer seq) || seq < 1 || seq == Integer.MAX_VALUE) return false;
-        int attempt = entry.get("attempt") instanceof Integer n ? n : 1;
-        switch (String.valueOf(entry.get("outcome"))) {
-            case "failed" -> written.failed(seq, attempt);
-            case "indeterminate" -> written.indeterminate(seq);
-            case "acknowledged" -> {
-                if (!(entry.get("partition") instanceof Integer p) || p < 0 || p > 1_000_000
-                        || !(entry.get("offset") instanceof Number o) || o.longValue() < 0) return false;
-                written.acknowledged(seq, p, o.longValue());
-            }
-            default -> { return false; }
-        }
-        return true;
+    // ---- Reading the topic: for check-topic as well ----
+
+    /** What a topic is read into, each partition in the order of its offsets. */
+    abstract static class Log {
+        String topic;
+        final Set<String> incomplete = new LinkedHashSet<>();
+        private final Map<Integer, long[]> positions = new TreeMap<>();
+
+        /** Where to begin with a partition, and the offset that has to be passed, -1: only what is there now. */
+        long startOf(int partition) { return 0; }
+        long highestOf(int partition) { return -1; }
+        abstract void record(ConsumerRecord<byte[], Void> record);
+
+        /** Before the first record. */
+        void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
+        /** The reader has passed all that is before this offset. */
+        void reached(int partition, long position) { positions.computeIfAbsent(partition, p -> new long[1])[0] = position; }
+        long position(int partition) { return positions.containsKey(partition) ? positions.get(partition)[0] : 0; }
     }
 
-    // ---- Reading the topic ----
-
-    private void read(Checker checker) throws Exception {
-        Map<TopicPartition, Long> starts, ends;
-        int partitions;
-        try (Admin admin = common.admin()) {
-            try { partitions = admin.describeTopics(List.of(checker.topic)).allTopicNames().get().get(checker.topic).partitions().size(); }
-            catch (ExecutionException e) {
-                if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-                throw new Exit(INCOMPLETE, "Topic " + checker.topic + ", which the ledger names, does not exist at "
-                        + common.bootstrapServer + ": nothing could be checked.");
+    /** Reads until each partition has passed its end of now and its highest offset, or nothing moves for --timeout, or Ctrl-C: what was not reached is in log.incomplete. */
+    static void read(Common common, Log log) throws Exception {
+        try {
+            Map<TopicPartition, Long> starts, ends;
+            try (Admin admin = common.admin()) {
+                int partitions;
+                try { partitions = admin.describeTopics(List.of(log.topic)).allTopicNames().get().get(log.topic).partitions().size(); }
+                catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+                    throw new Exit(INCOMPLETE, "Topic " + log.topic + " does not exist at " + common.bootstrapServer + ": nothing could be checked.");
+                }
+                List<TopicPartition> all = new ArrayList<>();
+                for (int p = 0; p < partitions; p++) all.add(new TopicPartition(log.topic, p));
+                ListOffsetsResult earliest = listOffsets(admin, all, OffsetSpec.earliest()), latest = listOffsets(admin, all, OffsetSpec.latest());
+                starts = answers(earliest, all);
+                ends = answers(latest, all);
+                ends.keySet().retainAll(starts.keySet());
+                for (TopicPartition p : all) if (!ends.containsKey(p)) log.incomplete.add("partition " + p.partition() + " does not answer");
+                log.begins(admin, starts, ends);
             }
-            List<TopicPartition> all = new ArrayList<>();
-            for (int p = 0; p < partitions; p++) all.add(new TopicPartition(checker.topic, p));
-            ListOffsetsResult earliest = listOffsets(admin, all, OffsetSpec.earliest()), latest = listOffsets(admin, all, OffsetSpec.latest());
-            starts = answers(earliest, all);
-            ends = answers(latest, all);
-            ends.keySet().retainAll(starts.keySet());
-            for (TopicPartition p : all) if (!ends.containsKey(p)) checker.incomplete.add("partition " + p.partition() + " does not answer");
+            read(common, log, starts, ends);
+        } catch (InterruptedException | InterruptException e) {
+            Thread.interrupted();
+            log.incomplete.add("interrupted");
         }
-        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted",
-                "auto.offset.reset", "none", "max.poll.records", 5000);
-        properties.keySet().removeAll(List.of("group.id", "group.instance.id", "group.protocol"));
-        try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+    }
+
+    private static void read(Common common, Log log, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
+        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none", "max.poll.records", 5000, "receive.buffer.bytes", 1 << 21);
+        properties.keySet().removeAll(List.of("group.id", "group.instance.id", "group.protocol")); // nothing is left behind on the cluster
+        try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new Unread())) {
             Map<TopicPartition, Long> targets = new HashMap<>();
             consumer.assign(ends.keySet());
             ends.forEach((p, end) -> {
-                long start = Math.max(starts.get(p), Math.min(end, checker.startOf(p.partition()))); // retention or DeleteRecords may have moved it
+                long start = Math.max(starts.get(p), Math.min(end, log.startOf(p.partition()))); // retention or DeleteRecords may have moved it
                 consumer.seek(p, start);
-                checker.reached(p.partition(), start);
-                targets.put(p, Math.max(end, checker.highestOf(p.partition()) + 1));
+                log.reached(p.partition(), start);
+                targets.put(p, Math.max(end, log.highestOf(p.partition()) + 1));
             });
-            poll(consumer, checker, targets);
-            targets.keySet().forEach(p -> checker.incomplete.add("partition " + p.partition() + " was read up to offset " + checker.position(p.partition())
-                    + " and not to " + targets.get(p)));
+            poll(common, consumer, log, targets);
+            targets.forEach((p, target) -> log.incomplete.add("partition " + p.partition() + " was read up to offset " + log.position(p.partition()) + " and not to " + target));
         }
     }
 
@@ -215,250 +563,232 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /** Polls until each partition has passed its target, or nothing moves for --timeout. Targets that are reached are removed. */
-    private void poll(KafkaConsumer<byte[], byte[]> consumer, Checker checker, Map<TopicPartition, Long> targets) {
-        long moved = System.nanoTime();
+    private static void poll(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> targets) {
+        long moved = System.nanoTime(), said = moved, read = 0;
         while (true) {
-            List<TopicPartition> done = targets.keySet().stream().filter(p -> checker.position(p.partition()) >= targets.get(p)).toList();
+            List<TopicPartition> done = targets.keySet().stream().filter(p -> log.position(p.partition()) >= targets.get(p)).toList();
             consumer.pause(done);
             targets.keySet().removeAll(done);
             if (targets.isEmpty() || System.nanoTime() - moved > common.timeout.toNanos()) return;
             try {
-                ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofMillis(200));
-                for (ConsumerRecord<byte[], byte[]> r : records)
-                    checker.record(r.partition(), r.offset(), text(r.key()), attempt(r.headers().lastHeader("attempt")));
-                records.nextOffsets().forEach((p, next) -> checker.reached(p.partition(), next.offset())); // also past gaps, which have no record
+                ConsumerRecords<byte[], Void> records = consumer.poll(Duration.ofMillis(200));
+                for (TopicPartition p : records.partitions()) for (ConsumerRecord<byte[], Void> r : records.records(p)) log.record(r);
+                records.nextOffsets().forEach((p, next) -> log.reached(p.partition(), next.offset())); // also past gaps, which have no record
                 if (!records.nextOffsets().isEmpty()) moved = System.nanoTime();
+                read += records.count();
+                if (moved - said > 10_000_000_000L) {
+                    common.say("%,d records read, %d partitions still to be read to their end.", read, targets.size());
+                    said = moved;
+                }
             } catch (OffsetOutOfRangeException e) {
-                outOfRange(consumer, checker, e.offsetOutOfRangePartitions());
+                outOfRange(common, consumer, log, e.offsetOutOfRangePartitions());
             }
         }
     }
 
     /** The log start moved on while we read: go on from there. Or the log became shorter: nothing more can be read without reading records twice. */
-    private void outOfRange(KafkaConsumer<byte[], byte[]> consumer, Checker checker, Map<TopicPartition, Long> positions) {
+    private static void outOfRange(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> positions) {
         consumer.beginningOffsets(positions.keySet(), common.timeout).forEach((p, start) -> {
             if (start > positions.get(p)) {
                 consumer.seek(p, start);
-                checker.reached(p.partition(), start);
+                log.reached(p.partition(), start);
             } else consumer.pause(List.of(p));
         });
     }
 
-    private static String text(byte[] key) { return key == null ? null : new String(key, java.nio.charset.StandardCharsets.UTF_8); }
-
-    private static int attempt(Header header) {
-        try { return Integer.parseInt(text(header.value())); }
-        catch (NullPointerException | NumberFormatException none) { return 1; }
+    /** Values say nothing to a check: they are not even copied. */
+    private static final class Unread implements Deserializer<Void> {
+        @Override public Void deserialize(String topic, byte[] data) { return null; }
+        @Override public Void deserialize(String topic, Headers headers, ByteBuffer data) { return null; }
     }
+
+    static String time(long ms) { return Instant.ofEpochMilli(ms).toString(); }
 
     // ---- Comparing: knows no cluster ----
 
-    /** Ledger entries and records go in, a verdict comes out. Keeps some 13 bytes for an acknowledged record, and bits for the others. */
-    static final class Checker {
-        private static final int EXAMPLES = 10, MAX_AHEAD = 50_000_000;
+    /** Ledger entries and records go in, a verdict comes out. Of the records it keeps a bit for each thing seen of a sequence. */
+    static final class Checker extends Log {
+        private static final int EXAMPLES = 10;
 
-        String topic;
-        final Set<String> incomplete = new LinkedHashSet<>();
-        private final List<Written> all = new ArrayList<>();
-        private final Map<Integer, Long> positions = new HashMap<>();
-        private final Map<Anomaly, Long> counts = new EnumMap<>(Anomaly.class);
+        final List<Fault> faults = new ArrayList<>();
+        private final List<Seen> all = new ArrayList<>();
+        private final List<Part> parts = new ArrayList<>();
+        private final Map<Fault, Long> inFault = new LinkedHashMap<>();
         private final List<Example> examples = new ArrayList<>();
+        private final long[] counts = new long[Anomaly.values().length];
+        private FutureTask<Void> loading;
         private boolean fails;
-        private long read, other, unknown;
+        private long read, other, unknown, time;
+        private int epoch;
+
+        private static final class Part { long acknowledged, read; final long[] counts = new long[Anomaly.values().length]; }
 
         /** The ledger of one more producer. */
-        Written add(String topic, String run, String producer, boolean idempotent) {
-            if (this.topic != null && !this.topic.equals(topic))
-                throw new Exit(2, "The ledgers are of two topics, " + this.topic + " and " + topic + "; check one at a time.");
-            this.topic = topic;
-            Written written = new Written(run, producer, idempotent);
-            if (all.stream().anyMatch(w -> w.prefix.equals(written.prefix)))
-                throw new Exit(2, "Two ledgers are of run " + run + " and producer " + producer + ": their records cannot be told apart.");
-            all.add(written);
-            return written;
+        void add(Ledger ledger) {
+            if (topic != null && !topic.equals(ledger.topic))
+                throw new Exit(2, "The ledgers are of two topics, " + topic + " and " + ledger.topic + "; check one at a time.");
+            topic = ledger.topic;
+            if (all.stream().anyMatch(s -> s.ledger.prefix.equals(ledger.prefix)))
+                throw new Exit(2, "Two ledgers are of the same run and producer, " + ledger.prefix + ": their records cannot be told apart.");
+            if (ledger.truncated != null) incomplete.add(ledger.truncated);
+            all.add(new Seen(ledger));
         }
 
-        /** @return where reading a partition begins: before each acknowledged record, even if an unclean election made the log shorter than at the start */
-        long startOf(int partition) {
-            return all.stream().mapToLong(w -> Math.min(partition < w.startOffsets.size() ? w.startOffsets.get(partition) : 0,
-                    w.acks(partition).size == 0 ? Long.MAX_VALUE : w.acks(partition).offsets[0])).min().orElse(0);
+        /** Before each acknowledged record, even if an unclean election made the log shorter than it was at the start. */
+        @Override long startOf(int partition) {
+            return all.stream().map(s -> s.ledger).mapToLong(l -> Math.min(partition < l.startOffsets.size() ? l.startOffsets.get(partition) : 0, l.acks(partition).first())).min().orElse(0);
         }
 
-        long highestOf(int partition) {
-            return all.stream().map(w -> w.acks(partition)).mapToLong(a -> a.size == 0 ? -1 : a.offsets[a.size - 1]).max().orElse(-1);
+        @Override long highestOf(int partition) { return all.stream().mapToLong(s -> s.ledger.acks(partition).last()).max().orElse(-1); }
+
+        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { loading.get(); }
+
+        @Override void record(ConsumerRecord<byte[], Void> r) {
+            record(r.partition(), r.offset(), r.key(), attempt(r.headers().lastHeader("attempt")), r.leaderEpoch().orElse(-1), r.timestamp());
         }
 
-        /** The reader has passed all that is before this offset. */
-        void reached(int partition, long position) { positions.put(partition, position); }
-        long position(int partition) { return positions.getOrDefault(partition, 0L); }
+        private static int attempt(Header header) {
+            try { return header == null ? 1 : Integer.parseInt(new String(header.value(), StandardCharsets.UTF_8)); }
+            catch (NullPointerException | NumberFormatException none) { return 1; }
+        }
 
         /** A record of the log; a partition's come in the order of their offsets. */
-        void record(int partition, long offset, String key, int attempt) {
+        void record(int partition, long offset, byte[] key, int attempt, int epoch, long timestamp) {
+            this.epoch = epoch;
+            time = timestamp;
             read++;
-            Written owner = null;
+            part(partition).read++;
+            Seen owner = null;
             int seq = -1;
-            boolean ofThisRun = false;
-            if (key != null) for (Written w : all) {
-                ofThisRun |= key.startsWith(w.runPrefix);
-                if (key.startsWith(w.prefix)) seq = (owner = w).sequence(key);
-            }
-            for (Written w : all) w.passed(partition, offset, w == owner ? seq : -1);
-            if (owner != null && owner.mayHaveWritten(seq)) owner.record(seq, attempt, partition, offset);
-            else if (ofThisRun) found(Anomaly.PHANTOM, true, key, seq, partition, offset);
+            for (int i = 0; key != null && owner == null && i < all.size(); i++) if (starts(key, all.get(i).ledger.prefixBytes)) seq = (owner = all.get(i)).ledger.sequence(key);
+            for (int i = 0; i < all.size(); i++) all.get(i).passed(partition, offset, all.get(i) == owner ? seq : -1);
+            if (owner != null && owner.ledger.mayHaveWritten(seq)) owner.record(seq, attempt, partition, offset);
+            else if (owner != null || key != null && all.stream().anyMatch(s -> starts(key, s.ledger.runBytes)))
+                found(Anomaly.PHANTOM, true, new String(key, StandardCharsets.UTF_8), seq, partition, offset);
             else other++;
         }
 
+        private static boolean starts(byte[] key, byte[] prefix) { return key.length >= prefix.length && Arrays.equals(key, 0, prefix.length, prefix, 0, prefix.length); }
+
+        private Part part(int partition) {
+            while (parts.size() <= partition) parts.add(new Part());
+            return parts.get(partition);
+        }
+
         private void found(Anomaly anomaly, boolean fails, String identity, long seq, int partition, long offset) {
-            if (counts.merge(anomaly, 1L, Long::sum) <= EXAMPLES) examples.add(new Example(anomaly, identity, seq, partition, offset));
+            Fault fault = fault();
+            if (fault != null) inFault.merge(fault, 1L, Long::sum);
+            if (++counts[anomaly.ordinal()] <= EXAMPLES) examples.add(new Example(anomaly, identity, seq, partition, offset, epoch, time, fault));
+            part(partition).counts[anomaly.ordinal()]++;
             this.fails |= fails;
+        }
+
+        /** @return the last fault that began before the time in question and was not over, else the one that followed soon */
+        private Fault fault() {
+            Fault in = null, next = null;
+            for (Fault f : faults) {
+                if (f.at <= time && time < f.until) in = f;
+                if (f.at > time && f.at - time <= Fault.BEFORE && next == null) next = f;
+            }
+            return in != null ? in : next;
         }
 
         /** What it comes to; asked once, when all is read. */
         Verdict verdict() {
             long acknowledged = 0, failed = 0, landed = 0, absent = 0;
-            for (Written w : all) {
-                w.missing();
-                acknowledged += w.acknowledged.cardinality();
-                BitSet open = (BitSet) w.attempted.clone();
-                open.andNot(w.acknowledged);
+            for (Seen s : all) {
+                s.missing();
+                acknowledged += s.ledger.acknowledged.cardinality();
+                BitSet open = (BitSet) s.ledger.attempted.clone();
+                open.andNot(s.ledger.acknowledged);
                 failed += open.cardinality();
-                open.and(w.indeterminate);
+                open.and(s.ledger.indeterminate);
                 failed -= open.cardinality();
                 absent += open.cardinality();
-                open.and(w.read);
+                open.and(s.read);
                 landed += open.cardinality();
+                for (int p = 0; p < s.ledger.partitions(); p++) part(p).acknowledged += s.ledger.acks(p).identities;
             }
-            for (Anomaly anomaly : Anomaly.values()) counts.putIfAbsent(anomaly, 0L);
-            boolean complete = incomplete.isEmpty() && counts.get(Anomaly.UNSEEN) == 0;
-            examples.sort(Comparator.comparing(Example::anomaly));
+            List<Partition> partitions = new ArrayList<>();
+            for (int p = 0; p < parts.size(); p++) partitions.add(new Partition(p, parts.get(p).acknowledged, parts.get(p).read, named(parts.get(p).counts)));
+            boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0;
+            examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, acknowledged, failed, landed, absent - landed,
-                    read, other, unknown, counts, examples, List.copyOf(incomplete));
+                    read, other, unknown, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
         }
 
-        /** What one producer says that it wrote, and what was seen of it. */
-        final class Written {
-            final List<Long> startOffsets = new ArrayList<>();
-            private final String runPrefix, prefix;
-            private final boolean idempotent;
-            private boolean truncated;
-            private final BitSet attempted = new BitSet(), acknowledged = new BitSet(), indeterminate = new BitSet(), failedFirst = new BitSet();
+        private static Map<Anomaly, Long> named(long[] counts) {
+            Map<Anomaly, Long> named = new EnumMap<>(Anomaly.class);
+            for (Anomaly a : Anomaly.values()) named.put(a, counts[a.ordinal()]);
+            return named;
+        }
+
+        /** What was seen of one producer's records. */
+        private final class Seen {
+            private final Ledger ledger;
             private final BitSet read = new BitSet(), readTwice = new BitSet();
             /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
             private final BitSet atGap = new BitSet(), atOffset = new BitSet();
-            private final Set<Long> failedAgain = new HashSet<>();
-            private final List<Acks> acks = new ArrayList<>();
+            /** By partition: the acknowledgement that the reader will pass next, and the latest sequence that it has seen. */
+            private final List<Ledger.Acks.Cursor> next = new ArrayList<>();
+            private int[] newest = new int[0];
 
-            Written(String run, String producer, boolean idempotent) {
-                runPrefix = run + "/";
-                prefix = runPrefix + producer + "/";
-                this.idempotent = idempotent;
-            }
+            Seen(Ledger ledger) { this.ledger = ledger; }
 
-            void acknowledged(int seq, int partition, long offset) {
-                attempted.set(seq);
-                acknowledged.set(seq);
-                acks(partition).add(offset, seq);
-            }
-
-            void indeterminate(int seq) { attempted.set(seq); indeterminate.set(seq); }
-
-            void failed(int seq, int attempt) {
-                attempted.set(seq);
-                if (attempt == 1) failedFirst.set(seq);
-                else failedAgain.add((long) seq << 32 | attempt);
-            }
-
-            /** The ledger lacks something: a number that is not in it may have been sent all the same. */
-            void truncated(String why) { truncated = true; incomplete.add(why); }
-
-            private Acks acks(int partition) {
-                while (acks.size() <= partition) acks.add(new Acks());
-                return acks.get(partition);
-            }
-
-            /** @return the number in a record's key; -1 for a key that is not written as a producer writes it */
-            private int sequence(String key) {
-                String number = key.substring(prefix.length());
-                try { return String.valueOf(Integer.parseInt(number)).equals(number) ? Integer.parseInt(number) : -1; }
-                catch (NumberFormatException e) { return -1; }
-            }
-
-            private boolean mayHaveWritten(int seq) {
-                return seq > 0 && (attempted.get(seq) || truncated && seq - MAX_AHEAD <= attempted.length());
+            private Ledger.Acks.Cursor next(int partition) {
+                while (next.size() <= partition) next.add(ledger.acks(next.size()).all());
+                return next.get(partition);
             }
 
             /** The reader passes an offset at which it found this sequence of this producer, or -1 for another record. */
             private void passed(int partition, long offset, int seq) {
-                Acks a = acks(partition);
-                for (; a.next < a.size && a.offsets[a.next] <= offset; a.next++) {
-                    if (a.offsets[a.next] < offset) atGap.set(a.seqs[a.next]);
-                    else if (a.seqs[a.next] == seq) atOffset.set(seq);
-                    else found(Anomaly.INCONSISTENT, true, prefix + a.seqs[a.next], a.seqs[a.next], partition, offset);
+                for (Ledger.Acks.Cursor a = next(partition); a.offset() <= offset; a.advance()) {
+                    if (a.offset() < offset) atGap.set(a.seq());
+                    else if (a.seq() == seq) atOffset.set(seq);
+                    else found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, offset);
                 }
             }
 
             private void record(int seq, int attempt, int partition, long offset) {
-                boolean certain = !truncated && !acknowledged.get(seq) && !indeterminate.get(seq);
-                if (certain || (attempt == 1 ? failedFirst.get(seq) : failedAgain.contains((long) seq << 32 | attempt)))
-                    found(Anomaly.ABORTED_READ, true, prefix + seq, seq, partition, offset);
+                if (ledger.wroteNothing(seq, attempt)) found(Anomaly.ABORTED_READ, true, ledger.prefix + seq, seq, partition, offset);
                 if (read.get(seq)) { // a copy has no place in the order
-                    if (!readTwice.get(seq)) found(Anomaly.DUPLICATE, idempotent, prefix + seq, seq, partition, offset);
+                    if (!readTwice.get(seq)) found(Anomaly.DUPLICATE, ledger.idempotent, ledger.prefix + seq, seq, partition, offset);
                     readTwice.set(seq);
                     return;
                 }
                 read.set(seq);
-                if (!attempted.get(seq)) unknown++;
-                Acks a = acks(partition);
-                if (seq < a.newest) found(Anomaly.REORDERED, idempotent, prefix + seq, seq, partition, offset);
-                a.newest = Math.max(a.newest, seq);
+                if (!ledger.attempted.get(seq)) unknown++;
+                if (newest.length <= partition) newest = Arrays.copyOf(newest, partition + 8);
+                if (seq < newest[partition]) found(Anomaly.REORDERED, ledger.idempotent, ledger.prefix + seq, seq, partition, offset);
+                newest[partition] = Math.max(newest[partition], seq);
             }
 
             /** Acknowledged and nowhere in what was read: unseen while one of its offsets was not reached, else lost. */
             private void missing() {
-                for (int p = 0; p < acks.size(); p++)
-                    for (int i = acks.get(p).next; i < acks.get(p).size; i++) if (acks.get(p).offsets[i] < position(p)) atGap.set(acks.get(p).seqs[i]);
-                BitSet counted = new BitSet();
+                epoch = -1;
+                for (int p = 0; p < ledger.partitions(); p++) for (var a = next(p); a.offset() < position(p); a.advance()) atGap.set(a.seq());
+                BitSet counted = (BitSet) ledger.acknowledged.clone();
+                counted.andNot(read);
+                if (counted.isEmpty() && atGap.isEmpty()) return;
+                counted.clear();
                 for (Anomaly anomaly : List.of(Anomaly.UNSEEN, Anomaly.LOST))
-                    for (int p = 0; p < acks.size(); p++)
-                        for (int i = 0; i < acks.get(p).size; i++) {
-                            int seq = acks.get(p).seqs[i];
-                            long offset = acks.get(p).offsets[i];
-                            if (read.get(seq) && atGap.get(seq) && !atOffset.get(seq) && !counted.get(seq)) {
-                                counted.set(seq);
-                                found(Anomaly.INCONSISTENT, true, prefix + seq, seq, p, offset);
-                            }
-                            if (read.get(seq) || counted.get(seq) || anomaly == Anomaly.UNSEEN && offset < position(p)) continue;
+                    for (int p = 0; p < ledger.partitions(); p++)
+                        for (var a = ledger.acks(p).all(); a.offset() < Long.MAX_VALUE; a.advance()) {
+                            int seq = a.seq();
+                            boolean elsewhere = read.get(seq) && atGap.get(seq) && !atOffset.get(seq);
+                            if (counted.get(seq) || read.get(seq) && !elsewhere || !elsewhere && anomaly == Anomaly.UNSEEN && a.offset() < position(p)) continue;
                             counted.set(seq);
-                            found(anomaly, anomaly == Anomaly.LOST, prefix + seq, seq, p, offset);
+                            time = a.at();
+                            Anomaly what = elsewhere ? Anomaly.INCONSISTENT : anomaly;
+                            found(what, what != Anomaly.UNSEEN, ledger.prefix + seq, seq, p, a.offset());
                         }
-            }
-        }
-
-        /** The acknowledged offsets of a producer in a partition with their sequences, in the order of offsets. */
-        private static final class Acks {
-            long[] offsets = new long[8];
-            int[] seqs = new int[8];
-            int size, next, newest;
-
-            void add(long offset, int seq) {
-                if (size == seqs.length) {
-                    offsets = Arrays.copyOf(offsets, size + (size >> 1));
-                    seqs = Arrays.copyOf(seqs, size + (size >> 1));
-                }
-                int i = size++;
-                for (; i > 0 && offsets[i - 1] > offset; i--) { // nearly always in order already
-                    offsets[i] = offsets[i - 1];
-                    seqs[i] = seqs[i - 1];
-                }
-                offsets[i] = offset;
-                seqs[i] = seq;
             }
         }
     }
 
     // ---- Rendering ----
 
-    /** A table, examples of what is wrong, and the verdict in one line. */
+    /** A table, the partitions, examples of what is wrong, and the verdict in one line. */
     public void render(Verdict v) {
         PrintWriter out = common.out;
         Map<String, Long> rows = new LinkedHashMap<>();
@@ -472,8 +802,18 @@ class CheckDelivery implements Callable<Integer> {
         v.anomalies.forEach((anomaly, n) -> rows.put(anomaly.words, n));
         out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + v.topic, "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
-        if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %10s %10s  %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "IDENTITY");
-        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %10d %10d  %s%n", x.anomaly.words, x.partition, x.offset, x.identity);
+        out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
+        for (Anomaly a : Anomaly.values()) out.printf(" %8s", a.column);
+        for (Partition p : v.partitions) {
+            out.printf(Locale.ROOT, "%n%-9d %12d %10d", p.partition, p.acknowledged, p.read);
+            p.anomalies.values().forEach(n -> out.printf(Locale.ROOT, " %8d", n));
+        }
+        out.println();
+        if (!v.faults.isEmpty()) out.printf(Locale.ROOT, "%n%-12s %-24s %-24s %10s%n", "FAULT", "FROM", "UNTIL", "ANOMALIES");
+        v.faults.forEach((f, n) -> out.printf(Locale.ROOT, "%-12s %-24s %-24s %10d%n", f.mode + " " + f.node, time(f.at), f.until == Long.MAX_VALUE ? "the end" : time(f.until), n));
+        if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %9s %10s %5s %-24s %-18s %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIME", "FAULT", "IDENTITY");
+        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %10d %5s %-24s %-18s %s%n", x.anomaly.words, x.partition, x.offset, x.leaderEpoch < 0 ? "-" : x.leaderEpoch, x.timestamp < 0 ? "-"
+                : time(x.timestamp), x.fault == null ? "-" : String.format(Locale.ROOT, "%s %d %+.2f s", x.fault.mode, x.fault.node, (x.timestamp - x.fault.at) / 1e3), x.identity);
         List<String> wrong = new ArrayList<>();
         v.anomalies.forEach((anomaly, n) -> { if (n > 0) wrong.add(n + " " + anomaly.words); });
         wrong.addAll(v.incomplete);

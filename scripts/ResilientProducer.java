@@ -9,12 +9,14 @@
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;
 import java.net.*;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.*;
+import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.*;
@@ -34,7 +36,7 @@ import picocli.CommandLine.TypeConversionException;
  *
  * <p>Resilient mode leaves retrying to the idempotent client and never sends a number twice: an outage shorter than {@code delivery.timeout.ms}
  * (120 s) is a gap between acknowledgements, not an error. Messages go out on schedule while earlier ones wait, so that the gap is not hidden by
- * a producer that stood still itself. Naive mode is the loop often written: wait two seconds, call it an error, send the number again. The first
+ * a producer that stood still itself; --producers shares the rate among several clients. Naive mode is the loop often written: wait two seconds, call it an error, send the number again. The first
  * attempt may land all the same: a duplicate. Its true outcome goes into the ledger when it is known.
  *
  * <pre>resilient-producer --ledger run.jsonl --duration 2m &amp;
@@ -50,46 +52,50 @@ class ResilientProducer implements Callable<Integer> {
 
     @Option(names = "--topic", paramLabel = "TOPIC", defaultValue = "critical_data", description = "Where to write (default: ${DEFAULT-VALUE}).")
     String topic;
-    @Option(names = "--rate", paramLabel = "N", defaultValue = "2", description = "Messages per second (default: ${DEFAULT-VALUE}, one each 500 ms).")
+    @Option(names = "--rate", paramLabel = "N", defaultValue = "2", description = "Messages per second (default: ${DEFAULT-VALUE}, one each 500 ms). Above 1000, stdout has a line each second.")
     double rate;
     @Option(names = "--count", paramLabel = "N", description = "End after this many messages (default: go on until Ctrl-C).")
     long count = Long.MAX_VALUE;
     @Option(names = "--duration", paramLabel = "DURATION", description = "End after this long, and wait for what is still unresolved.")
     Duration duration = Duration.ofDays(36_500);
-    @Option(names = "--acks", paramLabel = "0|1|all", defaultValue = "all",
-            description = "Who must have a message (default: ${DEFAULT-VALUE}). Less than all is not idempotent.")
+    @Option(names = "--producers", paramLabel = "N", defaultValue = "1", description = "Share rate and count among so many clients, each with its own numbers (default: ${DEFAULT-VALUE}).")
+    int producers;
+    @Option(names = "--acks", paramLabel = "0|1|all", defaultValue = "all", description = "Who must have a message (default: ${DEFAULT-VALUE}). Less than all is not idempotent.")
     String acks;
     @Option(names = "--mode", defaultValue = "resilient", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     Mode mode;
     @Option(names = "--send-timeout", paramLabel = "DURATION", defaultValue = "2s",
-            description = "naive: wait this long, then send again; resilient: then say that a message waits (default: ${DEFAULT-VALUE}).")
+            description = "naive: wait this long, then send again; resilient: then say that a partition is waited for (default: ${DEFAULT-VALUE}).")
     Duration sendTimeout;
-    @Option(names = "--ledger", paramLabel = "FILE", description = "Write each attempt's outcome here, for check-delivery; replaces the file.")
+    @Option(names = "--ledger", paramLabel = "FILE", description = "Write each attempt's outcome here, for check-delivery; replaces the file, or keeps it beside if its producer was killed.")
     File ledgerFile;
     @Option(names = "--command-property", arity = "1..*", paramLabel = "NAME=VALUE", description = "Producer properties; they win over --command-config and over what --acks and --mode lead to.")
     List<String> commandProperties = List.of();
     @Option(names = "--run", paramLabel = "ID", description = "First part of each record's identity (default: generated).")
     String run = timestamp().replaceAll("[^0-9T]", "");
-    @Option(names = "--producer-id", paramLabel = "ID", description = "Second part; tells the producers of one run apart (default: generated).")
+    @Option(names = "--producer-id", paramLabel = "ID", description = "Second part; tells the producers of one run apart (default: generated). Of several: ID-1, ID-2, ...")
     String producerId = "p" + Long.toHexString(ThreadLocalRandom.current().nextLong(0x100000, 0x1000000));
 
     @Mixin Common common = new Common();
 
-    // Shared by the sending thread, the client's network thread and a composite script; guarded by this, notified of each change.
+    // Shared by the sending threads, the clients' network threads and a composite script; guarded by this, notified of each outcome.
+    private final List<Sender> senders = new CopyOnWriteArrayList<>();
     private final Set<Attempt> pending = new LinkedHashSet<>();
     private final Deque<Ack> recentAcks = new ArrayDeque<>();
-    private final long[] outcomes = new long[Outcome.values().length];
-    private long messages, attempts, errors;
-    private boolean stopping, finished, slow;
+    private StringBuilder lines = new StringBuilder(); // of the ledger, not written yet
+    private long errors;
+    private boolean finished, idempotent;
     private Gaps gaps;
     private Exception problem, lastError;
 
+    private final CountDownLatch stopping = new CountDownLatch(1), booksClosed = new CountDownLatch(1);
     private final long startNanos = System.nanoTime();
     private final Instant startInstant = Instant.now();
+    private final Consumer<Map<String, Object>> nobody = common.listener;
     private volatile int partitions;
+    private volatile long errorToldNanos = startNanos;
     private volatile boolean closedOut;
-    private KafkaProducer<String, String> producer;
-    private Metric retries;
+    private Duration deliveryTimeout;
     private OutputStream ledger;
 
     public static void main(String... args) {
@@ -125,16 +131,19 @@ class ResilientProducer implements Callable<Integer> {
     public Summary produce() throws Exception {
         if (!List.of("0", "1", "all").contains(acks)) throw new Exit(2, "--acks is 0, 1 or all, not '" + acks + "'.");
         if (!(rate > 0 && rate <= 1e6)) throw new Exit(2, "--rate is a number of messages per second above 0.");
+        if (producers < 1 || producers > 1000) throw new Exit(2, "--producers is a number from 1 to 1000.");
         if ((run + producerId).contains("/") || run.isEmpty() || producerId.isEmpty())
             throw new Exit(2, "--run and --producer-id become parts of run/producer/sequence: not empty and without a slash.");
         long start = System.nanoTime();
-        boolean idempotent = mode == Mode.resilient && acks.equals("all");
+        Thread clerk = new Thread(this::keepBooks, "books");
+        clerk.setDaemon(true);
+        Summary summary;
         try {
             List<Long> startOffsets;
             try (Admin admin = common.admin()) { startOffsets = startOffsets(admin); }
             // A full buffer makes resilient mode wait (max.block.ms, 60 s), since giving up is a message lost. With every broker down the client would
             // forget the topic (rebootstrap) and send() would block: the schedule, and with it the measurement, would stop.
-            Properties properties = common.client("acks", acks, "enable.idempotence", idempotent);
+            Properties properties = common.client("acks", acks, "enable.idempotence", mode == Mode.resilient && acks.equals("all"));
             for (String pair : commandProperties) {
                 if (pair.indexOf('=') < 1) throw new Exit(2, "Property '" + pair + "' is not NAME=VALUE.");
                 properties.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
@@ -143,40 +152,39 @@ class ResilientProducer implements Callable<Integer> {
             if (mode == Mode.naive) properties.putIfAbsent("max.block.ms", String.valueOf(sendTimeout.toMillis()));
             else properties.putIfAbsent("metadata.recovery.strategy", "none");
             properties.remove("transactional.id"); // a transaction would decide what counts as written
-            producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer());
-            retries = producer.metrics().entrySet().stream().filter(m -> m.getKey().name().equals("record-retry-total")
-                    && m.getKey().group().equals("producer-metrics")).findFirst().orElseThrow().getValue();
-            try {
-                if (ledgerFile != null) ledger = new FileOutputStream(ledgerFile);
-                note("ledger", 1, "run", run, "producer", producerId, "topic", topic, "acks", acks, "idempotent", idempotent,
-                        "mode", mode.name(), "startOffsets", startOffsets, "ts", timestamp());
-                if (acks.equals("0")) common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
-                if (mode == Mode.naive) sendOneByOne();
-                else sendOnSchedule();
-                awaitUnresolved(Long.parseLong(properties.getProperty("delivery.timeout.ms", "120000")));
-            } catch (FileNotFoundException e) {
-                throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".");
-            } catch (InterruptedException | InterruptException e) {
-                Thread.interrupted(); // the summary and the ledger's end still have to be written
-            } finally {
-                producer.close(Duration.ofSeconds(3));
+            deliveryTimeout = Duration.ofMillis(Long.parseLong(properties.getProperty("delivery.timeout.ms", "120000")));
+            for (int number = 1; number <= producers; number++) senders.add(new Sender(number, properties));
+            if (ledgerFile != null) ledger = openLedger(startOffsets);
+            if (acks.equals("0")) common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
+            clerk.start();
+            senders.forEach(Thread::start);
+            try { for (Sender sender : senders) sender.join(); }
+            catch (InterruptedException e) { // the summary and the ledger's end still have to be written
+                stop();
+                senders.forEach(Thread::interrupt);
+                for (Sender sender : senders) sender.join(5000);
             }
-            return finish(start);
+            summary = finish(start);
         } finally {
+            for (Sender sender : senders) sender.producer.close(Duration.ZERO); // of one that never began; else it is closed
             synchronized (this) { finished = true; notifyAll(); }
+            booksClosed.countDown();
+            clerk.join();
             if (ledger != null) ledger.close();
         }
+        if (problem != null) throw problem;
+        return summary;
     }
 
     /** Ends {@link #produce()} from another thread. */
     public synchronized void stop() {
-        stopping = true;
+        stopping.countDown();
         notifyAll();
     }
 
     /** @return the topic's partitions; 0 until produce() has looked */
     public int partitions() { return partitions; }
-    public synchronized long acknowledged() { return outcomes[0]; }
+    public synchronized long acknowledged() { return total(Outcome.acknowledged); }
     public synchronized Optional<Ack> lastAck() { return Optional.ofNullable(recentAcks.peekLast()); }
 
     /** Waits until writes flow: the first acknowledgement of a message <em>sent</em> after an instant; empty after the timeout or the end of the run. */
@@ -199,11 +207,10 @@ class ResilientProducer implements Callable<Integer> {
             throw new Exit(1, "Topic " + topic + " does not exist; create it with: create-topic " + topic);
         }
         gaps = new Gaps(partitions);
-        Map<TopicPartition, OffsetSpec> all = new LinkedHashMap<>();
-        for (int p = 0; p < partitions; p++) all.put(new TopicPartition(topic, p), OffsetSpec.latest());
-        ListOffsetsResult ends = admin.listOffsets(all);
         List<Long> offsets = new ArrayList<>();
-        for (TopicPartition partition : all.keySet()) {
+        List<TopicPartition> all = IntStream.range(0, partitions).mapToObj(p -> new TopicPartition(topic, p)).toList();
+        ListOffsetsResult ends = admin.listOffsets(all.stream().collect(Collectors.toMap(p -> p, p -> OffsetSpec.latest())));
+        for (TopicPartition partition : all) {
             try { offsets.add(ends.partitionResult(partition).get().offset()); }
             catch (ExecutionException e) {
                 if (!(e.getCause() instanceof RetriableException)) throw e;
@@ -213,66 +220,114 @@ class ResilientProducer implements Callable<Integer> {
         return offsets;
     }
 
-    /** An open loop: the schedule does not wait for acknowledgements. */
-    private void sendOnSchedule() throws InterruptedException {
-        long start = System.nanoTime();
-        for (long seq = 1; seq <= count; seq++) {
-            long due = (long) ((seq - 1) * 1e9 / rate), now = System.nanoTime() - start;
-            if (await(() -> stopping, Math.min(due, duration.toNanos()) - now) || Math.max(due, now) >= duration.toNanos()) return;
-            send(seq, 1);
-            saySlow();
-        }
-    }
+    /** One client with its thread, its numbers and its outcomes. */
+    private final class Sender extends Thread {
+        final int number;
+        final String id;
+        final KafkaProducer<String, String> producer;
+        final Metric retries;
+        final long[] outcomes = new long[Outcome.values().length];
+        long messages, attempts, unresolved;
 
-    private void sendOneByOne() throws InterruptedException {
-        long start = System.nanoTime();
-        boolean sent = true;
-        for (long seq = 0, number = 0; seq < count || !sent; ) {
-            number = sent ? 1 : number + 1;
-            if (sent) seq++;
-            Attempt attempt = send(seq, (int) number);
-            await(() -> attempt.outcome != null || stopping, sendTimeout.toNanos());
-            if (attempt.outcome == null && stopping) return;
-            // What the loop believes: without an outcome in time, an error.
-            Exception error = attempt.outcome != null ? attempt.error
-                    : new org.apache.kafka.common.errors.TimeoutException("no acknowledgement within " + sendTimeout.toMillis() + " ms");
-            tell(attempt, error);
-            sent = error == null;
-            long now = System.nanoTime();
-            if (now - start >= duration.toNanos() || await(() -> stopping, attempt.sentNanos + (long) (1e9 / rate) - now)) return;
+        Sender(int number, Properties properties) {
+            this.number = number;
+            id = producers == 1 ? producerId : producerId + "-" + number;
+            producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer());
+            retries = producer.metrics().values().stream().filter(m -> m.metricName().name().equals("record-retry-total")
+                    && m.metricName().group().equals("producer-metrics")).findFirst().orElseThrow();
+            setDaemon(true);
+        }
+
+        double retried() { return (Double) retries.metricValue(); }
+
+        @Override public void run() {
+            try {
+                long share = count / producers + (number <= count % producers ? 1 : 0);
+                if (mode == Mode.naive) sendOneByOne(share);
+                else sendOnSchedule(share);
+                // The client ends every attempt within its delivery timeout. With nobody reading on, that is not waited for.
+                await(() -> unresolved == 0, closedOut ? sendTimeout.toNanos() : deliveryTimeout.toNanos() + 5_000_000_000L);
+            } catch (InterruptedException | InterruptException e) {
+                Thread.interrupted();
+            } catch (Exception e) {
+                fail(e);
+            } finally {
+                producer.close(Duration.ofSeconds(3));
+            }
+        }
+
+        /** An open loop: the schedule does not wait for acknowledgements. A wait is of a millisecond at least, after which all that has become due goes at once. */
+        private void sendOnSchedule(long share) throws InterruptedException {
+            long start = System.nanoTime();
+            for (long seq = 1; seq <= share; seq++) {
+                long due = (long) ((seq - 1 + (number - 1.0) / producers) * 1e9 * producers / rate), now = System.nanoTime() - start, wait = Math.min(due, duration.toNanos()) - now;
+                if (wait > 0) stopping.await(Math.max(wait, 1_000_000), TimeUnit.NANOSECONDS);
+                if (stopping.getCount() == 0 || Math.max(due, now) >= duration.toNanos()) return;
+                send(seq, 1);
+            }
+        }
+
+        private void sendOneByOne(long share) throws InterruptedException {
+            long start = System.nanoTime();
+            boolean sent = true;
+            for (long seq = 0, number = 0; seq < share || !sent; ) {
+                number = sent ? 1 : number + 1;
+                if (sent) seq++;
+                Attempt attempt = send(seq, (int) number);
+                await(() -> attempt.outcome != null || stopping.getCount() == 0, sendTimeout.toNanos());
+                if (attempt.outcome == null && stopping.getCount() == 0) return;
+                // What the loop believes: without an outcome in time, an error.
+                Exception error = attempt.outcome != null ? attempt.error
+                        : new org.apache.kafka.common.errors.TimeoutException("no acknowledgement within " + sendTimeout.toMillis() + " ms");
+                tell(attempt, error);
+                sent = error == null;
+                long now = System.nanoTime();
+                if (now - start >= duration.toNanos() || stopping.await(attempt.sentNanos + (long) (1e9 * producers / rate) - now, TimeUnit.NANOSECONDS)) return;
+            }
+        }
+
+        private Attempt send(long seq, int number) {
+            Attempt attempt = new Attempt(this, seq, number);
+            synchronized (ResilientProducer.this) {
+                messages = seq;
+                attempts++;
+                unresolved++;
+                pending.add(attempt);
+                gaps.sent(attempt.partition, attempt.sentNanos);
+            }
+            var record = new ProducerRecord<>(topic, attempt.partition, run + "/" + id + "/" + seq, "Message " + seq + ", sent " + TIME.format(instant(attempt.sentNanos)));
+            if (number > 1) record.headers().add("attempt", String.valueOf(number).getBytes(StandardCharsets.UTF_8));
+            Thread sender = Thread.currentThread(); // a callback in this thread comes from inside send(), any other from the network thread
+            try {
+                producer.send(record, (metadata, error) ->
+                        resolve(attempt, error == null && metadata.hasOffset() ? metadata.offset() : -1, error, Thread.currentThread() == sender));
+            } catch (KafkaException | IllegalStateException e) {
+                if (e instanceof InterruptException) Thread.interrupted();
+                resolve(attempt, -1, e, true);
+                if (e instanceof InterruptException) throw e;
+            }
+            return attempt;
         }
     }
 
     /** One try at one number. Partitions take turns: each is tried equally often, and a number sent again goes to the same one. */
     private final class Attempt {
+        final Sender by;
         final long seq, sentNanos = System.nanoTime();
         final int number, partition;
-        final double retriesBefore = retried();
+        final double retriesBefore;
         volatile Exception error;
         volatile Outcome outcome;
-        Attempt(long seq, int number) { this.seq = seq; this.number = number; this.partition = (int) ((seq - 1) % partitions); }
-    }
 
-    private Attempt send(long seq, int number) {
-        Attempt attempt = new Attempt(seq, number);
-        synchronized (this) {
-            messages = seq;
-            attempts++;
-            pending.add(attempt);
-            gaps.sent(attempt.partition, attempt.sentNanos);
+        Attempt(Sender by, long seq, int number) {
+            this.by = by;
+            this.seq = seq;
+            this.number = number;
+            partition = (int) ((seq + by.number - 2) % partitions);
+            retriesBefore = by.retried();
         }
-        var record = new ProducerRecord<>(topic, attempt.partition, run + "/" + producerId + "/" + seq, "Message " + seq + ", sent " + timestamp());
-        record.headers().add("attempt", String.valueOf(number).getBytes());
-        Thread sender = Thread.currentThread(); // a callback in this thread comes from inside send(), any other from the network thread
-        try {
-            producer.send(record, (metadata, error) ->
-                    resolve(attempt, error == null && metadata.hasOffset() ? metadata.offset() : -1, error, Thread.currentThread() == sender));
-        } catch (KafkaException | IllegalStateException e) {
-            if (e instanceof InterruptException) Thread.interrupted();
-            resolve(attempt, -1, e, true);
-            if (e instanceof InterruptException) throw e;
-        }
-        return attempt;
+
+        @Override public String toString() { return producers == 1 ? "" + seq : seq + " of " + by.id; }
     }
 
     /**
@@ -291,84 +346,164 @@ class ResilientProducer implements Callable<Integer> {
     /** The callback: an attempt's true outcome, perhaps long after the naive loop gave up on it. */
     private void resolve(Attempt attempt, long offset, Exception error, boolean insideSend) {
         long now = System.nanoTime(), latencyUs = (now - attempt.sentNanos) / 1000;
-        List<Gap> ended = List.of();
-        Outcome outcome = classify(offset, error, insideSend, retried() > attempt.retriesBefore);
+        List<Gaps.Span> ended = List.of();
+        Outcome outcome = classify(offset, error, insideSend, error != null && attempt.by.retried() > attempt.retriesBefore);
         try {
             synchronized (this) {
                 if (!pending.remove(attempt)) return;
-                note("seq", attempt.seq, "attempt", attempt.number, "outcome", outcome.name(), "partition", attempt.partition,
-                        "offset", offset < 0 ? null : offset, "error", error == null ? null : name(error) + ": " + error.getMessage(), "ts", timestamp(), "latencyUs", latencyUs);
+                note(attempt, outcome, offset, error, now, latencyUs);
                 attempt.error = error;
                 attempt.outcome = outcome;
-                outcomes[outcome.ordinal()]++;
+                attempt.by.outcomes[outcome.ordinal()]++;
+                attempt.by.unresolved--;
                 if (error != null) { errors++; lastError = error; }
                 if (outcome == Outcome.acknowledged) {
                     recentAcks.addLast(new Ack(attempt.seq, attempt.number, attempt.partition, offset, instant(attempt.sentNanos), instant(now)));
                     if (recentAcks.size() > 4096) recentAcks.removeFirst();
-                    ended = gaps(gaps.acknowledged(attempt.partition, now));
-                    if (slow) common.say("Acknowledged again: %d after %.1f s.", attempt.seq, latencyUs / 1e6);
-                    slow = false;
+                    ended = gaps.acknowledged(attempt.partition, now);
                 } else gaps.unresolved(attempt.partition);
                 notifyAll();
             }
             if (outcome == Outcome.acknowledged)
-                common.emit("ack", "seq", attempt.seq, "attempt", attempt.number, "topic", topic,
-                        "partition", attempt.partition, "offset", offset, "latencyUs", latencyUs);
+                emit("ack", "seq", attempt.seq, "attempt", attempt.number, "topic", topic,
+                        "partition", attempt.partition, "offset", offset, "latencyUs", latencyUs, "producer", attempt.by.id);
             if (mode == Mode.resilient) tell(attempt, error);
             stalls(ended);
         } catch (Exception e) { // thrown to the client it would be lost: end the run, which throws it
-            problem = e;
-            stop();
+            fail(e);
         }
     }
+
+    private synchronized void fail(Exception e) { problem = e; stop(); }
+
+    /** At high rates nobody hears, as a rule, and an event for each message would cost more than the message. */
+    private void emit(String type, Object... fields) { if (common.json || common.events != null || common.listener != nobody) common.emit(type, fields); }
+
+    /** The same for a line: there is one each second, and the first error in a second. */
+    private boolean isFast() { return rate > 1000; }
 
     private void tell(Attempt attempt, Exception error) {
-        if (!common.json) common.out.println(error == null ? "Sent: " + attempt.seq : "Error sending " + attempt.seq + ": " + error.getMessage());
-        if (error != null) common.emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
-                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name());
-        if (common.out.checkError()) {
-            closedOut = true;
-            stop();
+        boolean quiet = isFast() && (error == null || System.nanoTime() - errorToldNanos < 1_000_000_000);
+        if (error != null && !quiet) errorToldNanos = System.nanoTime();
+        if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + error.getMessage());
+        if (error != null) emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
+                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id);
+        if (common.json || !quiet) checkOut();
+    }
+
+    private synchronized void checkOut() { if (closedOut |= common.out.checkError()) stop(); }
+
+    /** A gap is a stall when it is longer than the schedule explains. */
+    private void stalls(List<Gaps.Span> ended) {
+        for (Gaps.Span gap : ended) if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
+            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(instant(gap.from)), "ms", gap.length() / 1_000_000);
+    }
+
+    // ---- The ledger, and what is said meanwhile ----
+
+    /** A head for each producer. The file has its name only when they are in it: a producer that is killed leaves a ledger that can be read, or none. */
+    private OutputStream openLedger(List<Long> startOffsets) throws IOException {
+        for (Sender sender : senders) note("ledger", 2, "run", run, "producer", sender.id, "topic", topic, "acks", acks, "idempotent", idempotent,
+                "mode", mode.name(), "startOffsets", startOffsets, "ts", timestamp());
+        Path file = ledgerFile.toPath(), begun = Path.of(ledgerFile + ".new");
+        try {
+            if (Files.exists(file) && !Files.isRegularFile(file)) return new FileOutputStream(ledgerFile); // a pipe
+            if (Files.exists(file) && Files.size(file) > 0 && !ends(file)) { // all that is left of a run: not to be replaced
+                Path kept = Path.of(ledgerFile + ".before-" + run);
+                Files.move(file, kept);
+                common.say("%s has no end, its producer was killed or still runs: kept as %s, for check-delivery.", file, kept);
+            }
+            OutputStream out = new FileOutputStream(begun.toFile());
+            writeThrough(out);
+            Files.move(begun, file, StandardCopyOption.ATOMIC_MOVE);
+            return out;
+        } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + "."); }
+    }
+
+    private static boolean ends(Path ledger) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(ledger.toFile(), "r")) {
+            byte[] tail = new byte[(int) Math.min(file.length(), 1000)];
+            file.seek(file.length() - tail.length);
+            file.readFully(tail);
+            return new String(tail, StandardCharsets.UTF_8).contains("\n{\"end\":true");
         }
     }
 
-    /** A gap is a stall when it is longer than the schedule explains. */
-    private void stalls(List<Gap> ended) {
-        for (Gap gap : ended) if (gap.length.toMillis() >= Math.max(1000, 3000 / rate))
-            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(gap.from), "ms", gap.length.toMillis());
+    /** An attempt's line, into memory: keepBooks() writes it. Of an acknowledgement it is short, and cheap to make. */
+    private void note(Attempt a, Outcome outcome, long offset, Exception error, long now, long latencyUs) throws IOException {
+        if (ledger == null) return;
+        long at = startInstant.getEpochSecond() * 1_000_000 + startInstant.getNano() / 1000 + (now - startNanos) / 1000;
+        if (outcome != Outcome.acknowledged || a.number > 1) note("seq", a.seq, "attempt", a.number, "outcome", outcome.name(), "partition", a.partition, "offset", offset < 0 ? null : offset,
+                "at", at, "latencyUs", latencyUs, "by", a.by.number, "error", error == null ? null : name(error) + ": " + error.getMessage());
+        else lines.append("{\"seq\":").append(a.seq).append(",\"partition\":").append(a.partition).append(",\"offset\":").append(offset).append(",\"at\":").append(at)
+                .append(",\"latencyUs\":").append(latencyUs).append(a.by.number == 1 ? "" : ",\"by\":" + a.by.number).append("}\n");
     }
 
-    /** A line of the ledger, written through: a killed producer leaves it readable. */
-    private void note(Object... fields) throws IOException {
-        if (ledger == null) return;
+    private synchronized void note(Object... fields) throws IOException {
         Map<String, Object> line = new LinkedHashMap<>();
         for (int i = 0; i < fields.length; i += 2) if (fields[i + 1] != null) line.put((String) fields[i], fields[i + 1]);
-        ledger.write((JSON.std.asString(line) + "\n").getBytes("UTF-8"));
+        lines.append(JSON.std.asString(line)).append('\n');
     }
 
-    /** The client ends every attempt within its delivery timeout. With nobody reading on, that is not waited for. */
-    private void awaitUnresolved(long deliveryTimeoutMs) throws InterruptedException {
-        long deadline = System.nanoTime() + (closedOut ? sendTimeout.toNanos() : (deliveryTimeoutMs + 5000) * 1_000_000);
-        while (!await(pending::isEmpty, Math.min(deadline - System.nanoTime(), 1_000_000_000)) && System.nanoTime() < deadline) saySlow();
+    private void writeThrough(OutputStream to) throws IOException {
+        StringBuilder batch;
+        synchronized (this) {
+            if (lines.length() == 0) return;
+            batch = lines;
+            lines = new StringBuilder(batch.length() * 5 / 4);
+        }
+        to.write(batch.toString().getBytes(StandardCharsets.UTF_8));
     }
 
-    private synchronized void saySlow() {
-        if (pending.isEmpty() || slow || mode == Mode.naive) return;
-        Attempt oldest = pending.iterator().next();
-        long waited = System.nanoTime() - oldest.sentNanos;
-        if (slow = waited > sendTimeout.toNanos()) common.say("No acknowledgement of %d for %.1f s; the client goes on trying.", oldest.seq, waited / 1e9);
+    /** A thread of its own, away from the network threads: each 50 ms the ledger is written through, so that a killed producer's lacks no more than that. */
+    private void keepBooks() {
+        long[] stuckSince = new long[partitions];
+        long second = System.nanoTime(), told = 0;
+        try {
+            for (boolean last = false; !last; ) {
+                last = booksClosed.await(50, TimeUnit.MILLISECONDS);
+                if (ledger != null) writeThrough(ledger);
+                if (mode == Mode.resilient && !acks.equals("0") && !last) saySlow(stuckSince);
+                long now = System.nanoTime(), sent = acknowledged();
+                if (!isFast() || common.json || !last && now - second < 1_000_000_000) continue;
+                if (sent > told) common.out.printf(Locale.ROOT, "Sent: %d (%.0f a second)%n", sent, (sent - told) * 1e9 / (now - second));
+                checkOut();
+                second = now;
+                told = sent;
+            }
+        } catch (InterruptedException | IOException e) { fail(e instanceof IOException ? new Exit(1, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".") : e); }
     }
+
+    /** Said once for a partition that acknowledges nothing while a message waits for it, and once when that is over. */
+    private synchronized void saySlow(long[] stuckSince) {
+        long now = System.nanoTime();
+        for (int p = 0; p < partitions; p++) {
+            long since = gaps.waitingSince[p];
+            if (stuckSince[p] != 0 && since != stuckSince[p]) {
+                common.say("Partition %d acknowledges again, after %.1f s.", p, ((since == Gaps.NONE ? now : since) - stuckSince[p]) / 1e9);
+                stuckSince[p] = 0;
+            } else if (stuckSince[p] == 0 && since != Gaps.NONE && now - since > sendTimeout.toNanos()) {
+                common.say("Partition %d: no acknowledgement for %.1f s; the client goes on trying.", p, (now - since) / 1e9);
+                stuckSince[p] = since;
+            }
+        }
+    }
+
+    private long total(Outcome outcome) { return senders.stream().mapToLong(s -> s.outcomes[outcome.ordinal()]).sum(); }
 
     /** After close(): an attempt without an outcome never gets one. */
     private Summary finish(long start) throws Exception {
-        for (Attempt attempt : List.copyOf(pending)) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
+        List<Attempt> open;
+        synchronized (this) { open = List.copyOf(pending); }
+        for (Attempt attempt : open) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
         long now = System.nanoTime();
-        stalls(gaps(gaps.end(now)));
-        note("end", true, "sent", attempts, "acknowledged", outcomes[0], "failed", outcomes[1], "indeterminate", outcomes[2], "ts", timestamp());
-        if (problem != null) throw problem;
+        stalls(gaps.end(now));
+        if (ledger != null) for (Sender s : senders)
+            note("end", true, "by", s.number, "sent", s.attempts, "acknowledged", s.outcomes[0], "failed", s.outcomes[1], "indeterminate", s.outcomes[2], "ts", timestamp());
         List<Gap> longest = gaps(gaps.longest());
         int n = longest.size() - 1;
-        return new Summary(run, producerId, messages, attempts, outcomes[0], outcomes[1], outcomes[2], errors,
+        return new Summary(run, producerId, senders.stream().mapToLong(s -> s.messages).sum(), senders.stream().mapToLong(s -> s.attempts).sum(),
+                total(Outcome.acknowledged), total(Outcome.failed), total(Outcome.indeterminate), errors,
                 n < 0 ? null : longest.get(n), n < 0 ? longest : longest.subList(0, n), Duration.ofNanos(now - start));
     }
 
@@ -398,8 +533,8 @@ class ResilientProducer implements Callable<Integer> {
      */
     static final class Gaps {
         record Span(int partition, long from, long to) { long length() { return to - from; } }
-        private static final long NONE = Long.MIN_VALUE;
-        private final long[] waitingSince;
+        static final long NONE = Long.MIN_VALUE;
+        final long[] waitingSince;
         private final int[] unresolved;
         private final Span[] longest; // the last one is the topic's
         private long first = NONE, last = NONE;
@@ -454,7 +589,6 @@ class ResilientProducer implements Callable<Integer> {
 
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
     private Instant instant(long nanos) { return startInstant.plusNanos(nanos - startNanos); }
-    private double retried() { return (Double) retries.metricValue(); }
     private static String name(Throwable error) { return error.getClass().getSimpleName(); }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----

@@ -11,12 +11,23 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckerTest {
     private final CheckDelivery.Checker checker = new CheckDelivery.Checker();
 
-    private CheckDelivery.Checker.Written written(boolean idempotent) { return checker.add("t", "run", "p", idempotent); }
+    private CheckDelivery.Ledger written(boolean idempotent) { return written("p", idempotent); }
+
+    private CheckDelivery.Ledger written(String producer, boolean idempotent) {
+        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", producer, idempotent);
+        checker.add(ledger);
+        return ledger;
+    }
 
     /** The log of a partition, from offset 0: keys, with null for an offset that holds no record. All of it is read. */
     private void log(int partition, String... keys) {
-        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) checker.record(partition, offset, keys[offset], 1);
+        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) record(partition, offset, keys[offset], 1);
         checker.reached(partition, keys.length);
+    }
+
+    /** With leader epoch 5, sent a second for each offset after 1970. */
+    private void record(int partition, long offset, String key, int attempt) {
+        checker.record(partition, offset, key == null ? null : key.getBytes(), attempt, 5, offset * 1000);
     }
 
     /** The verdict, which has these anomalies and no others: name, count, ... */
@@ -33,7 +44,7 @@ class CheckerTest {
 
     @Test void everythingThereIsAPass() {
         var w = written(true);
-        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2, 0);
         log(1, "run/p/1", "run/p/3");
         log(0, "run/p/2", "run/p/4");
         var v = expect("pass");
@@ -42,37 +53,37 @@ class CheckerTest {
 
     @Test void acknowledgedAndNotInTheLogThatWasReadIsLost() {
         var w = written(true);
-        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1);
+        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, "run/p/1", null, "run/p/3");
         var example = expect("fail", "LOST", 1).examples().get(0);
-        assertEquals(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/2", 2, 0, 1), example);
+        assertEquals(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/2", 2, 0, 1, -1, 0, null), example);
     }
 
     @Test void acknowledgedBeyondWhatWasReachedIsUnseenAndNotLost() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1");
         expect("incomplete", "UNSEEN", 1);
     }
 
     @Test void onePartitionUnseenDoesNotHideALossInAnother() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 1, 7);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 1, 7, 0);
         log(0, (String) null);
         log(1);
         expect("fail", "LOST", 1, "UNSEEN", 1);
     }
 
     @Test void oneIdentityAtTwoOffsetsIsADuplicate() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1", "run/p/1", "run/p/1");
         expect("fail", "DUPLICATE", 1);
     }
 
     @Test void duplicatesInTwoPartitionsCountToo() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1");
         log(1, "run/p/1");
         expect("fail", "DUPLICATE", 1);
@@ -80,35 +91,35 @@ class CheckerTest {
 
     @Test void duplicatesOfAProducerThatIsNotIdempotentAreOnlyReported() {
         var w = written(false);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 2);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 2, 0);
         log(0, "run/p/1", "run/p/1", "run/p/2");
         assertEquals(2, expect("pass", "DUPLICATE", 1).acknowledged());
     }
 
     @Test void aLaterSequenceAtALowerOffsetIsReordered() {
         var w = written(true);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 0, 0);
         log(0, "run/p/2", "run/p/1");
         expect("fail", "REORDERED", 1);
     }
 
     @Test void reorderingByAProducerThatIsNotIdempotentIsOnlyReported() {
         var w = written(false);
-        w.acknowledged(1, 0, 1);
-        w.acknowledged(2, 0, 0);
+        w.acknowledged(1, 0, 1, 0);
+        w.acknowledged(2, 0, 0, 0);
         log(0, "run/p/2", "run/p/1");
         expect("pass", "REORDERED", 1);
     }
 
     @Test void orderIsOfAPartitionAndOfAProducer() {
         var p = written(true);
-        var q = checker.add("t", "run", "q", true);
-        p.acknowledged(1, 1, 0);
-        p.acknowledged(2, 0, 0);
-        q.acknowledged(1, 0, 1);
+        var q = written("q", true);
+        p.acknowledged(1, 1, 0, 0);
+        p.acknowledged(2, 0, 0, 0);
+        q.acknowledged(1, 0, 1, 0);
         log(0, "run/p/2", "run/q/1");
         log(1, "run/p/1");
         expect("pass");
@@ -116,16 +127,16 @@ class CheckerTest {
 
     @Test void anAcknowledgedOffsetWithAnotherRecordIsInconsistent() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1", "other/p/9", "run/p/2");
         expect("fail", "INCONSISTENT", 1);
     }
 
     @Test void aRecordAtAnotherOffsetThanTheAcknowledgedGapIsInconsistent() {
         var w = written(true);
-        w.acknowledged(1, 0, 0);
-        w.acknowledged(2, 0, 1);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(2, 0, 1, 0);
         log(0, "run/p/1", null, "run/p/2");
         expect("fail", "INCONSISTENT", 1);
     }
@@ -140,25 +151,25 @@ class CheckerTest {
     @Test void theFailedAttemptIsToldFromTheOneThatWasWritten() {
         var w = written(false);
         w.failed(1, 1);
-        w.acknowledged(1, 0, 0);
+        w.acknowledged(1, 0, 0, 0);
         w.failed(2, 1);
-        w.acknowledged(2, 0, 1);
-        checker.record(0, 0, "run/p/1", 2);
-        checker.record(0, 1, "run/p/2", 1);
+        w.acknowledged(2, 0, 1, 0);
+        record(0, 0, "run/p/1", 2);
+        record(0, 1, "run/p/2", 1);
         checker.reached(0, 2);
         expect("fail", "ABORTED_READ", 1);
     }
 
     @Test void anIdentityThatNobodyAttemptedIsAPhantom() {
-        written(true).acknowledged(1, 0, 0);
+        written(true).acknowledged(1, 0, 0, 0);
         log(0, "run/p/1", "run/p/2", "run/q/1", "run/p/x", "run/p/01", "run/p/0", "run/p/");
         expect("fail", "PHANTOM", 6);
     }
 
     @Test void otherRunsRecordsAreIgnored() {
-        written(true).acknowledged(1, 0, 4);
+        written(true).acknowledged(1, 0, 4, 0);
         log(0, "run2/p/1", "ru/p/1", "", "run", "run/p/1");
-        checker.record(1, 0, null, 1);
+        record(1, 0, null, 1);
         assertEquals(5, expect("pass").other());
     }
 
@@ -166,7 +177,7 @@ class CheckerTest {
         var w = written(true);
         w.indeterminate(1);
         w.indeterminate(2);
-        w.acknowledged(3, 0, 1);
+        w.acknowledged(3, 0, 1, 0);
         log(0, "run/p/1", "run/p/3");
         var v = expect("pass");
         assertEquals(List.of(1L, 1L), List.of(v.landed(), v.absent()));
@@ -175,7 +186,7 @@ class CheckerTest {
     @Test void anIndeterminateAttemptThatWasAcknowledgedLaterIsAcknowledged() {
         var w = written(false);
         w.indeterminate(1);
-        w.acknowledged(1, 0, 0);
+        w.acknowledged(1, 0, 0, 0);
         log(0, "run/p/1");
         var v = expect("pass");
         assertEquals(List.of(1L, 0L, 0L), List.of(v.acknowledged(), v.landed(), v.absent()));
@@ -183,17 +194,82 @@ class CheckerTest {
 
     @Test void offsetGapsAreLegal() {
         var w = written(true);
-        w.acknowledged(1, 0, 3);
-        w.acknowledged(2, 0, 7);
+        w.acknowledged(1, 0, 3, 0);
+        w.acknowledged(2, 0, 7, 0);
         log(0, null, null, null, "run/p/1", null, null, null, "run/p/2", null);
         expect("pass");
     }
 
     @Test void noMoreThanTenExamplesOfAKindAreKept() {
         var w = written(true);
-        for (int seq = 1; seq <= 25; seq++) w.acknowledged(seq, 0, seq - 1);
+        for (int seq = 1; seq <= 25; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, new String[25]);
         assertEquals(10, expect("fail", "LOST", 25).examples().size());
+    }
+
+    @Test void aPartitionHasItsOwnCounts() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, (seq - 1) / 2, 0);
+        log(1, "run/p/1", null);
+        log(0, "run/p/2", "run/p/4", "run/p/4");
+        var partitions = expect("fail", "LOST", 1, "DUPLICATE", 1).partitions();
+        assertEquals(List.of(0, 1), partitions.stream().map(CheckDelivery.Partition::partition).toList());
+        assertEquals(List.of(2L, 3L, 0L, 1L), List.of(partitions.get(0).acknowledged(), partitions.get(0).read(), count(partitions.get(0), "LOST"), count(partitions.get(0), "DUPLICATE")));
+        assertEquals(List.of(2L, 1L, 1L, 0L), List.of(partitions.get(1).acknowledged(), partitions.get(1).read(), count(partitions.get(1), "LOST"), count(partitions.get(1), "DUPLICATE")));
+    }
+
+    private static long count(CheckDelivery.Partition p, String anomaly) { return p.anomalies().get(CheckDelivery.Anomaly.valueOf(anomaly)); }
+
+    @Test void acknowledgementsInAnyOrderOfOffsetsAreHeldInOrder() {
+        CheckDelivery.Ledger.Acks acks = new CheckDelivery.Ledger.Acks();
+        List<Integer> seqs = new ArrayList<>();
+        for (int i = 1; i <= 5000; i++) seqs.add(i);
+        Collections.shuffle(seqs, new Random(5)); // far more out of order than any producer: runs have to be merged
+        for (int seq : seqs) acks.add(seq * 3_000_000_000L, seq, 1_764_000_000_000L - seq);
+        acks.add(6_000_000_000L, 7777, -1); // a second one of the same offset
+        List<Integer> read = new ArrayList<>();
+        for (var a = acks.all(); a.offset() < Long.MAX_VALUE; a.advance()) {
+            if (a.seq() == 7777) { assertEquals(List.of(6_000_000_000L, -1L), List.of(a.offset(), a.at())); continue; }
+            read.add(a.seq());
+            assertEquals(List.of(a.seq() * 3_000_000_000L, 1_764_000_000_000L - a.seq()), List.of(a.offset(), a.at()));
+        }
+        Collections.sort(seqs);
+        assertEquals(seqs, read);
+        assertEquals(List.of(3_000_000_000L, 15_000_000_000_000L), List.of(acks.first(), acks.last()));
+    }
+
+    // ---- Where, when, and in which fault ----
+
+    @Test void anExampleHasTheRecordsEpochAndTimeOrTheAcknowledgements() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0, 700);
+        w.acknowledged(2, 0, 1, 701);
+        log(0, null, "run/p/2", "run/p/2");
+        assertEquals(List.of(new CheckDelivery.Example(CheckDelivery.Anomaly.LOST, "run/p/1", 1, 0, 0, -1, 700, null),
+                new CheckDelivery.Example(CheckDelivery.Anomaly.DUPLICATE, "run/p/2", 2, 0, 2, 5, 2000, null)), expect("fail", "LOST", 1, "DUPLICATE", 1).examples());
+    }
+
+    @Test void anAnomalyFallsIntoTheFaultOfItsTimeOrTheOneThatFollows() throws Exception {
+        checker.faults.addAll(CheckDelivery.Fault.of(ledger(
+                "{'ts':'1970-01-01T00:01:40.500000Z','source':'kill-node','type':'fault','node':1,'mode':'kill','at':'1970-01-01T00:01:40Z'}", "no event",
+                "{'ts':'1970-01-01T00:01:50Z','source':'watch-isr','type':'isr','inSync':48,'replicas':48}",
+                "{'ts':'1970-01-01T00:02:00Z','source':'start-node','type':'restored','node':1}",
+                "{'ts':'1970-01-01T00:02:05Z','source':'watch-isr','type':'isr','inSync':47,'replicas':48}",
+                "{'ts':'1970-01-01T00:02:10Z','source':'watch-isr','type':'isr','inSync':48,'replicas':48}",
+                "{'ts':'1970-01-01T00:03:20Z','source':'kill-node','type':'fault','node':2,'mode':'pause'}",
+                "{'ts':'1970-01-01T00:03:30Z','source':'start-node','type':'restored','node':2}",
+                "{'ts':'1970-01-01T00:05:00Z','source':'kill-node','type':'fault','node':3,'mode':'stop'}")));
+        var kill = new CheckDelivery.Fault(1, "kill", 100_000, 130_000); // from its "at" until every replica is in sync after it, not before
+        var pause = new CheckDelivery.Fault(2, "pause", 200_000, 210_000); // no event tells of a better end than its own
+        var stop = new CheckDelivery.Fault(3, "stop", 300_000, Long.MAX_VALUE);
+        assertEquals(List.of(kill, pause, stop), checker.faults);
+        var w = written(true);
+        long[] times = {60_000, 75_000, 100_000, 129_999, 131_000, 205_000, 211_000, 400_000};
+        for (int seq = 1; seq <= times.length; seq++) w.acknowledged(seq, 0, seq - 1, times[seq - 1]);
+        log(0, new String[times.length]);
+        var v = expect("fail", "LOST", times.length);
+        assertEquals(Arrays.asList(null, kill, kill, kill, null, pause, null, stop), v.examples().stream().map(CheckDelivery.Example::fault).toList());
+        assertEquals(Map.of(kill, 3L, pause, 1L, stop, 1L), v.faults());
     }
 
     // ---- Ledgers ----
@@ -208,7 +284,7 @@ class CheckerTest {
         return Files.writeString(file, String.join("\n", lines).replace('\'', '"')).toFile();
     }
 
-    private void load(String... lines) throws Exception { CheckDelivery.load(ledger(lines), checker); }
+    private void load(String... lines) throws Exception { CheckDelivery.Ledger.read(ledger(lines)).forEach(checker::add); }
 
     @Test void aWholeLedgerIsReadAsItIs() throws Exception {
         load(HEAD, ACK, UNKNOWN, FAILED, END);
@@ -245,7 +321,7 @@ class CheckerTest {
     }
 
     @Test void whatIsNoLedgerIsRefused() throws Exception {
-        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':2"))) assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(head)).code, head);
+        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':3"))) assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(head)).code, head);
         TestCluster.Run missing = TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString());
         assertEquals(2, missing.code(), missing.toString());
     }
@@ -254,5 +330,36 @@ class CheckerTest {
         load(HEAD, END);
         assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD, END)).code);
         assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
+    }
+
+    private static final String HEAD2 = HEAD.replace("'ledger':1", "'ledger':2");
+
+    @Test void aShortLineIsAFirstAttemptThatWasAcknowledged() throws Exception {
+        load(HEAD2, "{'seq':1,'partition':0,'offset':0,'at':1764000000123456,'latencyUs':7}", "{'latencyUs':7,'at':1764000000123456,'offset':1,'partition':0,'seq':2}", END.replace("3", "2"));
+        log(0, "run/p/1", null);
+        var example = expect("fail", "LOST", 1).examples().get(0);
+        assertEquals(List.of(2L, 1_764_000_000_123L), List.of(example.seq(), example.timestamp()));
+    }
+
+    @Test void producersMayShareALedger() throws Exception {
+        String second = "{'seq':1,'partition':0,'offset':1,'at':1764000000123456,'latencyUs':7,'by':2}";
+        load(HEAD2, HEAD2.replace("'p'", "'q'"), second, ACK, UNKNOWN.replace("}", ",'by':2}"), END.replace("3", "1"), "{'end':true,'by':2,'sent':2}");
+        log(0, "run/p/1", "run/q/1", "run/q/2");
+        assertEquals(List.of(2L, 1L), List.of(expect("pass").acknowledged(), checker.verdict().landed()));
+    }
+
+    @Test void ofProducersThatShareALedgerEachMustHaveItsEnd() throws Exception {
+        load(HEAD2, HEAD2.replace("'p'", "'q'"), ACK, END.replace("3", "1"));
+        log(0, "run/p/1", "run/q/1", "run/p/2");
+        expect("fail", "PHANTOM", 1); // q may have sent 1, p certainly not 2
+        assertEquals(1, checker.verdict().unknown());
+    }
+
+    @Test void damagedShortLinesAreNone() throws Exception {
+        for (String bad : List.of("{'seq':1,'partition':0,'offset':0,'at':1,'latencyUs':7", "{'seq':0,'partition':0,'offset':0,'at':1,'latencyUs':7}", "{'seq':1,'partition':0,'offset':,'at':1,'latencyUs':7}",
+                "{'seq':1,'partition':0,'offset':0,'at':1,'latencyUs':7,'by':2}", "{'seq':2147483647,'partition':0,'offset':0,'at':1,'latencyUs':7}", "{'seq':1,'partition':2000000,'offset':0,'at':1,'latencyUs':7}")) {
+            List<CheckDelivery.Ledger> read = CheckDelivery.Ledger.read(ledger(HEAD2, bad, "{'end':true,'sent':1}"));
+            assertTrue(read.get(0).truncated != null && read.get(0).truncated.contains("1 damaged line"), bad + ": " + read.get(0).truncated);
+        }
     }
 }

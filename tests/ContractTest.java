@@ -33,10 +33,10 @@ class ContractTest {
     /** What a script needs besides the cluster, to get as far as asking for it; {} is an empty folder with a ledger in it. */
     private static final Map<String, String> NECESSARY = Map.of("perf", "--topic t --num-records 1 --throughput -1 --record-size 10",
             "perf-test", "--topic t --num-records 1 --throughput -1 --record-size 10", "kill-node", "1 --data-dir {}/none", "start-node", "1 --data-dir {}/none",
-            "resilient-producer", "--count 1", "watch-isr", "--once", "check-delivery", "{}/ledger.jsonl",
+            "resilient-producer", "--count 1", "watch-isr", "--once", "check-delivery", "{}/ledger.jsonl", "check-topic", "--topic t",
             "find-max-rate", "--topic t --record-size 10 --slo p99=50ms", "compare-settings", "--topic t --record-size 10 --a acks=1 --b acks=all");
     /** Scripts that ask no cluster for anything before they have made it themselves. */
-    private static final Map<String, String> MAKE_THE_CLUSTER = Map.of("cluster", "starts it", "lab", "starts it when there is none", "merge-latency", "needs none", "outages", "needs none", "report", "needs none");
+    private static final Map<String, String> MAKE_THE_CLUSTER = Map.of("cluster", "starts it", "lab", "starts it when there is none", "merge-latency", "needs none", "outages", "needs none", "report", "needs none", "failover-matrix", "starts it when there is none");
 
     record Alias(String name, Path file, String description, List<String> arguments) {
         boolean isScript() { return file.startsWith("scripts"); }

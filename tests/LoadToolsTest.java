@@ -185,7 +185,7 @@ class LoadToolsTest {
     @Test void aKnownDifferenceIsShown() throws Exception {
         CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
         compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "3", "--duration", "400ms",
-                "--a", "delay=10", "--b", "delay=20", "--c", "delay=40");
+                "--a", "delay=50", "--b", "delay=100", "--c", "delay=200");
         List<Map<String, Object>> events = new ArrayList<>();
         compare.common.listener = events::add;
         Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));

@@ -1,0 +1,121 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.util.*;
+import java.util.regex.Pattern;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.TimestampType;
+import org.junit.jupiter.api.Test;
+
+/** What check-topic makes of the records alone: each finding is planted, and what is legal is none. */
+class CheckTopicTest {
+    private static final Pattern IDENTITY = Pattern.compile("(.+/.+)/(\\d{1,18})");
+    private CheckTopic.Contents contents = new CheckTopic.Contents("t", IDENTITY, false, 1 << 20);
+    private int epoch = 3;
+    private boolean begun;
+
+    /** The log of a partition, from offset 0: keys, with null for an offset that holds no record, and "" for a record without a key. */
+    private void log(int partition, String... keys) {
+        if (!begun) contents.room(1000);
+        begun = true;
+        contents.reached(partition, 0);
+        for (int offset = 0; offset < keys.length; offset++) if (keys[offset] != null) record(partition, offset, keys[offset], 1000 + offset);
+        contents.reached(partition, keys.length);
+    }
+
+    private void record(int partition, long offset, String key, long timestamp) {
+        contents.record(new ConsumerRecord<>("t", partition, offset, timestamp, TimestampType.CREATE_TIME, 0, 0, key.isEmpty() ? null : key.getBytes(), null, new RecordHeaders(), Optional.of(epoch)));
+    }
+
+    /** The verdict, which has these findings and no others: name, count, ... */
+    private CheckTopic.Verdict expect(String verdict, Object... findings) {
+        CheckTopic.Verdict v = contents.verdict();
+        Map<CheckTopic.Finding, Long> wanted = new EnumMap<>(CheckTopic.Finding.class);
+        for (CheckTopic.Finding f : CheckTopic.Finding.values()) wanted.put(f, 0L);
+        for (int i = 0; i < findings.length; i += 2) wanted.put(CheckTopic.Finding.valueOf((String) findings[i]), (long) (int) findings[i + 1]);
+        assertEquals(wanted, v.findings());
+        assertEquals(verdict, v.verdict());
+        assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
+        return v;
+    }
+
+    @Test void producersInOrderAndUpdatesOfKeysAreAPass() {
+        log(0, "r/p/1", "r/p/3", "r/q/1", "user", "", "");
+        log(1, "r/p/2", "r/q/2");
+        var v = expect("pass");
+        assertEquals(List.of(8L, 5L, 2L), List.of(v.read(), v.numbered(), v.withoutKey()));
+        assertEquals(List.of(6L, 2L), v.partitions().stream().map(CheckTopic.Partition::to).toList());
+    }
+
+    @Test void anIdentityTwiceIsADuplicateInAnyPartition() {
+        log(0, "r/p/1", "r/p/2", "r/p/1");
+        log(1, "r/p/2");
+        var v = expect("fail", "DUPLICATE", 2);
+        assertEquals(new CheckTopic.Example(CheckTopic.Finding.DUPLICATE, "r/p/1", 0, 2, 3, 1002), v.examples().get(0));
+        assertEquals(1L, v.partitions().get(1).findings().get(CheckTopic.Finding.DUPLICATE));
+    }
+
+    @Test void aLaterNumberBeforeAnEarlierOneIsReordered() {
+        log(0, "r/p/1", "r/p/3", "r/q/2", "r/p/2");
+        log(1, "r/q/1");
+        expect("fail", "REORDERED", 1);
+    }
+
+    @Test void anEpochThatGoesBackIsProved() {
+        log(0, "r/p/1");
+        epoch = 2;
+        record(0, 1, "r/p/2", 2000);
+        expect("fail", "EPOCH", 1);
+    }
+
+    @Test void numbersThatNoRecordHasProveNothing() {
+        log(0, "r/p/5", "r/p/9", "r/q/1");
+        var v = expect("incomplete", "MISSING", 3);
+        assertTrue(v.incomplete().get(0).contains("3 of the numbers 5 to 9 of r/p"), v.incomplete().toString());
+    }
+
+    @Test void offsetsWithoutARecordProveNothingUnlessTheTopicIsCompacted() {
+        log(0, "r/p/1", null, null, "r/p/2", null);
+        assertTrue(expect("incomplete", "GAP", 2).incomplete().get(0).contains("2 offsets"));
+        contents = new CheckTopic.Contents("t", IDENTITY, false, 1 << 20);
+        contents.compacted(true);
+        begun = false;
+        log(0, "r/p/1", null, null, "r/p/2");
+        expect("pass", "GAP", 2);
+    }
+
+    @Test void aKeyAgainIsToldAndIsADuplicateOnlyWhereKeysAreUnique() {
+        log(0, "user", "user", "other");
+        expect("pass", "REPEATED", 1);
+        contents = new CheckTopic.Contents("t", IDENTITY, true, 1 << 20);
+        begun = false;
+        log(0, "user", "user", "other");
+        expect("fail", "DUPLICATE", 1);
+    }
+
+    @Test void timesThatGoBackAreOnlyTold() {
+        log(0, "a");
+        record(0, 1, "b", 5);
+        expect("pass", "CLOCK", 1);
+    }
+
+    @Test void whatTheKeysNumberIsSaidByAnExpression() {
+        contents = new CheckTopic.Contents("t", Pattern.compile("(.*)-(\\d+)"), false, 1 << 20);
+        log(0, "till7-2", "till7-1", "till8-1");
+        expect("fail", "REORDERED", 1);
+        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> new CheckTopic.Contents("t", Pattern.compile(".*"), false, 1)).code);
+    }
+
+    @Test void keysBeyondTheBoundMakeItIncompleteAndNeverAFalseAlarm() {
+        contents = new CheckTopic.Contents("t", IDENTITY, true, 1024); // 128 places, 96 of them used
+        String[] keys = new String[1000];
+        for (int i = 0; i < keys.length; i++) keys[i] = "r/p/" + (i + 1);
+        keys[50] = keys[40];
+        keys[900] = keys[800];
+        log(0, keys);
+        var v = contents.verdict();
+        assertEquals("fail", v.verdict(), "what was found before holds");
+        assertEquals(1L, v.findings().get(CheckTopic.Finding.DUPLICATE));
+        assertTrue(v.incomplete().get(0).contains("first 96 only"), v.incomplete().toString());
+    }
+}

@@ -47,7 +47,7 @@ class Dashboard implements Callable<Integer> {
     private String runtime;
     private QuorumInfo quorum;
     private Instant quorumAt = Instant.EPOCH;
-    private Map<String, List<Integer>> leaders = Map.of();
+    private final Map<String, Integer> leaders = new HashMap<>();
     private Map<String, Object> shown = Map.of();
     private long shownAt;
 
@@ -133,16 +133,12 @@ class Dashboard implements Callable<Integer> {
 
     /** Who leads is no change to watch-isr; here it is. */
     private void seen(Report.Run run, WatchIsr.Snapshot s) {
-        Map<String, List<Integer>> now = new TreeMap<>();
-        s.topics().forEach((topic, partitions) -> now.put(topic, partitions.stream().map(p -> WatchIsr.Share.isOnline(p) ? p.leader().id() : -1).toList()));
-        if (s.alive() && !now.equals(leaders)) {
-            leaders = now;
-            Map<String, Object> event = new LinkedHashMap<>(Map.of("ts", Report.timestamp(), "source", "dashboard", "type", "isr"));
-            Object[] fields = s.fields();
-            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
-            event.put("leaders", now);
-            run.accept(event);
-        }
+        if (s.alive()) s.topics().forEach((topic, partitions) -> partitions.forEach(p -> {
+            int leader = WatchIsr.Share.isOnline(p) ? p.leader().id() : -1;
+            if (Objects.equals(leaders.put(topic + "-" + p.partition(), leader), leader)) return;
+            run.accept(Map.of("ts", Report.timestamp(), "source", "dashboard", "type", "leader", "topic", topic, "partition", p.partition(), "leader", leader, "leaderEpoch", -1,
+                    "isr", p.isr().stream().map(Node::id).toList(), "replicas", p.replicas().stream().map(Node::id).toList()));
+        }));
         Map<String, Object> cluster = cluster(s);
         if (cluster.equals(shown) && System.nanoTime() - shownAt < 1_000_000_000L) return;
         shown = cluster;

@@ -310,10 +310,8 @@ class Report implements Callable<Integer> {
                 case "isr" -> {
                     isr.add(ts, whole("inSync"), whole("replicas"), whole("underReplicated"), whole("online"), whole("partitions"), more.get("frozenSince") instanceof String f
                             ? micros(f.split(" ")[0]) : 0, brokers());
-                    if (more.get("leaders") instanceof Map<?, ?> leaders) leaders.forEach((t, each) -> {
-                        for (int p = 0; each instanceof List<?> list && p < list.size(); p++) leader(part((String) t, p), list.get(p) instanceof Long l ? l : -1, true);
-                    });
                 }
+                case "leader" -> { needed(partition); leader(part(topic, partition), whole("leader"), true); }
                 case "offline" -> { needed(partition); leader(part(topic, partition), -1, false); }
                 case "topic" -> {
                     for (Object p : more.get("partitions") instanceof List<?> list ? list : List.of())

@@ -116,14 +116,14 @@ class ReportTest {
     @Test void leadersAreThoseOfTheStreamAndNotGuessed() throws Exception {
         List<String> lines = new ArrayList<>(run());
         lines.add(event(16, "watch-isr", "offline", "topic", "critical_data", "partition", 1));
-        lines.add(event(17, "watch-isr", "isr", "online", 2, "partitions", 2, "underReplicated", 0, "inSync", 6, "replicas", 6, "leaders", Map.of("critical_data", List.of(3, 2))));
+        lines.add(event(17, "watch-leaders", "leader", "topic", "critical_data", "partition", 0, "leader", 3, "leaderEpoch", 5, "isr", List.of(3, 2), "replicas", List.of(1, 2, 3)));
         lines.sort(Comparator.comparing(l -> l.substring(7, 33)));
         write("run/events.jsonl", lines);
         report(folder.resolve("run"));
         List<?> parts = list(data(folder.resolve("run/report.html")).get("partitions"));
         assertEquals(List.of(1, -2, 3), map(parts.get(0)).get("leader"), "node 1 leaves the brokers at 13 s, and who leads is not known until it is said");
         assertEquals(List.of(2.0, 13.0, 17.0), map(parts.get(0)).get("x"));
-        assertEquals(List.of(2, -1, 2), map(parts.get(1)).get("leader"));
+        assertEquals(List.of(2, -1, -2), map(parts.get(1)).get("leader"));
     }
 
     @Test void aStreamOnStdinInAnyOrderIsTheSameRun() throws Exception {

@@ -29,7 +29,8 @@ class ContractTest {
             "--mode", "kill-node: how to break a node; resilient-producer: who sends again",
             "--topic", "watch-isr shows several topics, the producers write to one",
             "--out", "lab names a folder, report a file",
-            "--ledger", "check-delivery reads the ledgers of several producers, resilient-producer writes one");
+            "--ledger", "check-delivery reads the ledgers of several producers, resilient-producer writes one",
+            "--acks", "failover-matrix takes several", "--timeouts", "failover-matrix takes several");
     /** What a script needs besides the cluster, to get as far as asking for it; {} is an empty folder with a ledger in it. */
     private static final Map<String, String> NECESSARY = Map.of("perf", "--topic t --num-records 1 --throughput -1 --record-size 10",
             "perf-test", "--topic t --num-records 1 --throughput -1 --record-size 10", "kill-node", "1 --data-dir {}/none", "start-node", "1 --data-dir {}/none",

@@ -162,7 +162,9 @@ class CheckTopic implements Callable<Integer> {
     }
 
     private static void read(Common common, Log log, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
-        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none", "max.poll.records", 5000, "receive.buffer.bytes", 1 << 21);
+        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none");
+        // close() waits for the fetch that is under way at the end: by default half a second.
+        Map.of("max.poll.records", 5000, "receive.buffer.bytes", 1 << 21, "fetch.max.wait.ms", 50).forEach((name, value) -> properties.putIfAbsent(name, value.toString()));
         properties.keySet().removeAll(List.of("group.id", "group.instance.id", "group.protocol")); // nothing is left behind on the cluster
         try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new Unread())) {
             Map<TopicPartition, Long> targets = new HashMap<>();

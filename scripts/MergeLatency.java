@@ -85,19 +85,23 @@ class MergeLatency implements Callable<Integer> {
     /** @return from when to when the log goes, in milliseconds */
     private static double[] read(File file, Map<String, Histogram> merged) {
         double from = Double.MAX_VALUE, to = 0;
+        long intervals = 0;
         try (BufferedReader text = Files.newBufferedReader(file.toPath())) {
             String start = text.readLine();
             if (start == null || !start.startsWith("#[Histogram log format")) throw new Exit(2, file + " is no histogram log; perf --hdr-log writes one.");
+            intervals = text.lines().filter(l -> !l.isBlank() && !l.startsWith("#") && !l.startsWith("\"StartTimestamp\"")).count();
         } catch (IOException e) {
             throw new Exit(2, "Cannot read " + file + ".");
         }
         try (HistogramLogReader log = new HistogramLogReader(file)) {
             for (EncodableHistogram next; (next = log.nextIntervalHistogram()) != null; ) {
                 Histogram h = (Histogram) next;
+                intervals--;
                 merged.computeIfAbsent(h.getTag() == null ? "service" : h.getTag(), tag -> new Histogram(3)).add(h);
                 from = Math.min(from, h.getStartTimeStamp());
                 to = Math.max(to, h.getEndTimeStamp());
             }
+            if (intervals != 0) throw new IllegalStateException("a line that is no interval ends the reading");
         } catch (FileNotFoundException e) {
             throw new Exit(2, "Cannot read " + file + ".");
         } catch (RuntimeException damaged) {

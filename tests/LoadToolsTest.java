@@ -86,8 +86,12 @@ class LoadToolsTest {
         String whole = Files.readString(good);
         Files.writeString(cut, whole.substring(0, whole.length() - 60));
         Files.writeString(text, "hello\n");
+        Path mixed = folder.resolve("mixed"); // the reader takes a line that is none for the end
+        List<String> lines = new ArrayList<>(whole.lines().toList());
+        lines.add(lines.size() - 1, "garbage");
+        Files.write(mixed, lines);
         log(empty, 1_700_000_000_000L, null);
-        Map.of(good, 0, cut, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
+        Map.of(good, 0, cut, 14, mixed, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
             TestCluster.Run run = TestCluster.run(MergeLatency::run, file.toString());
             assertEquals(code, run.code(), file + ": " + run);
             assertEquals(code == 0 ? 0 : 1, run.err().lines().count(), run.err());
@@ -155,6 +159,34 @@ class LoadToolsTest {
         // Above the capacity the queue grows: p99 of a second and a half at rate r is 1500 (r / 3000 - 1) ms, so 100 ms is missed from some 7 % above it.
         assertTrue(a.rate() > 2700 && a.rate() < 3450, "found " + a.rate() + " of 3000: " + a.steps());
         assertTrue(a.missed() > a.rate() && a.missed() / a.rate() <= 1.05, a.toString());
+    }
+
+    /** A latency that the objective allows is no lack of speed. */
+    @Test void aLongAnswerIsNoMissedRate() throws Exception {
+        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=450ms", "--step", "1500ms", "--from", "800").find();
+        assertTrue(a.rate() > 2500 && a.rate() < 3600, "found " + a.rate() + " of 3000: " + a.steps());
+        assertTrue(a.steps().get(0).held(), a.steps().toString());
+    }
+
+    /** What is due while send() is blocked is late, and not left out because the time is over. */
+    @Test void aStallNearTheEndOfTheDurationIsInTheResponseTime() throws Exception {
+        PerfTest perf = new PerfTest() {
+            @Override Producer<byte[], byte[]> producer(Properties p) {
+                return new Server(50_000, 0) {
+                    private int sent;
+                    @Override public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
+                        if (++sent == 500) LockSupport.parkNanos(1_000_000_000L);
+                        return super.send(record, callback);
+                    }
+                };
+            }
+            @Override boolean topicsExist(Properties p) { return true; }
+        };
+        PerfTest.Summary s = perf.common.configure(perf, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--duration", "2s").measure();
+        assertEquals(1000, s.records(), "all that were due");
+        // 500 of 1000 were due in the second that send() was blocked: they waited 0 to 1 s, evenly.
+        assertEquals(500, PerfTest.Latencies.ms(s.response(), "p75"), 150);
+        assertTrue(PerfTest.Latencies.ms(s.response(), "p95") > 700 && PerfTest.Latencies.ms(s.service(), "p95") < 500, s.fields()[1].toString());
     }
 
     @Test void anObjectiveThatNoRateKeepsIsExit15() {

@@ -62,7 +62,8 @@ class Browser implements Closeable {
     /** What a function body returns in the page. */
     Object js(String body, Object... args) throws IOException { return call("POST", session + "/execute/sync", Map.of("script", body, "args", List.of(args))); }
     double number(String body, Object... args) throws IOException { return ((Number) js(body, args)).doubleValue(); }
-    String text(String selector) throws IOException { return (String) js("const e = document.querySelector(arguments[0]); return e ? e.innerText : null", selector); }
+    /** What the first of these says, and nothing as long as there is none: a page that is being drawn is asked again and again. */
+    String text(String selector) throws IOException { return (String) js("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector); }
 
     /** A command of the DevTools protocol. */
     Map<?, ?> devTools(String command, Map<String, ?> parameters) throws IOException { return (Map<?, ?>) call("POST", session + "/goog/cdp/execute",

@@ -149,6 +149,8 @@ class Cluster implements Callable<Integer> {
             List<Integer> missing = IDS.stream().filter(id -> !running.containsKey(id)).toList();
             boolean newData = IDS.stream().noneMatch(id -> Files.exists(folder(id).resolve("data/meta.properties")));
             for (int id : missing) requireFreePorts(id);
+            for (int id : IDS) if (read(id).get("fault") instanceof Map<?, ?> f) // of kill-node, or of a lab that was killed itself
+                common.say("%s had a fault (%s since %s): it %s.", name(id), f.get("mode"), f.get("since"), missing.contains(id) ? "is started again" : "goes on");
             warnIfMemoryIsShort(missing.size());
             List<Process> started = new ArrayList<>();
             boolean up = false;
@@ -391,7 +393,8 @@ class Cluster implements Callable<Integer> {
                     for (ProcessHandle p : ProcessHandle.allProcesses().toList()) {
                         for (File fd : Objects.requireNonNullElse(new File("/proc/" + p.pid() + "/fd").listFiles(), new File[0])) if (socket.equals(target(fd))) {
                             String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ");
-                            if (command.contains(MARK)) return "the embedded cluster (process " + p.pid() + "; cluster down ends it)";
+                            Optional<Path> node = p.info().arguments().flatMap(all -> Stream.of(all).filter(x -> x.startsWith(MARK)).findFirst()).map(x -> Path.of(x.substring(MARK.length())));
+                            if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + node.get().getParent() + " ends it)";
                             command = command.replaceFirst("(?<=^.{100}).+", "...");
                             return command.matches("\\S*dockerd( .*)?") ? docker : "process " + p.pid() + " (" + command + ")"; // itself, where its proxy is switched off
                         }
@@ -464,6 +467,10 @@ class Cluster implements Callable<Integer> {
             String since = p.flatMap(h -> h.info().startInstant()).map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("-");
             common.emit("node", "node", id, "name", name(id), "state", state, "pid", p.map(ProcessHandle::pid).orElse(null), "port", port(id), "fault", fault);
             if (!common.json) common.out.printf("%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + fault + ")");
+        }
+        if (up == 0) for (int id : IDS) if (process(id).isEmpty() && Common.connects("127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
+            common.say("These are not up in %s, but port %d is taken by %s.", dataDir, port(id), listener(port(id)));
+            break;
         }
         return up == IDS.size() ? 0 : UNREACHABLE;
     }

@@ -91,6 +91,7 @@ class FailoverMatrix implements Callable<Integer> {
         private static Long number(Map<String, Object> e, String field) { return e.get(field) == null ? null : ((Number) e.get(field)).longValue(); }
     }
 
+    private static final String TOPIC = "matrix-";
     private static final List<Cell> TELLING = List.of(
             new Cell("0", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.PAUSE_LEADER, null),
             new Cell("all", 1, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_CONTROLLER, null),
@@ -135,6 +136,7 @@ class FailoverMatrix implements Callable<Integer> {
     private void matrix() throws Exception {
         Optional<KillNode.NodeRuntime> found = found();
         if (found.isPresent() && timeouts != null) throw new KillNode.Exit(2, "--timeouts is for a cluster that this starts, and one is up (" + found.get().name() + "): end it, or leave the option out.");
+        if (found.isPresent()) requireWhole(found.get());
         for (Cluster.Timeouts t : found.isPresent() ? Collections.<Cluster.Timeouts>singletonList(null) : givenTimeouts()) {
             List<Map.Entry<Cell, Integer>> missing = new ArrayList<>();
             for (int n = 1; n <= repeat; n++) for (Cell cell : cells(t)) {
@@ -143,6 +145,7 @@ class FailoverMatrix implements Callable<Integer> {
             }
             if (missing.isEmpty()) continue;
             if (found.isPresent()) reach(found.get().name(), runtimes.dataDir); else startOwn(t);
+            deleteLeftovers();
             long began = System.nanoTime();
             for (int i = 0; i < missing.size(); i++) {
                 String left = i == 0 ? "" : String.format(Locale.ROOT, ", %.0f min left", Math.ceil((System.nanoTime() - began) / 60e9 / i * (missing.size() - i)));
@@ -185,6 +188,26 @@ class FailoverMatrix implements Callable<Integer> {
         return Optional.empty();
     }
 
+    /** A fault that somebody's command has left, such as a matrix that was killed itself, would be taken for the cell's own. */
+    private void requireWhole(KillNode.NodeRuntime runtime) throws Exception {
+        for (KillNode.Target n : runtime.nodes()) if (!n.state().equals("unknown") ? !n.state().equals("running") : !KillNode.Common.answers(n.host(), n.port(), 2000))
+            throw new KillNode.Exit(KillNode.REFUSED, n.name() + (n.state().equals("unknown") ? " does not answer" : " is " + n.state()) + ", and each run begins with a whole cluster: start-node all mends it.");
+    }
+
+    /** What a matrix that was killed left: in this folder its ledger, which names its topic; that of another folder may be of one that still runs. */
+    private void deleteLeftovers() throws Exception {
+        try (Admin admin = common.admin(); Stream<Path> files = Files.list(out)) {
+            Set<String> there = admin.listTopics().names().get();
+            for (Path ledger : files.filter(f -> f.getFileName().toString().matches(TOPIC + "[0-9a-z]+\\.ledger\\.jsonl")).toList()) {
+                String topic = ledger.getFileName().toString().replace(".ledger.jsonl", "");
+                if (there.remove(topic)) admin.deleteTopics(List.of(topic)).all().get();
+                Files.delete(ledger);
+                common.say("Deleted what a run that was killed had left: topic and ledger %s.", topic);
+            }
+            there.stream().filter(t -> t.matches(TOPIC + "[0-9a-z]{8,9}")).forEach(t -> common.say("Topic %s is there, of a failover-matrix that was killed or still runs; it is left alone.", t));
+        }
+    }
+
     /** Beside the user's cluster, whose data stays as it is. */
     private void startOwn(Cluster.Timeouts t) throws Exception {
         Path folder = runtimes.dataDir.toAbsolutePath().resolveSibling("matrix");
@@ -221,7 +244,7 @@ class FailoverMatrix implements Callable<Integer> {
 
     private Run run(Cell cell, int number) throws Exception {
         long began = System.nanoTime();
-        String topic = "matrix-" + Long.toString(System.currentTimeMillis(), 36);
+        String topic = TOPIC + Long.toString(System.currentTimeMillis(), 36);
         Path ledger = out.resolve(topic + ".ledger.jsonl");
         List<String> client = reach.subList(0, 2);
         Set<Integer> broken = new LinkedHashSet<>();

@@ -106,6 +106,7 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
+        if (Files.exists(out.resolve("events.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, out + " holds a run, which another would be mixed up with: name a new folder with --out (report " + out + " shows that run).");
         try {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");

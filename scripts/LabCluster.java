@@ -76,7 +76,7 @@ abstract class LabCluster {
             found = done.ranBefore();
             newData = done.newData();
             return done.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab."
-                    : String.format(Locale.ROOT, "Three brokers registered and unfenced after %.1f s.", done.took().toMillis() / 1e3);
+                    : String.format(Locale.ROOT, "%shree brokers registered and unfenced after %.1f s.", found ? "Found a part of the cluster up, and started the rest; it is left running. T" : "T", done.took().toMillis() / 1e3);
         }
 
         Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "embedded", "--data-dir", lab.dataDir.toString())); }

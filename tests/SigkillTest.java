@@ -1,0 +1,162 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.stream.*;
+import org.apache.kafka.clients.admin.*;
+import org.junit.jupiter.api.*;
+
+/** SIGKILL of our own scripts at any moment: the cluster can be used after it, and the next command says what it found. The producer's and the check's own are in DeliveryTest. */
+@Order(85)
+class SigkillTest {
+    private static final Path FOLDER = TestCluster.HOME.resolve("sigkill");
+
+    private static TestCluster.Run cluster(String... args) { return TestCluster.run(Cluster::run, TestCluster.with(args, "--data-dir", TestCluster.DATA)); }
+
+    /** Ends it when a condition holds. */
+    private static void killWhen(TestCluster.Child child, String what, Callable<Boolean> condition) throws Exception {
+        try {
+            TestCluster.await(what, () -> !child.process().isAlive() || condition.call());
+            assertTrue(child.process().isAlive(), "it ended before " + what + ": " + child.text());
+        } finally { child.process().destroyForcibly().waitFor(); }
+    }
+
+    private static boolean has(Path events, String text) throws IOException { return Files.exists(events) && Files.readString(events).contains(text); }
+
+    private static Set<String> names(String prefix) throws Exception {
+        try (Admin admin = TestCluster.admin()) { return admin.listTopics().names().get().stream().filter(t -> t.startsWith(prefix)).collect(Collectors.toCollection(TreeSet::new)); }
+    }
+
+    /** Each moment's run begins on what the one before has left. */
+    @Test @Order(1) void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception {
+        TestCluster.down();
+        int killed = 0, faults = 0;
+        for (String moment : List.of("\"phase\":\"Boot three nodes\",\"state\":\"start\"", "\"phase\":\"Load test\",\"state\":\"start\"", "\"type\":\"fault\"", "the quorum is lost\",\"state\":\"start\"", "the quorum is lost\",\"state\":\"end\"",
+                "\"type\":\"restored\"")) {
+            Path out = FOLDER.resolve("run" + killed++), events = out.resolve("events.jsonl");
+            TestCluster.Child child = TestCluster.child(Lab.class, "--timeouts", "fast", "--records", "2000", "--observe", "200ms", "--out", out.toString(), "--data-dir", TestCluster.DATA);
+            killWhen(child, moment, () -> has(events, moment));
+
+            // What it left can be seen and read ...
+            TestCluster.Run status = cluster("status");
+            assertTrue(Set.of(0, 10).contains(status.code()) && status.out().lines().count() == 4, status.toString());
+            TestCluster.Run report = TestCluster.run(Report::run, out.toString());
+            assertEquals(0, report.code(), moment + report);
+            if (Files.exists(out.resolve("ledger.jsonl"))) {
+                TestCluster.Run check = TestCluster.run(CheckDelivery::run, "-b", Cluster.bootstrap(), "--timeout", "10s", out.resolve("ledger.jsonl").toString());
+                assertEquals(14, check.code(), moment + check);
+            }
+            // ... is not mixed up with another run ...
+            TestCluster.Run mixed = TestCluster.run(Lab::run, "--out", out.toString(), "--data-dir", TestCluster.DATA);
+            assertEquals(12, mixed.code(), mixed.toString());
+            assertTrue(mixed.err().startsWith(out + " holds a run"), mixed.err());
+            // ... and is mended by the command that starts one, which says so.
+            boolean known = status.out().contains("(fault: ");
+            TestCluster.Run up = cluster("up", "--timeouts", "fast");
+            assertEquals(0, up.code(), moment + up);
+            assertEquals(known, up.err().contains(" had a fault (kill since "), moment + up);
+            if (known) faults++;
+        }
+        assertTrue(faults >= 3, "only " + faults + " left a node killed");
+        Path out = FOLDER.resolve("last");
+        assertEquals(0, TestCluster.killNode("2").code());
+        TestCluster.Run last = TestCluster.run(Lab::run, "--timeouts", "fast", "--records", "2000", "--observe", "200ms", "--out", out.toString(), "--data-dir", TestCluster.DATA);
+        assertEquals(0, last.code(), last.toString());
+        assertTrue(last.out().contains("Found a part of the cluster up, and started the rest") && last.err().contains("kafka02 had a fault (kill since "), last.toString());
+        assertEquals(0, cluster("status").code(), "left running, as it was found");
+    }
+
+    @Test @Order(2) void aMatrixThatIsKilledIsResumed() throws Exception {
+        TestCluster.healthy();
+        Path out = FOLDER.resolve("matrix");
+        String[] args = {"--fault", "kill-leader", "--hold", "60s", "--data-dir", TestCluster.DATA, "--out", out.toString()};
+        killWhen(TestCluster.child(FailoverMatrix.class, args), "a kill", () -> { for (int id : Cluster.IDS) if (!TestCluster.runs(id)) return true; return false; });
+        args[3] = "100ms";
+        TestCluster.Run broken = TestCluster.run(FailoverMatrix::run, args);
+        assertEquals(12, broken.code(), broken.toString());
+        assertTrue(broken.err().matches("(?s)kafka0. is (down|stopping), and each run begins with a whole cluster: start-node all mends it\\.\\s+"), broken.err());
+        assertEquals(0, TestCluster.startNode("all").code());
+        TestCluster.awaitInSync();
+        Set<String> left = names("matrix-");
+        assertEquals(1, left.size());
+        String topic = left.iterator().next();
+
+        args[7] = FOLDER.resolve("other").toString();
+        TestCluster.Run other = TestCluster.run(FailoverMatrix::run, args);
+        assertEquals(0, other.code(), other.toString());
+        assertTrue(other.err().contains("Topic " + topic + " is there"), other.err());
+        assertEquals(left, names("matrix-"), "what may be another's is left alone");
+
+        args[7] = out.toString();
+        TestCluster.Run again = TestCluster.run(FailoverMatrix::run, args);
+        assertEquals(0, again.code(), again.toString());
+        assertTrue(again.err().contains("topic and ledger " + topic), again.err());
+        assertEquals(Set.of(), names("matrix-"));
+        try (Stream<Path> files = Files.list(out)) { assertEquals(Set.of("matrix.jsonl", "matrix.md"), files.map(f -> f.getFileName().toString()).collect(Collectors.toSet())); }
+    }
+
+    @Test @Order(3) void aFaultForAWhileWhoseCommandIsKilledIsUndoneByStartNode() throws Exception {
+        for (String mode : List.of("kill", "pause", "stop")) {
+            TestCluster.healthy();
+            TestCluster.Child child = TestCluster.child(KillNode.class, "2", "--mode", mode, "--for", "5m", "--data-dir", TestCluster.DATA);
+            killWhen(child, "the " + mode, () -> child.text().contains("Undoing it in"));
+            TestCluster.Run status = cluster("status");
+            assertTrue(status.out().contains("(fault: " + mode + ")"), status.out());
+            TestCluster.Run mended = TestCluster.startNode("all");
+            assertEquals(0, mended.code(), mended.toString());
+            assertTrue(mended.out().contains("kafka02"), mended.toString());
+        }
+        TestCluster.awaitInSync();
+    }
+
+    /** They break nothing, so nothing may be broken, and nothing be left, wherever they are when they die. */
+    @Test @Order(4) void whoOnlyLooksOrLoadsLeavesNothing() throws Exception {
+        TestCluster.healthy();
+        TestCluster.createTopic("killed", "--if-not-exists");
+        Set<String> topics = names("");
+        String[] reach = {"-b", Cluster.bootstrap()};
+        Map<Class<?>, List<String>> scripts = new LinkedHashMap<>();
+        scripts.put(WatchIsr.class, List.of());
+        scripts.put(WatchLeaders.class, List.of());
+        scripts.put(FindController.class, List.of());
+        scripts.put(PerfTest.class, List.of("--topic", "killed", "--num-records", "1000000", "--throughput", "1000", "--record-size", "100", "--e2e"));
+        scripts.put(FindMaxRate.class, List.of("--topic", "killed", "--record-size", "100", "--slo", "p99=1s"));
+        scripts.put(CompareSettings.class, List.of("--topic", "killed", "--record-size", "100", "--a", "acks=1", "--b", "acks=all", "--throughput", "500"));
+        scripts.put(CheckTopic.class, List.of("--topic", "killed"));
+        scripts.put(Dashboard.class, List.of("--port", "0"));
+        for (var script : scripts.entrySet()) for (int ms : new int[] {500, 1500}) {
+            TestCluster.Child child = TestCluster.child(script.getKey(), Stream.concat(script.getValue().stream(), Stream.of(reach)).toArray(String[]::new));
+            child.process().waitFor(ms, TimeUnit.MILLISECONDS); // a moment, whatever is going on then
+            child.process().destroyForcibly().waitFor();
+        }
+        assertEquals(topics, names(""));
+        try (Admin admin = TestCluster.admin()) { assertEquals(List.of(), List.copyOf(admin.listGroups().all().get()), "no group is left"); }
+        assertEquals(0, cluster("status").code());
+        TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", Cluster.bootstrap(), "--topic", "killed", "--num-records", "1000", "--throughput", "-1", "--record-size", "100", "--e2e");
+        assertEquals(0, perf.code(), perf.toString());
+    }
+
+    @Test @Order(5) void aTopicWhoseMakerIsKilledIsThereWholeOrNot() throws Exception {
+        TestCluster.healthy();
+        for (int ms : new int[] {400, 700, 1000, 1300, -1}) { // after its start, and when it is there
+            String topic = "halfway" + Math.abs(ms);
+            TestCluster.Child child = TestCluster.child(CreateTopic.class, "-b", Cluster.bootstrap(), topic);
+            if (ms < 0) TestCluster.await("the topic", () -> names(topic).contains(topic)); else child.process().waitFor(ms, TimeUnit.MILLISECONDS);
+            child.process().destroyForcibly().waitFor();
+            TestCluster.Run again = TestCluster.run(CreateTopic::run, "-b", Cluster.bootstrap(), topic, "--if-not-exists");
+            assertEquals(0, again.code(), again.toString());
+        }
+    }
+
+    /** Which cluster status of the usual folder cannot know of. */
+    @Test @Order(6) void nodesOfAnotherFolderAreNamed() throws Exception {
+        TestCluster.healthy();
+        Path elsewhere = FOLDER.resolve("elsewhere");
+        TestCluster.Run status = TestCluster.run(Cluster::run, "status", "--data-dir", elsewhere.toString());
+        assertEquals(10, status.code(), status.toString());
+        assertTrue(status.err().startsWith("These are not up in " + elsewhere + ", but port 29192 is taken by the embedded cluster (process ") && status.err().contains("cluster down --data-dir " + TestCluster.DATA), status.err());
+    }
+}

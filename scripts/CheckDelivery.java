@@ -519,8 +519,8 @@ class CheckDelivery implements Callable<Integer> {
                 starts = answers(earliest, all);
                 ends = answers(latest, all);
                 ends.keySet().retainAll(starts.keySet());
+                log.begins(admin, starts, ends); // waits for the ledger, whose reader adds to what is incomplete as well
                 for (TopicPartition p : all) if (!ends.containsKey(p)) log.incomplete.add("partition " + p.partition() + " does not answer");
-                log.begins(admin, starts, ends);
             }
             read(common, log, starts, ends);
         } catch (InterruptedException | InterruptException e) {

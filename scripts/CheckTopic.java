@@ -134,7 +134,7 @@ class CheckTopic implements Callable<Integer> {
         private final long[] counts = new long[Finding.values().length];
 
         /** A producer's numbers: how many different ones, from and to, and the last one in each partition. */
-        private static final class Numbers { long min = Long.MAX_VALUE, max, different; final Map<Integer, long[]> newest = new HashMap<>(); }
+        private static final class Numbers { long min = Long.MAX_VALUE, max = Long.MIN_VALUE, different; final Map<Integer, long[]> newest = new HashMap<>(); }
         private static final class Part { long from = -1, next, read, timestamp = Long.MIN_VALUE; int epoch = -1; final long[] counts = new long[Finding.values().length]; }
 
         /** @param bytes what the table of keys may take; up to three quarters of its places are used */
@@ -178,8 +178,14 @@ class CheckTopic implements Callable<Integer> {
             if (r.key() == null) { withoutKey++; return; }
             boolean again = seen(r.key());
             Matcher m = identity.matcher(new String(r.key(), java.nio.charset.StandardCharsets.UTF_8));
-            if (m.matches()) number(m.group(1), Long.parseLong(m.group(2)), again, r);
+            Long number = m.matches() ? number(m.group(2)) : null;
+            if (number != null) number(m.group(1), number, again, r);
             else if (again) found(uniqueKeys ? Finding.DUPLICATE : Finding.REPEATED, 1, r.key(), r.offset(), r);
+        }
+
+        /** @return null when it is none, or none that fits into 64 bits: then the key says nothing of an order */
+        private static Long number(String text) {
+            try { return text == null ? null : Long.valueOf(text); } catch (NumberFormatException e) { return null; }
         }
 
         private void number(String producer, long number, boolean again, ConsumerRecord<byte[], Void> r) {
@@ -236,7 +242,7 @@ class CheckTopic implements Callable<Integer> {
             int lacking = 0;
             for (var producer : producers.entrySet()) {
                 Numbers n = producer.getValue();
-                long missing = full ? 0 : n.max - n.min + 1 - n.different;
+                long missing = full ? 0 : Math.max(0, n.max - n.min + 1 - n.different); // 7 and 07 are two keys with one number
                 counts[Finding.MISSING.ordinal()] += missing;
                 if (missing > 0 && ++lacking <= EXAMPLES) incomplete.add(missing + " of the numbers " + n.min + " to " + n.max + " of " + producer.getKey() + " are in no record");
             }

@@ -13,10 +13,11 @@ import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.regex.Pattern;
 import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -38,7 +39,7 @@ import picocli.CommandLine.Option;
 @Command(name = "failover-matrix", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Runs faults against producer and topic settings, and tells what each combination lost and how long it waited. Without choices: ten telling combinations.")
 class FailoverMatrix implements Callable<Integer> {
-    /** What is done to the cluster. The leader is that of the run's partition 0. */
+    /** What is done to the cluster. The leader is one of the run's partitions that is not the active controller. */
     enum Fault {
         KILL_LEADER("kill"), KILL_CONTROLLER("kill"), STOP_LEADER("stop"), PAUSE_LEADER("pause"), DISCONNECT_LEADER("disconnect"), TWO_OF_THREE("kill");
         final String mode;
@@ -74,24 +75,28 @@ class FailoverMatrix implements Callable<Integer> {
         @Override public String toString() { return "acks=" + acks + " min-isr=" + minIsr + (acks.equals("all") ? idempotent ? " idempotent" : " not-idempotent" : "") + " " + fault + " " + timeouts; }
     }
 
-    /** What one run cost. @param gapMs between any two acknowledgements  @param partitionGapMs of the partition that waited longest; both null with acks=0 or when it never ended */
-    record Run(Cell cell, int number, Long gapMs, Long partitionGapMs, long acknowledged, long lost, long landed, long absent, long failed, long duplicated, long reordered, long errors, String verdict, long tookMs) {
+    /**
+     * What one run cost. @param gapMs in which no partition acknowledged anything  @param partitionGapMs of the partition that waited longest; both null with acks=0 or when it never ended
+     * @param other anomalies of other kinds  @param rate, holdMs as it was run with
+     */
+    record Run(Cell cell, int number, double rate, long holdMs, Long gapMs, Long partitionGapMs, long acknowledged, long lost, long landed, long absent, long failed, long duplicated, long reordered, long other, long errors, String verdict, long tookMs) {
         Object[] fields() {
-            return new Object[] {"acks", cell.acks, "minIsr", cell.minIsr, "idempotent", cell.idempotent, "fault", cell.fault.toString(), "timeouts", cell.timeouts, "run", number, "gapMs", gapMs, "partitionGapMs", partitionGapMs,
-                "acknowledged", acknowledged, "lost", lost, "indeterminateLanded", landed, "indeterminateAbsent", absent, "failed", failed, "duplicates", duplicated, "reordered", reordered, "errors", errors,
-                "verdict", verdict, "tookMs", tookMs};
+            return new Object[] {"acks", cell.acks, "minIsr", cell.minIsr, "idempotent", cell.idempotent, "fault", cell.fault.toString(), "timeouts", cell.timeouts, "run", number, "rate", rate, "holdMs", holdMs,
+                "gapMs", gapMs, "partitionGapMs", partitionGapMs, "acknowledged", acknowledged, "lost", lost, "indeterminateLanded", landed, "indeterminateAbsent", absent, "failed", failed, "duplicates", duplicated,
+                "reordered", reordered, "otherAnomalies", other, "errors", errors, "verdict", verdict, "tookMs", tookMs};
         }
 
         static Run of(Map<String, Object> e) {
             Cell cell = new Cell((String) e.get("acks"), (Integer) e.get("minIsr"), (Boolean) e.get("idempotent"), Fault.valueOf(e.get("fault").toString().toUpperCase(Locale.ROOT).replace('-', '_')), (String) e.get("timeouts"));
-            return new Run(cell, (Integer) e.get("run"), number(e, "gapMs"), number(e, "partitionGapMs"), number(e, "acknowledged"), number(e, "lost"), number(e, "indeterminateLanded"), number(e, "indeterminateAbsent"),
-                    number(e, "failed"), number(e, "duplicates"), number(e, "reordered"), number(e, "errors"), (String) e.get("verdict"), number(e, "tookMs"));
+            return new Run(cell, (Integer) e.get("run"), ((Number) e.get("rate")).doubleValue(), number(e, "holdMs"), number(e, "gapMs"), number(e, "partitionGapMs"), number(e, "acknowledged"), number(e, "lost"),
+                    number(e, "indeterminateLanded"), number(e, "indeterminateAbsent"), number(e, "failed"), number(e, "duplicates"), number(e, "reordered"), number(e, "otherAnomalies"), number(e, "errors"),
+                    (String) e.get("verdict"), number(e, "tookMs"));
         }
 
         private static Long number(Map<String, Object> e, String field) { return e.get(field) == null ? null : ((Number) e.get(field)).longValue(); }
     }
 
-    private static final String TOPIC = "matrix-";
+    private static final String TOPIC = "matrix-", LEDGER = ".ledger.jsonl";
     private static final List<Cell> TELLING = List.of(
             new Cell("0", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.KILL_LEADER, null), new Cell("1", 1, false, Fault.PAUSE_LEADER, null),
             new Cell("all", 1, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_LEADER, null), new Cell("all", 2, true, Fault.KILL_CONTROLLER, null),
@@ -104,6 +109,7 @@ class FailoverMatrix implements Callable<Integer> {
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "matrix"); t.setDaemon(true); return t; });
     private List<String> reach;
     private Cluster own;
+    private int unchecked;
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -122,20 +128,27 @@ class FailoverMatrix implements Callable<Integer> {
         if (out == null) out = Path.of("runs", "matrix-" + DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         readRuns();
         boolean interrupted = false;
+        Exception failed = null;
         try { matrix(); }
         catch (InterruptedException | InterruptException e) { interrupted = true; }
+        catch (Exception e) { failed = e; } // what was done is shown before it is told
         finally { endOwn(); background.shutdownNow(); }
         FailoverMatrixTable table = new FailoverMatrixTable(runs);
         if (!runs.isEmpty()) Files.writeString(out.resolve("matrix.md"), table.markdown());
         if (!common.json) common.out.print(table.text());
+        if (failed != null) throw failed;
+        if (unchecked > 0) common.say("%d runs could not be checked to the end, and are not counted; the same command does them again.", unchecked);
         common.say(interrupted ? "Interrupted; failover-matrix --out %s with the same choices does the rest." : "Runs: %s", out);
-        return interrupted ? 130 : 0;
+        return interrupted ? 130 : unchecked > 0 ? KillNode.INCOMPLETE : 0;
     }
 
     /** Does what is not in {@link #runs} yet. */
     private void matrix() throws Exception {
         Optional<KillNode.NodeRuntime> found = found();
         if (found.isPresent() && timeouts != null) throw new KillNode.Exit(2, "--timeouts is for a cluster that this starts, and one is up (" + found.get().name() + "): end it, or leave the option out.");
+        boolean disconnects = cells(null).stream().anyMatch(c -> c.fault == Fault.DISCONNECT_LEADER);
+        if (disconnects && found.isEmpty()) throw new KillNode.Exit(2, "disconnect-leader needs the containers of compose/compose.yaml: processes of one machine cannot be cut off, pause-leader comes nearest.");
+        if (disconnects) found.get().require(KillNode.Mode.valueOf(Fault.DISCONNECT_LEADER.mode.toUpperCase(Locale.ROOT)));
         if (found.isPresent()) requireWhole(found.get());
         for (Cluster.Timeouts t : found.isPresent() ? Collections.<Cluster.Timeouts>singletonList(null) : givenTimeouts()) {
             List<Map.Entry<Cell, Integer>> missing = new ArrayList<>();
@@ -150,7 +163,8 @@ class FailoverMatrix implements Callable<Integer> {
             for (int i = 0; i < missing.size(); i++) {
                 String left = i == 0 ? "" : String.format(Locale.ROOT, ", %.0f min left", Math.ceil((System.nanoTime() - began) / 60e9 / i * (missing.size() - i)));
                 common.say("%d of %d%s: %s, run %d of %d", i + 1, missing.size(), left, missing.get(i).getKey(), missing.get(i).getValue(), repeat);
-                keep(run(missing.get(i).getKey(), missing.get(i).getValue()));
+                Run run = run(missing.get(i).getKey(), missing.get(i).getValue());
+                if (run != null) keep(run);
             }
             endOwn();
         }
@@ -166,6 +180,8 @@ class FailoverMatrix implements Callable<Integer> {
             for (int m : Objects.requireNonNullElse(minIsrs, List.of(2))) {
                 if (m < 1 || m > 3) throw new KillNode.Exit(2, "--min-isr is 1, 2 or 3: the topics have three replicas.");
                 for (Fault f : Objects.requireNonNullElse(faults, List.of(Fault.KILL_LEADER))) for (boolean i : a.equals("all") ? Objects.requireNonNullElse(idempotence, List.of(true)) : List.of(false)) {
+                    if (a.equals("all") && m == 3 && f != Fault.PAUSE_LEADER && f != Fault.TWO_OF_THREE)
+                        throw new KillNode.Exit(2, "With acks=all and --min-isr 3 nothing is written while a node is gone, and " + f + " waits for writes to flow again: choose pause-leader or two-of-three, or a lower min ISR.");
                     Cell cell = new Cell(a, m, i, f, t);
                     if (!cells.contains(cell)) cells.add(cell);
                 }
@@ -198,8 +214,8 @@ class FailoverMatrix implements Callable<Integer> {
     private void deleteLeftovers() throws Exception {
         try (Admin admin = common.admin(); Stream<Path> files = Files.list(out)) {
             Set<String> there = admin.listTopics().names().get();
-            for (Path ledger : files.filter(f -> f.getFileName().toString().matches(TOPIC + "[0-9a-z]+\\.ledger\\.jsonl")).toList()) {
-                String topic = ledger.getFileName().toString().replace(".ledger.jsonl", "");
+            for (Path ledger : files.filter(f -> f.getFileName().toString().matches(TOPIC + "[0-9a-z]+" + Pattern.quote(LEDGER))).toList()) {
+                String topic = ledger.getFileName().toString().replace(LEDGER, "");
                 if (there.remove(topic)) admin.deleteTopics(List.of(topic)).all().get();
                 Files.delete(ledger);
                 common.say("Deleted what a run that was killed had left: topic and ledger %s.", topic);
@@ -242,54 +258,84 @@ class FailoverMatrix implements Callable<Integer> {
 
     // ---- One run ----
 
+    /** @return null when the log could not be read to the end, so that nothing is proved */
     private Run run(Cell cell, int number) throws Exception {
         long began = System.nanoTime();
         String topic = TOPIC + Long.toString(System.currentTimeMillis(), 36);
-        Path ledger = out.resolve(topic + ".ledger.jsonl");
-        List<String> client = reach.subList(0, 2);
+        Path ledger = out.resolve(topic + LEDGER);
         Set<Integer> broken = new LinkedHashSet<>();
+        List<String> args = new ArrayList<>(client());
+        args.addAll(List.of("--topic", topic, "--rate", "" + rate, "--acks", cell.acks, "--ledger", ledger.toString(), "--send-timeout", "1h", "--command-property", "enable.idempotence=" + cell.idempotent));
+        ResilientProducer producer = new ResilientProducer();
+        producer.common.configure(producer, quiet(), quiet(), args.toArray(String[]::new));
+        CountDownLatch ended = new CountDownLatch(1);
+        Future<ResilientProducer.Summary> producing = null;
+        boolean whole = false;
         try (Admin admin = common.admin()) {
-            CreateTopic.create(admin, new CreateTopic.Wanted(topic, 3, (short) 3, Map.of("min.insync.replicas", "" + cell.minIsr)), false, PATIENCE);
-            ResilientProducer producer = new ResilientProducer();
-            List<String> args = new ArrayList<>(client);
-            args.addAll(List.of("--topic", topic, "--rate", "" + rate, "--acks", cell.acks, "--ledger", ledger.toString(), "--send-timeout", "1h", "--command-property", "enable.idempotence=" + cell.idempotent));
-            if (common.commandConfig != null) args.addAll(List.of("--command-config", common.commandConfig.toString()));
-            producer.common.configure(producer, quiet(), quiet(), args.toArray(String[]::new));
-            CountDownLatch ended = new CountDownLatch(1);
-            Future<ResilientProducer.Summary> producing = background.submit(() -> { try { return producer.produce(); } finally { ended.countDown(); } });
             try {
-                awaitWrites(cell, producer, producing, admin, topic);
-                apply(cell, topic, broken, () -> awaitWrites(cell, producer, producing, admin, topic));
+                CreateTopic.create(admin, new CreateTopic.Wanted(topic, 3, (short) 3, Map.of("min.insync.replicas", "" + cell.minIsr)), false, PATIENCE);
+                Future<ResilientProducer.Summary> p = producing = background.submit(() -> { try { return producer.produce(); } finally { ended.countDown(); } });
+                awaitWrites(cell, producer, p, admin, topic);
+                apply(cell, admin, topic, broken, () -> awaitWrites(cell, producer, p, admin, topic));
                 restore(broken);
                 awaitInSync(topic);
-                awaitWrites(cell, producer, producing, admin, topic);
+                awaitWrites(cell, producer, p, admin, topic);
+                whole = true;
                 producer.stop();
-                ResilientProducer.Summary sent = producing.get();
-                CheckDelivery check = new CheckDelivery();
-                List<String> checking = new ArrayList<>(args.subList(0, 2));
-                if (common.commandConfig != null) checking.addAll(List.of("--command-config", common.commandConfig.toString()));
-                checking.add(ledger.toString());
-                check.common.configure(check, quiet(), quiet(), checking.toArray(String[]::new));
-                CheckDelivery.Verdict v = check.check();
-                Long longest = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
-                Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
-                return new Run(cell, number, longest, partition, v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
-                        v.count(CheckDelivery.Anomaly.REORDERED), sent.errors(), v.verdict(), (System.nanoTime() - began) / 1_000_000);
+                return checked(cell, number, p.get(), ledger, began);
             } finally {
-                producing.cancel(true);
+                if (producing != null) producing.cancel(true);
                 boolean interrupted = Thread.interrupted();
-                restore(broken);
-                ended.await(6, TimeUnit.SECONDS); // a producer that still asks for the topic would have it made again
-                admin.deleteTopics(List.of(topic), new DeleteTopicsOptions().timeoutMs(20_000)).all().get();
-                Files.deleteIfExists(ledger);
+                // A cluster of its own that something went wrong with ends, with its data, before Ctrl-C's ten seconds are over.
+                if (whole || own == null) try { restore(broken); } finally {
+                    if (producing != null) ended.await(4, TimeUnit.SECONDS); // a producer that still asks for the topic would have it made again
+                    try {
+                        admin.deleteTopics(List.of(topic), new DeleteTopicsOptions().timeoutMs(whole ? 20_000 : 4_000)).all().get();
+                        Files.deleteIfExists(ledger);
+                    } catch (ExecutionException e) {
+                        if (e.getCause() instanceof UnknownTopicOrPartitionException) Files.deleteIfExists(ledger);
+                        else common.say("Topic %s could not be deleted (%s); the next failover-matrix with this folder does it.", topic, e.getCause().getMessage());
+                    }
+                } else Files.deleteIfExists(ledger);
                 if (interrupted) Thread.currentThread().interrupt();
             }
         }
     }
 
+    private Run checked(Cell cell, int number, ResilientProducer.Summary sent, Path ledger, long began) throws Exception {
+        CheckDelivery check = new CheckDelivery();
+        check.common.configure(check, quiet(), quiet(), Stream.concat(client().stream(), Stream.of(ledger.toString())).toArray(String[]::new));
+        List<Map<String, Object>> said = new ArrayList<>();
+        check.common.listener = said::add;
+        CheckDelivery.Verdict v = check.check();
+        if (v.incomplete().contains("interrupted")) throw new InterruptedException();
+        if (v.verdict().equals("incomplete")) {
+            unchecked++;
+            common.say("   not counted: %s", String.join("; ", v.incomplete()));
+            return null;
+        }
+        if (!v.verdict().equals("pass") && cell.acks.equals("all") && cell.minIsr > 1) { // which Kafka does not promise to happen: it has to be looked at
+            Path kept = out.resolve("anomalies-" + ledger.getFileName());
+            Files.copy(ledger, kept, StandardCopyOption.REPLACE_EXISTING);
+            for (Map<String, Object> e : said) Files.writeString(out.resolve("anomalies-verdicts.jsonl"), JSON.std.asString(e) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            common.say("   %s: its ledger is kept as %s, what was found in anomalies-verdicts.jsonl beside it", v.verdict(), kept);
+        }
+        Long longest = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
+        Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
+        long other = Stream.of(CheckDelivery.Anomaly.INCONSISTENT, CheckDelivery.Anomaly.ABORTED_READ, CheckDelivery.Anomaly.PHANTOM).mapToLong(v::count).sum();
+        return new Run(cell, number, rate, hold.toMillis(), longest, partition, v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
+                v.count(CheckDelivery.Anomaly.REORDERED), other, sent.errors(), v.verdict(), (System.nanoTime() - began) / 1_000_000);
+    }
+
+    /** What each client needs to reach the cluster. */
+    private List<String> client() {
+        List<String> args = new ArrayList<>(reach.subList(0, 2));
+        if (common.commandConfig != null) args.addAll(List.of("--command-config", common.commandConfig.toString()));
+        return args;
+    }
+
     /** Returns when the fault's effect has been there for --hold. */
-    private void apply(Cell cell, String topic, Set<Integer> broken, Callable<Void> writesFlow) throws Exception {
-        String leader = "leader:" + topic + "-0";
+    private void apply(Cell cell, Admin admin, String topic, Set<Integer> broken, Callable<Void> writesFlow) throws Exception {
         switch (cell.fault) {
             case TWO_OF_THREE -> {
                 fail(broken, cell.fault, "controller");
@@ -297,13 +343,20 @@ class FailoverMatrix implements Callable<Integer> {
                 watch(topic).await(WatchIsr.Until.NO_QUORUM, PATIENCE);
             }
             case PAUSE_LEADER -> {
-                int paused = fail(broken, cell.fault, leader);
+                int paused = fail(broken, cell.fault, leader(admin, topic));
                 watch(topic).await(s -> s.alive() && s.partitions().noneMatch(p -> p.leader() == null || p.leader().isEmpty() || p.leader().id() == paused), PATIENCE);
             }
             case KILL_CONTROLLER -> { fail(broken, cell.fault, "controller"); writesFlow.call(); }
-            default -> { fail(broken, cell.fault, leader); writesFlow.call(); }
+            default -> { fail(broken, cell.fault, leader(admin, topic)); writesFlow.call(); }
         }
         Thread.sleep(hold.toMillis()); // an observation of a given length: whether something goes wrong while nothing is awaited
+    }
+
+    /** A leader that is not the active controller as well: an election of the quorum would make another fault of it, in one run of three. */
+    private static String leader(Admin admin, String topic) throws Exception {
+        int controller = admin.describeMetadataQuorum().quorumInfo().get().leaderId();
+        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().stream().map(p -> p.leader().id()).filter(id -> id != controller).findFirst()
+                .orElse(controller) + "";
     }
 
     private int fail(Set<Integer> broken, Fault fault, String target) throws Exception {
@@ -312,18 +365,20 @@ class FailoverMatrix implements Callable<Integer> {
         finally { script.broken.forEach(n -> broken.add(n.id())); }
     }
 
+    /** One that cannot be brought back keeps no other from it. */
     private void restore(Set<Integer> broken) throws Exception {
-        for (int id : List.copyOf(broken)) {
+        Exception failed = null;
+        for (int id : List.copyOf(broken)) try {
             KillNode script = node("" + id, "--restore", "--no-wait");
             script.restoreNodes(script.runtime());
             broken.remove(id);
-        }
+        } catch (Exception e) { if (failed == null) failed = e; else failed.addSuppressed(e); }
+        if (failed != null) throw failed;
     }
 
     private WatchIsr watch(String topic) {
         WatchIsr watch = new WatchIsr();
-        List<String> args = new ArrayList<>(reach.subList(0, 2));
-        if (common.commandConfig != null) args.addAll(List.of("--command-config", common.commandConfig.toString()));
+        List<String> args = client();
         args.addAll(List.of("--topic", topic, "--interval", "100ms"));
         watch.common.configure(watch, quiet(), quiet(), args.toArray(String[]::new));
         return watch;
@@ -363,9 +418,16 @@ class FailoverMatrix implements Callable<Integer> {
         try { Files.createDirectories(out); } catch (IOException e) { throw new KillNode.Exit(1, "Cannot make the folder " + out + ": " + e.getMessage() + "; name another with --out."); }
         Path file = out.resolve("matrix.jsonl");
         if (!Files.exists(file)) return;
-        for (String line : Files.readAllLines(file)) try {
-            runs.add(Run.of(JSON.std.mapFrom(line)));
-        } catch (IOException | RuntimeException cutOff) { common.say("A line of %s that is none of a run is passed over.", file); }
+        String text = Files.readString(file);
+        if (!text.isEmpty() && !text.endsWith("\n")) Files.writeString(file, "\n", StandardOpenOption.APPEND); // cut off by a kill: what comes next is a line of its own
+        for (String line : text.lines().filter(l -> !l.isBlank()).toList()) {
+            Run run;
+            try { run = Run.of(JSON.std.mapFrom(line)); }
+            catch (IOException | RuntimeException cutOff) { common.say("A line of %s that is none of a run is passed over.", file); continue; }
+            if (run.rate != rate || run.holdMs != hold.toMillis())
+                throw new KillNode.Exit(2, String.format(Locale.ROOT, "The runs in %s are with --rate %.0f --hold %dms: give the same, or another --out.", out, run.rate, run.holdMs));
+            runs.add(run);
+        }
     }
 
     private void keep(Run run) throws IOException {

@@ -4,7 +4,7 @@ import java.util.stream.*;
 
 /** What the runs of a failover matrix come to: a row a combination with the spread over its runs, and advice that follows from these numbers and from nothing else. */
 class FailoverMatrixTable {
-    private static final List<String> COLUMNS = List.of("ACKS", "MIN ISR", "IDEMPOTENT", "FAULT", "TIMEOUTS", "RUNS", "LONGEST GAP, S", "LOST", "ABSENT", "LANDED", "DUPLICATED", "REORDERED", "ERRORS");
+    private static final List<String> COLUMNS = List.of("ACKS", "MIN ISR", "IDEMPOTENT", "FAULT", "TIMEOUTS", "RUNS", "LONGEST GAP, S", "ALL SILENT, S", "LOST", "ABSENT", "LANDED", "DUPLICATED", "REORDERED", "OTHER", "ERRORS");
     private final Map<FailoverMatrix.Cell, List<FailoverMatrix.Run>> cells = new LinkedHashMap<>();
 
     FailoverMatrixTable(List<FailoverMatrix.Run> runs) { for (FailoverMatrix.Run r : runs) cells.computeIfAbsent(r.cell(), c -> new ArrayList<>()).add(r); }
@@ -36,21 +36,18 @@ class FailoverMatrixTable {
         return md.toString();
     }
 
-    /** The gap's median with its range; of what is counted the sum, and in how many runs there was any. */
+    /** Of a partition and of all at once, the longest gap's median with its range; of what is counted the sum, and in how many runs there was any. */
     private List<List<String>> rows() {
         List<List<String>> rows = new ArrayList<>(List.of(COLUMNS));
-        cells.forEach((c, runs) -> rows.add(List.of(c.acks(), "" + c.minIsr(), c.acks().equals("all") ? c.idempotent() ? "yes" : "no" : "-", c.fault().toString(), c.timeouts(), "" + runs.size(), gap(runs),
+        cells.forEach((c, runs) -> rows.add(List.of(c.acks(), "" + c.minIsr(), c.acks().equals("all") ? c.idempotent() ? "yes" : "no" : "-", c.fault().toString(), c.timeouts(), "" + runs.size(), spread(gaps(runs)), spread(sorted(runs, FailoverMatrix.Run::gapMs)),
                 c.acks().equals("0") ? "-" : count(runs, FailoverMatrix.Run::lost), count(runs, FailoverMatrix.Run::absent), count(runs, FailoverMatrix.Run::landed), count(runs, FailoverMatrix.Run::duplicated),
-                count(runs, FailoverMatrix.Run::reordered), count(runs, FailoverMatrix.Run::errors))));
+                count(runs, FailoverMatrix.Run::reordered), count(runs, FailoverMatrix.Run::other), count(runs, FailoverMatrix.Run::errors))));
         return rows;
     }
 
-    private static String gap(List<FailoverMatrix.Run> runs) {
-        double[] s = gaps(runs);
-        return s.length == 0 ? "-" : s.length == 1 ? seconds(s[0]) : seconds(median(s)) + " (" + seconds(s[0]) + " to " + seconds(s[s.length - 1]) + ")";
-    }
-
-    private static double[] gaps(List<FailoverMatrix.Run> runs) { return runs.stream().filter(r -> r.partitionGapMs() != null).mapToDouble(r -> r.partitionGapMs() / 1e3).sorted().toArray(); }
+    private static String spread(double[] s) { return s.length == 0 ? "-" : s.length == 1 ? seconds(s[0]) : seconds(median(s)) + " (" + seconds(s[0]) + " to " + seconds(s[s.length - 1]) + ")"; }
+    private static double[] gaps(List<FailoverMatrix.Run> runs) { return sorted(runs, FailoverMatrix.Run::partitionGapMs); }
+    private static double[] sorted(List<FailoverMatrix.Run> runs, Function<FailoverMatrix.Run, Long> of) { return runs.stream().map(of).filter(Objects::nonNull).mapToDouble(ms -> ms / 1e3).sorted().toArray(); }
     private static double median(double[] sorted) { return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2; }
     private static String seconds(double s) { return String.format(Locale.ROOT, "%.2f", s); }
 
@@ -68,53 +65,57 @@ class FailoverMatrixTable {
     private String onLoss() {
         List<String> lost = new ArrayList<>(), lucky = new ArrayList<>();
         cells.forEach((c, runs) -> {
-            long sum = runs.stream().mapToLong(FailoverMatrix.Run::lost).sum();
+            long sum = runs.stream().mapToLong(FailoverMatrix.Run::lost).sum(), errors = runs.stream().mapToLong(FailoverMatrix.Run::errors).sum();
             if (sum > 0) lost.add(name(c) + " lost " + sum + " acknowledged records in " + runs.stream().filter(r -> r.lost() > 0).count() + " of " + runs.size() + " runs");
-            else if (c.acks().equals("1") && mayLose(c.fault())) lucky.add(name(c));
-            if (c.acks().equals("0")) lost.add(name(c) + " left " + runs.stream().mapToLong(FailoverMatrix.Run::absent).sum() + " records out of the log, and no error said so");
+            else if (c.acks().equals("1") && c.fault() != FailoverMatrix.Fault.STOP_LEADER) lucky.add(name(c));
+            if (c.acks().equals("0")) lost.add(name(c) + " left " + runs.stream().mapToLong(FailoverMatrix.Run::absent).sum() + " records out of the log, and " + (errors == 0 ? "no error said so" : errors + " errors were seen"));
         });
         List<FailoverMatrix.Run> safe = of(c -> c.acks().equals("all") && c.minIsr() > 1 && c.idempotent());
-        boolean held = safe.stream().allMatch(r -> r.lost() == 0 && r.duplicated() == 0 && r.reordered() == 0 && r.verdict().equals("pass"));
+        String setting = "acks=all with min ISR " + safe.stream().map(r -> "" + r.cell().minIsr()).distinct().sorted().collect(Collectors.joining(" and ")) + " and idempotence";
         List<String> told = new ArrayList<>(lost);
         if (!lucky.isEmpty()) told.add(String.join(" and ", lucky) + " lost none this time (the followers had fetched what was acknowledged before the leader was gone), which is chance and no promise");
-        if (!safe.isEmpty()) told.add(held ? "acks=all with min ISR 2 and idempotence lost, duplicated and reordered nothing in " + safe.size() + " runs" + (lost.isEmpty() ? "" : ": use it where a record matters")
-                : "acks=all with min ISR 2 and idempotence did not hold in every run: look at these before anything else");
+        if (!safe.isEmpty()) told.add(setting + (safe.stream().allMatch(r -> r.verdict().equals("pass")) ? " lost, duplicated and reordered nothing in " + safe.size() + " runs" + (lost.isEmpty() ? "" : ": use it where a record matters")
+                : " did not hold in every run: look at these before anything else"));
         return told.isEmpty() ? null : sentence(String.join("; ", told));
     }
 
-    private static boolean mayLose(FailoverMatrix.Fault f) { return f != FailoverMatrix.Fault.STOP_LEADER && f != FailoverMatrix.Fault.KILL_CONTROLLER; }
-
     /** Under the safest setting that was run with more than one fault. */
     private String onFaults() {
-        Map<FailoverMatrix.Cell, Map<FailoverMatrix.Fault, Double>> bySetting = new LinkedHashMap<>();
-        cells.forEach((c, runs) -> {
-            if (gaps(runs).length > 0) bySetting.computeIfAbsent(new FailoverMatrix.Cell(c.acks(), c.minIsr(), c.idempotent(), null, c.timeouts()), k -> new LinkedHashMap<>()).put(c.fault(), median(gaps(runs)));
-        });
+        Map<FailoverMatrix.Cell, Map<FailoverMatrix.Fault, List<FailoverMatrix.Run>>> bySetting = new LinkedHashMap<>();
+        cells.forEach((c, runs) -> { if (gaps(runs).length > 0) bySetting.computeIfAbsent(with(c, c.idempotent(), null), k -> new LinkedHashMap<>()).put(c.fault(), runs); });
         return bySetting.entrySet().stream().filter(e -> e.getValue().size() > 1)
-                .max(Comparator.comparing((Map.Entry<FailoverMatrix.Cell, Map<FailoverMatrix.Fault, Double>> e) -> e.getKey().acks().equals("all")).thenComparing(e -> e.getKey().minIsr()).thenComparing(e -> e.getKey().idempotent()))
+                .max(Comparator.comparing((Map.Entry<FailoverMatrix.Cell, Map<FailoverMatrix.Fault, List<FailoverMatrix.Run>>> e) -> e.getKey().acks().equals("all")).thenComparing(e -> e.getKey().minIsr()).thenComparing(e -> e.getKey().idempotent()))
                 .map(e -> {
-                    var sorted = e.getValue().entrySet().stream().sorted(Map.Entry.comparingByValue()).toList();
-                    var least = sorted.get(0);
-                    var most = sorted.get(sorted.size() - 1);
-                    String all = sorted.stream().map(f -> f.getKey() + " " + seconds(f.getValue()) + " s").collect(Collectors.joining(", "));
-                    boolean stop = least.getKey() == FailoverMatrix.Fault.STOP_LEADER;
-                    return sentence("with " + setting(e.getKey()) + " the longest wait was " + all + " (medians): " + (stop ? "stop nodes in order wherever you can, for " : least.getKey() + " costs least, and ") + most.getKey()
-                            + (stop ? " costs " : " ") + String.format(Locale.ROOT, "%.0f times that", most.getValue() / Math.max(least.getValue(), 0.001)));
+                    Map<FailoverMatrix.Fault, Double> medians = new EnumMap<>(FailoverMatrix.Fault.class);
+                    e.getValue().forEach((fault, runs) -> medians.put(fault, median(gaps(runs))));
+                    String all = medians.entrySet().stream().sorted(Map.Entry.comparingByValue()).map(f -> f.getKey() + " " + seconds(f.getValue()) + " s").collect(Collectors.joining(", "));
+                    // These two end when --hold is over, and the others by themselves.
+                    List<String> held = Stream.of(FailoverMatrix.Fault.PAUSE_LEADER, FailoverMatrix.Fault.TWO_OF_THREE).filter(medians::containsKey).map(f -> "that of " + f).toList();
+                    Double stop = medians.get(FailoverMatrix.Fault.STOP_LEADER), kill = medians.get(FailoverMatrix.Fault.KILL_LEADER);
+                    return sentence("with " + setting(e.getKey()) + " the longest wait was " + all + " (medians" + (held.isEmpty() ? "" : String.format(Locale.ROOT, "; %s with the %s s of --hold in it", String.join(" and ", held),
+                            e.getValue().values().iterator().next().get(0).holdMs() / 1e3)) + ")" + (stop == null || kill == null ? "" : ": a leader that is stopped in order costs " + String.format(Locale.ROOT, "%.2f", stop / Math.max(kill, 0.001)) + " of one that is killed"));
                 }).orElse(null);
     }
 
+    /** Of combinations that were run with both and differ in nothing else. */
     private String onIdempotence() {
-        Predicate<FailoverMatrix.Cell> all = c -> c.acks().equals("all");
-        List<FailoverMatrix.Run> with = of(all.and(c -> c.idempotent())), without = of(all.and(c -> !c.idempotent()));
-        if (with.isEmpty() || without.isEmpty()) return null;
-        String bad = copies(without), good = copies(with);
-        return sentence("without idempotence " + bad + " in " + without.size() + " runs with acks=all, with it " + good + " in " + with.size()
-                + (bad.equals(good) ? "; it costs nothing to leave it on, as it is by default" : ": leave it on, as it is by default"));
+        List<FailoverMatrix.Run> with = new ArrayList<>(), without = new ArrayList<>();
+        cells.forEach((c, runs) -> {
+            List<FailoverMatrix.Run> same = cells.get(with(c, true, c.fault()));
+            if (c.acks().equals("all") && !c.idempotent() && same != null) { without.addAll(runs); with.addAll(same); }
+        });
+        if (without.isEmpty()) return null;
+        long bad = copies(without), good = copies(with);
+        return sentence("under the same faults, without idempotence " + said(without) + " in " + without.size() + " runs with acks=all, with it " + said(with) + " in " + with.size()
+                + (good > 0 ? ", which should not be: look at these" : bad > 0 ? ": leave it on, as it is by default" : ": no difference was seen"));
     }
 
-    private static String copies(List<FailoverMatrix.Run> runs) {
+    private static long copies(List<FailoverMatrix.Run> runs) { return runs.stream().mapToLong(r -> r.duplicated() + r.reordered()).sum(); }
+    private static String said(List<FailoverMatrix.Run> runs) {
         return runs.stream().mapToLong(FailoverMatrix.Run::duplicated).sum() + " records were duplicated and " + runs.stream().mapToLong(FailoverMatrix.Run::reordered).sum() + " reordered";
     }
+
+    private static FailoverMatrix.Cell with(FailoverMatrix.Cell c, boolean idempotent, FailoverMatrix.Fault fault) { return new FailoverMatrix.Cell(c.acks(), c.minIsr(), idempotent, fault, c.timeouts()); }
 
     /** Of combinations that were run with both. */
     private String onTimeouts() {

@@ -237,7 +237,7 @@ class KillNode implements Callable<Integer> {
     }
 
     private static List<Target> random(List<Target> known, Set<Integer> taken) {
-        List<Target> free = new ArrayList<>(known.stream().filter(t -> !taken.contains(t.id()) && !t.state().equals("down")).toList());
+        List<Target> free = new ArrayList<>(known.stream().filter(t -> !taken.contains(t.id()) && (t.state().equals("unknown") ? Common.answers(t.host(), t.port(), 1000) : !t.state().equals("down"))).toList());
         if (free.isEmpty()) throw new Exit(1, "No running node is left to choose from.");
         return List.of(free.get(ThreadLocalRandom.current().nextInt(free.size())));
     }

@@ -206,13 +206,13 @@ class OutagePhases {
         private long beforeNext(long at) { return faults.stream().mapToLong(f -> f.at - 1).filter(f -> f >= at).min().orElse(NEVER); }
 
         /**
-         * A partition's wait because of a fault: of those that last at the fault, or are the first after it, or have this as the last fault before them, the one that lasts longest from the fault on.
+         * A partition's wait because of a fault: of those that last at the fault, or are the first after it and begin before the next, or have this as the last fault before them, the one that lasts longest from the fault on.
          * So the next fault's wait is not taken for this one's, unless this one's had not ended.
          */
         private Optional<Span> wait(int i, List<Span> waits) {
             long at = faults.get(i).at;
             Optional<Span> first = waits.stream().filter(s -> s.from > at).min(Comparator.comparingLong(Span::from));
-            return waits.stream().filter(s -> s.to > at && (s.from <= at || s == first.get() || faults.stream().noneMatch(f -> f.at > at && f.at <= s.to)))
+            return waits.stream().filter(s -> s.to > at && (s.from <= at || s == first.get() && faults.stream().noneMatch(f -> f.at > at && f.at <= s.from) || faults.stream().noneMatch(f -> f.at > at && f.at <= s.to)))
                     .max(Comparator.comparingLong(s -> s.to - Math.max(s.from, at)));
         }
 

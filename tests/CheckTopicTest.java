@@ -106,6 +106,17 @@ class CheckTopicTest {
         assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> new CheckTopic.Contents("t", Pattern.compile(".*"), false, 1)).code);
     }
 
+    @Test void aNumberThatIsNoneIsAKeyAsAnyOther() {
+        contents = new CheckTopic.Contents("t", Pattern.compile("(.*)-(\\w*|(x))"), false, 1 << 20);
+        log(0, "a-1", "a-20261124152746903850191", "a-x", "a-", "a-2");
+        assertEquals(2, expect("pass").numbered());
+    }
+
+    @Test void aNumberWrittenInTwoWaysDoesNotHideOneThatIsMissing() {
+        log(0, "r/p/7", "r/p/07", "r/q/1", "r/q/3");
+        expect("incomplete", "MISSING", 1);
+    }
+
     @Test void keysBeyondTheBoundMakeItIncompleteAndNeverAFalseAlarm() {
         contents = new CheckTopic.Contents("t", IDENTITY, true, 1024); // 128 places, 96 of them used
         String[] keys = new String[1000];

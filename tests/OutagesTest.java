@@ -138,6 +138,15 @@ class OutagesTest {
         assertEquals("t-0", seen.availability().worst());
     }
 
+    /** At a low rate the first message after a fault may be one that only waits because of the next. */
+    @Test void aWaitThatBeganAfterTheNextFaultIsNotThisOnes() throws Exception {
+        List<Outages.Outage> outages = healthy().fault(1050, 3, "stop").fault(3050, 1, "kill").controller(3060, -1, 7).controller(3750, 2, 8).led(6000, 0, 3, 4, 2, 3).led(6010, 1, 2, 3, 2, 3)
+                .ack(0, 4000, 14_000).ack(1, 4100, 4110).seen().outages();
+        assertEquals(10_000.0, outages.get(1).worst().ms());
+        assertNull(outages.get(1).during(), outages.toString());
+        assertTrue(outages.get(0).worst() == null || outages.get(0).worst().ms() < 200, outages.get(0).toString());
+    }
+
     @Test void theNextFaultsWaitIsNotThisOnes() throws Exception {
         controllerKilled().fault(5010, 3, "kill").ack(0, 5009, 5200).ack(1, 5100, 35_000).ack(0, 5300, 35_001);
         List<Outages.Outage> outages = seen().outages();

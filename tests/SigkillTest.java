@@ -30,6 +30,10 @@ class SigkillTest {
         try (Admin admin = TestCluster.admin()) { return admin.listTopics().names().get().stream().filter(t -> t.startsWith(prefix)).collect(Collectors.toCollection(TreeSet::new)); }
     }
 
+    private static Set<String> groups() throws Exception {
+        try (Admin admin = TestCluster.admin()) { return admin.listGroups().all().get().stream().map(GroupListing::groupId).collect(Collectors.toCollection(TreeSet::new)); }
+    }
+
     /** Each moment's run begins on what the one before has left. */
     @Test @Order(1) void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception {
         TestCluster.down();
@@ -116,7 +120,7 @@ class SigkillTest {
     @Test @Order(4) void whoOnlyLooksOrLoadsLeavesNothing() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("killed", "--if-not-exists");
-        Set<String> topics = names("");
+        Set<String> topics = names(""), groups = groups(); // of a lab that was killed a probe's group may be there
         String[] reach = {"-b", Cluster.bootstrap()};
         Map<Class<?>, List<String>> scripts = new LinkedHashMap<>();
         scripts.put(WatchIsr.class, List.of());
@@ -133,7 +137,7 @@ class SigkillTest {
             child.process().destroyForcibly().waitFor();
         }
         assertEquals(topics, names(""));
-        try (Admin admin = TestCluster.admin()) { assertEquals(List.of(), List.copyOf(admin.listGroups().all().get()), "no group is left"); }
+        assertEquals(groups, groups());
         assertEquals(0, cluster("status").code());
         TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", Cluster.bootstrap(), "--topic", "killed", "--num-records", "1000", "--throughput", "-1", "--record-size", "100", "--e2e");
         assertEquals(0, perf.code(), perf.toString());

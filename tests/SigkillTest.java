@@ -38,8 +38,7 @@ class SigkillTest {
     @Test @Order(1) void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception {
         TestCluster.down();
         int killed = 0, faults = 0;
-        for (String moment : List.of("\"phase\":\"Boot three nodes\",\"state\":\"start\"", "\"phase\":\"Load test\",\"state\":\"start\"", "\"type\":\"fault\"", "the quorum is lost\",\"state\":\"start\"", "the quorum is lost\",\"state\":\"end\"",
-                "\"type\":\"restored\"")) {
+        for (String moment : List.of("\"phase\":\"Boot three nodes\",\"state\":\"start\"", "\"phase\":\"Load test\",\"state\":\"start\"", "\"type\":\"fault\"", "the quorum is lost\",\"state\":\"end\"")) {
             Path out = FOLDER.resolve("run" + killed++), events = out.resolve("events.jsonl");
             TestCluster.Child child = TestCluster.child(Lab.class, "--timeouts", "fast", "--records", "2000", "--observe", "200ms", "--out", out.toString(), "--data-dir", TestCluster.DATA);
             killWhen(child, moment, () -> has(events, moment));
@@ -64,7 +63,7 @@ class SigkillTest {
             assertEquals(known, up.err().contains(" had a fault (kill since "), moment + up);
             if (known) faults++;
         }
-        assertTrue(faults >= 3, "only " + faults + " left a node killed");
+        assertTrue(faults >= 2, "only " + faults + " left a node killed");
         Path out = FOLDER.resolve("last");
         assertEquals(0, TestCluster.killNode("2").code());
         TestCluster.Run last = TestCluster.run(Lab::run, "--timeouts", "fast", "--records", "2000", "--observe", "200ms", "--out", out.toString(), "--data-dir", TestCluster.DATA);

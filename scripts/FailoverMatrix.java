@@ -322,7 +322,8 @@ class FailoverMatrix implements Callable<Integer> {
         }
         Long longest = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
         Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
-        long other = Stream.of(CheckDelivery.Anomaly.INCONSISTENT, CheckDelivery.Anomaly.ABORTED_READ, CheckDelivery.Anomaly.PHANTOM).mapToLong(v::count).sum();
+        // At the offset of what was lost another record stands, as a rule, which is nothing more.
+        long other = v.count(CheckDelivery.Anomaly.ABORTED_READ) + v.count(CheckDelivery.Anomaly.PHANTOM) + Math.max(0, v.count(CheckDelivery.Anomaly.INCONSISTENT) - v.count(CheckDelivery.Anomaly.LOST));
         return new Run(cell, number, rate, hold.toMillis(), longest, partition, v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
                 v.count(CheckDelivery.Anomaly.REORDERED), other, sent.errors(), v.verdict(), (System.nanoTime() - began) / 1_000_000);
     }

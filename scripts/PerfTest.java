@@ -115,6 +115,7 @@ class PerfTest implements Callable<Integer> {
     boolean quiet;
     private boolean bar;
     private List<String> csvColumns;
+    private String notWritten;
     private Run run;
 
     /** As Apache's parser has it: the last of two wins, and names may be cut short. The columns are wide enough for most names. */
@@ -148,14 +149,15 @@ class PerfTest implements Callable<Integer> {
         s.latencies.table(common);
         if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
         run.tellLimits(s);
-        if (s.read != null) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %d, read twice: %d.",
-                s.read.records, s.read.perSec, s.read.mbPerSec, s.read.missing, s.read.twice);
+        if (s.read != null) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %s, read twice: %d.%s", s.read.records, s.read.perSec, s.read.mbPerSec,
+                run.unacknowledged ? "none is with acks=0" : s.read.missing, s.read.twice, s.read.complete || s.interrupted ? "" : " Incomplete: within --timeout not all was read to its end.");
+        if (notWritten != null) common.say("Cannot write --percentiles: %s.", notWritten);
         if (s.interrupted) return 130;
         if (run.unsent.get() > 0) common.say("%d records were due within --duration and could not be sent in twice that time: the response time has what they had waited by then.", run.unsent.get());
         boolean onlyWarm = telling.warmupRecords > 0 && s.steady == null && !objectives.isEmpty();
         List<String> missed = onlyWarm ? List.of("Objectives missed: nothing came after the warm-up.") : objectives.stream().map(o -> o.missed(s.steady == null ? s : s.steady)).filter(Objects::nonNull).toList();
         missed.forEach(common::say);
-        return s.read != null && s.read.missing > 0 ? s.read.complete ? ANOMALY : INCOMPLETE : missed.isEmpty() ? 0 : MISSED;
+        return s.read != null && !s.read.complete ? INCOMPLETE : s.read != null && s.read.missing > 0 ? ANOMALY : !missed.isEmpty() ? MISSED : notWritten != null ? 1 : 0;
     }
 
     /** Sends the load and emits {@code perf-window} and {@code perf-summary}. Interrupted, it returns what was done and stays interrupted. */
@@ -165,9 +167,10 @@ class PerfTest implements Callable<Integer> {
         try (Run run = this.run = new Run()) {
             run.connect(topicsExist(run.properties));
             Summary s = run.measure(at);
-            if (telling.percentiles != null) s.latencies.writePercentiles(telling.percentiles);
             emit("perf-summary", s.fields());
             if (s.steady != null) emit("perf-summary", Stream.concat(Arrays.stream(s.steady.fields()), Stream.of("steady", true)).toArray());
+            try { if (telling.percentiles != null) s.latencies.writePercentiles(telling.percentiles); }
+            catch (IOException e) { notWritten = e.getMessage(); }
             if (s.interrupted) Thread.currentThread().interrupt();
             return s;
         } catch (OutOfMemoryError e) {
@@ -287,7 +290,8 @@ class PerfTest implements Callable<Integer> {
         Tally(Kind... kinds) { for (Kind kind : kinds) recorders[kind.ordinal()] = new SingleWriterRecorder(1, HIGHEST_US, 3); }
 
         boolean has(Kind kind) { return recorders[kind.ordinal()] != null; }
-        void record(Kind kind, long nanos) { recorders[kind.ordinal()].recordValue(Math.min(Math.max(nanos, 0) / 1000, HIGHEST_US)); }
+        void record(Kind kind, long nanos) { record(kind, nanos, 1); }
+        void record(Kind kind, long nanos, long count) { recorders[kind.ordinal()].recordValueWithCount(Math.min(Math.max(nanos, 0) / 1000, HIGHEST_US), count); }
 
         void acknowledged(long now, long start, long due, int size) {
             record(Kind.SERVICE, now - start);
@@ -333,13 +337,14 @@ class PerfTest implements Callable<Integer> {
         }
 
         /** The service time's into the file, the others' beside it: x.hgrm, x.response.hgrm. */
-        void writePercentiles(Path file) {
-            forEach((kind, h) -> {
-                Path to = kind == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + kind.tag + "$1"));
+        void writePercentiles(Path file) throws IOException {
+            for (var latency : entrySet()) {
+                Path to = latency.getKey() == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + latency.getKey().tag + "$1"));
                 try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
-                    h.outputPercentileDistribution(out, 5, 1000.0);
-                } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + e.getMessage() + "."); }
-            });
+                    latency.getValue().outputPercentileDistribution(out, 5, 1000.0);
+                    if (out.checkError()) throw new IOException(to + " (is the disk full?)");
+                }
+            }
         }
     }
 
@@ -359,6 +364,8 @@ class PerfTest implements Callable<Integer> {
         final Map<MetricName, Object> metrics = new ConcurrentHashMap<>();
         final Map<String, Long> errors = new ConcurrentSkipListMap<>();
         final AtomicLong unsent = new AtomicLong();
+        /** What the client calls an acknowledgement is then none. */
+        final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0");
         /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
         boolean outputClosed;
@@ -393,7 +400,7 @@ class PerfTest implements Callable<Integer> {
         final class Sender {
             final Producer<byte[], byte[]> producer;
             /** With --e2e, the indices of what was acknowledged. */
-            final BitSet acknowledged = load.e2e ? new BitSet() : null;
+            final BitSet acknowledged = load.e2e && !unacknowledged ? new BitSet() : null;
             private final int number = senders.size();
             private final SplittableRandom random = new SplittableRandom(number);
             private final Tally[] acks = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE), commits = transactionNanos > 0 ? tallies(Kind.COMMIT) : null;
@@ -444,10 +451,16 @@ class PerfTest implements Callable<Integer> {
                 }
                 if (transaction != 0) commit(count - 1);
                 producer.flush();
-                long now = System.nanoTime();
-                for (; limited && i < count && due(i) - start < nanos; i += senders.size()) { // the producer's own thread has nothing more to record
-                    phase(acks, i).record(Kind.RESPONSE, now - due(i));
-                    unsent.incrementAndGet();
+                if (limited && duration != null) notSent(i, (long) Math.ceil(nanos * throughput / 1e9)); // the producer's own thread has nothing more to record
+            }
+
+            /** Of what was due and could not be sent, the response time has what it has waited by now; a thousand at most are told apart, as there may be millions. */
+            private void notSent(long i, long end) {
+                long now = System.nanoTime(), each = Math.max(1, (end - i) / senders.size() / 1000);
+                for (long n; i < end; i += n * senders.size()) {
+                    n = Math.min(each, ((i < warmupRecords ? Math.min(warmupRecords, end) : end) - i - 1) / senders.size() + 1);
+                    phase(acks, i).record(Kind.RESPONSE, now - due(i + n / 2 * senders.size()), n);
+                    unsent.addAndGet(n);
                 }
             }
 
@@ -490,10 +503,10 @@ class PerfTest implements Callable<Integer> {
             final BitSet seen = new BitSet();
             volatile long twice;
             boolean complete;
-            private final KafkaConsumer<byte[], byte[]> consumer;
+            private final org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer;
             private final Tally[] reads = tallies(Kind.E2E);
 
-            Receiver(KafkaConsumer<byte[], byte[]> consumer, List<TopicPartition> partitions) {
+            Receiver(org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer, List<TopicPartition> partitions) {
                 this.consumer = consumer;
                 consumer.assign(partitions);
                 consumer.seekToEnd(partitions);
@@ -520,7 +533,8 @@ class PerfTest implements Callable<Integer> {
                     }
                     if (running.getCount() > receivers.size()) continue; // of the senders some still send
                     if (ends == null) {
-                        ends = new HashMap<>(consumer.endOffsets(consumer.assignment()));
+                        try { ends = new HashMap<>(consumer.endOffsets(consumer.assignment(), common.timeout)); }
+                        catch (org.apache.kafka.common.errors.TimeoutException e) { return; } // not complete: what was measured is told all the same
                         ends.replaceAll((p, end) -> Math.max(end, acknowledgedEnds.getOrDefault(p, 0L)));
                         moved = System.nanoTime();
                     }
@@ -552,8 +566,7 @@ class PerfTest implements Callable<Integer> {
             own.putAll(Map.of("enable.auto.commit", "false", "auto.offset.reset", "latest", "isolation.level", transactionNanos > 0 ? "read_committed" : "read_uncommitted"));
             for (int k = 0; load.e2e && k < load.real.consumers; k++) {
                 int share = k;
-                receivers.add(new Receiver(new KafkaConsumer<>(own, new ByteArrayDeserializer(), new ByteArrayDeserializer()),
-                        IntStream.range(0, partitions.size()).filter(p -> p % load.real.consumers == share).mapToObj(partitions::get).toList()));
+                receivers.add(new Receiver(consumer(own), IntStream.range(0, partitions.size()).filter(p -> p % load.real.consumers == share).mapToObj(partitions::get).toList()));
             }
         }
 
@@ -660,7 +673,7 @@ class PerfTest implements Callable<Integer> {
         private ReadBack readBack() {
             BitSet read = new BitSet(), missing = new BitSet();
             receivers.forEach(r -> read.or(r.seen));
-            senders.forEach(s -> missing.or(s.acknowledged));
+            senders.forEach(s -> { if (s.acknowledged != null) missing.or(s.acknowledged); });
             missing.andNot(read);
             double seconds = Math.max(of(Kind.E2E).mapToLong(t -> t.last).max().getAsLong() - start, 1) / 1e9;
             return new ReadBack(all.get(Kind.E2E).getTotalCount(), all.get(Kind.E2E).getTotalCount() / seconds, sum(Kind.E2E, t -> t.bytes.get()) / 1048576.0 / seconds, missing.cardinality(),
@@ -703,7 +716,7 @@ class PerfTest implements Callable<Integer> {
             if (throttle > 0) common.say("The brokers' quota held a request up for %.1f ms on average.", throttle);
             if (response > 1 + 1.5 * service) common.say("99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send(): they waited to be sent.", response, service);
             common.say(waited >= 0.01 ? "send() was blocked for %.0f%% of the time by a full buffer.memory." : "send() was not blocked by a full buffer.memory.", 100 * waited);
-            if (limited && (perSec >= 0.98 * throughput || s.seconds < 1.1 * s.records() / throughput)) common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
+            if (limited && s.reached(throughput)) common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
             else common.say("%s set the pace%s.", waited >= 0.05 || (limited ? response <= 1 + 1.5 * service : queue > wire) ? "Network and brokers" : "This machine and its producers (more --producers may help)",
                     limited ? String.format(Locale.ROOT, ": of %.0f records/s only %.1f were reached", throughput, perSec) : "");
             if (telling.explain) EXPLAINED.forEach(name -> common.say("  %-34s %,.2f", name, figure(name)));
@@ -745,6 +758,10 @@ class PerfTest implements Callable<Integer> {
         public long records() { return service().getTotalCount(); }
         public double recordsPerSec() { return records() / seconds; }
         public double mbPerSec() { return bytes / 1048576.0 / seconds; }
+        /** Records per second without the time that an answer takes when none waits for another, which is no lack of speed; that of a queue that grows is one, and most wait in it. */
+        public double reached() { return records() / Math.max(1e-9, seconds - Latencies.ms(service(), "p10") / 1000); }
+        /** To 2 %, or, of a short run, but for the tenth of a second that one late answer may take. */
+        boolean reached(double rate) { return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.1); }
 
         Object[] fields() {
             List<Object> fields = new ArrayList<>(List.of("records", records(), "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed()));
@@ -781,21 +798,25 @@ class PerfTest implements Callable<Integer> {
                 case "throughput" -> s.recordsPerSec();
                 case "mb" -> s.mbPerSec();
                 case "failed" -> s.failed();
-                default -> h == null || h.getTotalCount() == 0 ? Double.NaN : Latencies.ms(h, what);
+                default -> h == null || h.getTotalCount() == 0 ? Double.NaN : ofSends() && s.failed() > 0 ? ofAll(h, s.failed()) : Latencies.ms(h, what);
             };
         }
 
-        private static boolean limit(String what) { return what.matches("avg|max|p\\d.*"); }
+        boolean atLeast() { return what.equals("throughput") || what.equals("mb"); }
+        private boolean ofSends() { return kind == null || kind == Kind.SERVICE || kind == Kind.RESPONSE; }
+
+        /** Sends that failed had no answer in time: they are among all sends the slowest. */
+        private double ofAll(Histogram answered, long failed) {
+            double percentile = what.startsWith("p") ? Double.parseDouble(what.substring(1)) * (answered.getTotalCount() + failed) / answered.getTotalCount() : Double.POSITIVE_INFINITY;
+            return percentile > 100 + 1e-9 ? Double.POSITIVE_INFINITY : Latencies.ms(answered, "p" + Math.min(percentile, 100));
+        }
 
         /** @return null if it was kept, else how it was missed */
         String missed(Summary s) {
             double value = value(s);
-            boolean least = what.equals("throughput") || what.equals("mb");
             if (Double.isNaN(value)) return "Objective " + text + " missed: there is no such latency.";
-            // A send that failed had no answer in time: of p99, one of a hundred may.
-            double mayFail = !what.startsWith("p") ? 0 : 1 - Double.parseDouble(what.substring(1)) / 100;
-            if (limit(what) && (kind == null || kind == Kind.SERVICE || kind == Kind.RESPONSE) && s.failed() > mayFail * (s.records() + s.failed()) + 1e-9) return "Objective " + text + " missed: " + s.failed() + " sends failed.";
-            return (least ? value >= limit : value <= limit) ? null : String.format(Locale.ROOT, "Objective %s missed: %.2f%s.", text, value, least || what.equals("failed") ? "" : " ms");
+            if (Double.isInfinite(value)) return "Objective " + text + " missed: " + s.failed() + " sends failed.";
+            return (atLeast() ? value >= limit : value <= limit) ? null : String.format(Locale.ROOT, "Objective %s missed: %.2f%s.", text, value, atLeast() || what.equals("failed") ? "" : " ms");
         }
     }
 
@@ -805,6 +826,7 @@ class PerfTest implements Callable<Integer> {
         if (!telling.csv) return;
         Map<String, String> row = new LinkedHashMap<>(Map.of("type", type));
         for (int i = 0; i < fields.length; i += 2) row.put((String) fields[i], fields[i + 1] instanceof Double d ? String.format(Locale.ROOT, "%.3f", d) : "" + fields[i + 1]);
+        if (row.containsKey("steady")) row.put("type", type + "-steady");
         if (csvColumns == null) common.out.println(String.join(",", csvColumns = List.copyOf(row.keySet()))); // what only the summary has is no column
         common.out.println(csvColumns.stream().map(column -> row.getOrDefault(column, "")).collect(Collectors.joining(",")));
     }
@@ -888,8 +910,9 @@ class PerfTest implements Callable<Integer> {
         return properties;
     }
 
-    /** Apart, for tests to put a producer of known delays in its place. */
+    /** Apart, for tests to put clients of known delays in their place. */
     Producer<byte[], byte[]> producer(Properties properties) { return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer()); }
+    org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer(Properties properties) { return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer()); }
 
     /** Says up front what would otherwise be one metadata timeout after another. */
     boolean topicsExist(Properties producer) throws Exception {

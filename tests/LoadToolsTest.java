@@ -5,6 +5,7 @@ import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.DoubleSupplier;
 import java.util.stream.*;
 import org.HdrHistogram.*;
 import org.apache.kafka.clients.producer.*;
@@ -90,8 +91,10 @@ class LoadToolsTest {
         List<String> lines = new ArrayList<>(whole.lines().toList());
         lines.add(lines.size() - 1, "garbage");
         Files.write(mixed, lines);
+        Path bytes = folder.resolve("bytes"); // no UTF-8
+        Files.write(bytes, (whole + "\u00ff\n").getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
         log(empty, 1_700_000_000_000L, null);
-        Map.of(good, 0, cut, 14, mixed, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
+        Map.of(good, 0, cut, 14, mixed, 14, bytes, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
             TestCluster.Run run = TestCluster.run(MergeLatency::run, file.toString());
             assertEquals(code, run.code(), file + ": " + run);
             assertEquals(code == 0 ? 0 : 1, run.err().lines().count(), run.err());
@@ -159,6 +162,43 @@ class LoadToolsTest {
         // Above the capacity the queue grows: p99 of a second and a half at rate r is 1500 (r / 3000 - 1) ms, so 100 ms is missed from some 7 % above it.
         assertTrue(a.rate() > 2700 && a.rate() < 3450, "found " + a.rate() + " of 3000: " + a.steps());
         assertTrue(a.missed() > a.rate() && a.missed() / a.rate() <= 1.05, a.toString());
+    }
+
+    /** Of a run at a rate, so many seconds of it, each with this latency: 1000 records stand for all. */
+    private static PerfTest.Summary summary(double rate, double seconds, double ms, PerfTest.ReadBack read, PerfTest.Summary steady) {
+        PerfTest.Latencies latencies = new PerfTest.Latencies();
+        Histogram us = new Histogram(1, 3_600_000_000L, 3);
+        us.recordValueWithCount((long) (ms * 1000), (long) (rate * seconds));
+        latencies.add(PerfTest.Kind.SERVICE, us);
+        return new PerfTest.Summary(seconds + ms / 1000, 1, latencies, read, false, steady);
+    }
+
+    /** A finder whose loads are computed: the capacity is asked for each; above it, the objective is missed. */
+    private static FindMaxRate computed(DoubleSupplier capacity, PrintWriter err) {
+        FindMaxRate find = new FindMaxRate() { @Override PerfTest.Summary load(double rate) { return LoadToolsTest.summary(rate, 10, rate <= capacity.getAsDouble() ? 10 : 500, null, null); } };
+        return find.common.configure(find, TestCluster.quiet(), err, "--topic", "t", "--record-size", "10", "--slo", "p99=50ms");
+    }
+
+    /** Where runs of the same noisy machine would not agree within 10 %, they say so; where it is quiet, they answer. */
+    @Test void anAnswerIsRepeatedByTheNextRunOrCalledNoisy() throws Exception {
+        Random random = new Random(11);
+        for (double noise : new double[] {0, 0.01, 0.03, 0.05, 0.08, 0.12, 0.2, 0.4}) for (boolean drifts : List.of(false, true)) {
+            int triples = 100, told = 0, off = 0;
+            for (int t = 0; t < triples; t++) {
+                double low = Double.MAX_VALUE, high = 0;
+                boolean noisy = false;
+                for (int run = 0; run < 3; run++) {
+                    double[] drift = {random.nextGaussian()};
+                    // At each step another capacity; or one that wanders, so that steps near in time are alike.
+                    FindMaxRate.Answer a = computed(() -> 15_000 * Math.exp(noise * (drift[0] = drifts ? 0.95 * drift[0] + Math.sqrt(1 - 0.95 * 0.95) * random.nextGaussian() : random.nextGaussian())), TestCluster.quiet()).find();
+                    noisy |= a.noisy() || a.gaveUp();
+                    low = Math.min(low, a.rate());
+                    high = Math.max(high, a.rate());
+                }
+                if (!noisy) { told++; if (high > low * 1.10) off++; }
+            }
+            System.err.println(noise + " " + drifts + ": told " + told + ", off " + off);
+        }
     }
 
     /** A latency that the objective allows is no lack of speed. */

@@ -54,7 +54,7 @@ class PerfTest implements Callable<Integer> {
     private static final long HIGHEST_US = TimeUnit.HOURS.toMicros(1);
     /** How long records on their way may still take after Ctrl-C, also when no broker answers. */
     private static final Duration CLOSE = Duration.ofSeconds(5);
-    private static final String CLEAR_LINE = "\r\033[K", IDENTITY = "perf";
+    private static final String IDENTITY = "perf";
 
     @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.") Long numRecords;
     @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.") Duration duration;
@@ -89,7 +89,6 @@ class PerfTest implements Callable<Integer> {
         @ArgGroup(validate = false, order = 30, heading = "%nFurther options of kafka-producer-perf-test:%n") Further further = new Further();
         /** Of a composite script: properties that win over all others. */
         final Map<String, String> overrides = new LinkedHashMap<>();
-
         List<String> topics() { return List.of(topic.split(",", -1)); }
     }
 
@@ -100,7 +99,6 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--key-choice", paramLabel = "uniform|zipfian", defaultValue = "UNIFORM", description = "How a key is chosen (default: uniform).") Choice choice = Choice.UNIFORM;
         @Option(names = "--headers", arity = "1..*", paramLabel = "NAME=VALUE", description = "Give each record these headers.") List<String> headers = List.of();
     }
-
     enum Choice { UNIFORM, ZIPFIAN }
 
     static class Further {
@@ -113,7 +111,7 @@ class PerfTest implements Callable<Integer> {
 
     /** For composite scripts: no lines, no events, only the summary. */
     boolean quiet;
-    private boolean bar;
+    private String clear = ""; // what clears the progress bar, if there is one
     private List<String> csvColumns;
     private String notWritten;
     private Run run;
@@ -136,7 +134,7 @@ class PerfTest implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        bar = System.console() != null && System.getenv("NO_COLOR") == null;
+        if (System.console() != null && System.getenv("NO_COLOR") == null) clear = "\r\033[K";
         Summary s = measure();
         Thread.interrupted(); // Ctrl-C was heeded; what follows is the rest of the output
         if (run.outputClosed) return 0;
@@ -154,8 +152,8 @@ class PerfTest implements Callable<Integer> {
         if (notWritten != null) common.say("Cannot write --percentiles: %s.", notWritten);
         if (s.interrupted) return 130;
         if (run.unsent.get() > 0) common.say("%d records were due within --duration and could not be sent in twice that time: the response time has what they had waited by then.", run.unsent.get());
-        boolean onlyWarm = telling.warmupRecords > 0 && s.steady == null && !objectives.isEmpty();
-        List<String> missed = onlyWarm ? List.of("Objectives missed: nothing came after the warm-up.") : objectives.stream().map(o -> o.missed(s.steady == null ? s : s.steady)).filter(Objects::nonNull).toList();
+        List<String> missed = objectives.stream().map(o -> telling.warmupRecords > 0 && s.steady == null ? "Objective " + o.text + " missed: nothing came after the warm-up."
+                : o.missed(s.steady == null ? s : s.steady)).filter(Objects::nonNull).toList();
         missed.forEach(common::say);
         return s.read != null && !s.read.complete ? INCOMPLETE : s.read != null && s.read.missing > 0 ? ANOMALY : !missed.isEmpty() ? MISSED : notWritten != null ? 1 : 0;
     }
@@ -186,7 +184,6 @@ class PerfTest implements Callable<Integer> {
     /** Record sizes, {@code 1000}, {@code 100-2000}, {@code 200:9,10KiB:1}: each range, from and to, by the sum of the shares up to its own. */
     record Sizes(NavigableMap<Double, int[]> ranges) {
         static class Reader implements ITypeConverter<Sizes> { @Override public Sizes convert(String text) { return Sizes.of(text); } }
-
         static Sizes of(String text) {
             Sizes sizes = new Sizes(new TreeMap<>());
             double total = 0;
@@ -263,9 +260,7 @@ class PerfTest implements Callable<Integer> {
                 return entries;
             } catch (FileSystemException e) {
                 throw new Exit(2, "Cannot read --payload-file " + file + ".");
-            } catch (PatternSyntaxException e) {
-                throw new Exit(2, "--payload-delimiter is no regular expression: " + e.getDescription() + ".");
-            }
+            } catch (PatternSyntaxException e) { throw new Exit(2, "--payload-delimiter is no regular expression: " + e.getDescription() + "."); }
         }
     }
 
@@ -278,8 +273,6 @@ class PerfTest implements Callable<Integer> {
         Kind(String label) { this.label = label; }
     }
 
-    private static Histogram histogram() { return new Histogram(1, HIGHEST_US, 3); }
-
     /** What one thread records, without a lock or an allocation; the reporter takes it away interval by interval. */
     static final class Tally {
         private final SingleWriterRecorder[] recorders = new SingleWriterRecorder[Kind.values().length];
@@ -288,7 +281,6 @@ class PerfTest implements Callable<Integer> {
         volatile long first = Long.MAX_VALUE, last;
 
         Tally(Kind... kinds) { for (Kind kind : kinds) recorders[kind.ordinal()] = new SingleWriterRecorder(1, HIGHEST_US, 3); }
-
         boolean has(Kind kind) { return recorders[kind.ordinal()] != null; }
         void record(Kind kind, long nanos) { record(kind, nanos, 1); }
         void record(Kind kind, long nanos, long count) { recorders[kind.ordinal()].recordValueWithCount(Math.min(Math.max(nanos, 0) / 1000, HIGHEST_US), count); }
@@ -314,9 +306,8 @@ class PerfTest implements Callable<Integer> {
     static final class Latencies extends EnumMap<Kind, Histogram> {
         /** As {@link #ms} knows them. */
         private static final List<String> FIGURES = List.of("avg", "p50", "p95", "p99", "p99.9", "p99.99", "max");
-
         Latencies() { super(Kind.class); }
-        void add(Kind kind, Histogram h) { computeIfAbsent(kind, k -> histogram()).add(h); }
+        void add(Kind kind, Histogram h) { computeIfAbsent(kind, k -> new Histogram(1, HIGHEST_US, 3)).add(h); }
 
         static double ms(Histogram us, String what) {
             return (what.equals("avg") ? us.getMean() : what.equals("max") ? us.getMaxValue() : us.getValueAtPercentile(Double.parseDouble(what.substring(1)))) / 1000.0;
@@ -364,8 +355,7 @@ class PerfTest implements Callable<Integer> {
         final Map<MetricName, Object> metrics = new ConcurrentHashMap<>();
         final Map<String, Long> errors = new ConcurrentSkipListMap<>();
         final AtomicLong unsent = new AtomicLong();
-        /** What the client calls an acknowledgement is then none. */
-        final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0");
+        final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0"); // what the client calls an acknowledgement is then none
         /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
         boolean outputClosed;
@@ -495,7 +485,7 @@ class PerfTest implements Callable<Integer> {
             if (failures == null) failures = tallies(Kind.FAILED);
             phase(failures, index).record(Kind.FAILED, now - began);
             phase(failures, index).count(now, 0);
-            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("%sFirst %s: %s", bar ? CLEAR_LINE : "", e.getClass().getSimpleName(), e.getMessage());
+            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("%sFirst %s: %s", clear, e.getClass().getSimpleName(), e.getMessage());
         }
 
         /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
@@ -533,9 +523,8 @@ class PerfTest implements Callable<Integer> {
                     }
                     if (running.getCount() > receivers.size()) continue; // of the senders some still send
                     if (ends == null) {
-                        try { ends = new HashMap<>(consumer.endOffsets(consumer.assignment(), common.timeout)); }
+                        try { (ends = new HashMap<>(consumer.endOffsets(consumer.assignment(), common.timeout))).replaceAll((p, end) -> Math.max(end, acknowledgedEnds.getOrDefault(p, 0L))); }
                         catch (org.apache.kafka.common.errors.TimeoutException e) { return; } // not complete: what was measured is told all the same
-                        ends.replaceAll((p, end) -> Math.max(end, acknowledgedEnds.getOrDefault(p, 0L)));
                         moved = System.nanoTime();
                     }
                     complete = ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
@@ -609,7 +598,6 @@ class PerfTest implements Callable<Integer> {
         }
 
         interface Task { void run() throws Exception; }
-
         /** On a thread of its own. What ends one with a problem, ends all; an interruption is no problem. */
         private void run(Task task, Task close) {
             Runnable all = () -> {
@@ -629,9 +617,9 @@ class PerfTest implements Callable<Integer> {
             long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
             for (boolean last = false; !last; ) {
                 long left = from + interval - System.nanoTime();
-                last = running.await(bar ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
+                last = running.await(clear.isEmpty() ? left : Math.min(left, 200_000_000), TimeUnit.NANOSECONDS);
                 long now = System.nanoTime();
-                if (bar) drawBar(last, now - start);
+                if (!clear.isEmpty()) drawBar(last, now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
                 if (log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
@@ -683,9 +671,8 @@ class PerfTest implements Callable<Integer> {
         private void drawBar(boolean last, long nanosSoFar) {
             long ended = sum(Kind.SERVICE, t -> t.records.get()) + sum(Kind.FAILED, t -> t.records.get());
             double share = Math.min(1, duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
-            String left = ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s";
-            common.err.printf(Locale.ROOT, last ? CLEAR_LINE : CLEAR_LINE + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds, left);
-            common.err.flush();
+            common.err.printf(Locale.ROOT, last ? clear : clear + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds,
+                    ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s");
         }
 
         // ---- What limited it ----
@@ -706,10 +693,9 @@ class PerfTest implements Callable<Integer> {
             double throttle = figure("produce-throttle-time-avg"), waited = figure("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
             double response = Latencies.ms(s.response(), "p99"), service = Latencies.ms(s.service(), "p99"), perSec = s.recordsPerSec();
             if (Double.isNaN(queue) || Double.isNaN(wire)) { common.say("What limited it is not known: the client has no figures of so short a run."); return; }
-            String both = String.format(Locale.ROOT, "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.", queue, wire);
-            if (limited) common.say("A batch was on average " + both);
-            else common.say("%.0f%% of the latency is the producer's own queue: %s At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.",
-                    100 * queue / (queue + wire), both);
+            common.say("%s%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.%s", limited ? "A batch was on average "
+                    : String.format(Locale.ROOT, "%.0f%% of the latency is the producer's own queue: ", 100 * queue / (queue + wire)), queue, wire,
+                    limited ? "" : " At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.");
             int batchSize = Integer.parseInt(("" + properties.getOrDefault("batch.size", ProducerConfig.configDef().defaultValues().get("batch.size"))).trim());
             if (batchSize > 0) common.say("Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.", 100 * batch / batchSize, batch, batchSize, figure("records-per-request-avg"),
                     compression < 0.999 ? String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * compression) : "not compressed");
@@ -750,7 +736,6 @@ class PerfTest implements Callable<Integer> {
     /** Of a run, its steady state, or an interval: latencies of acknowledged records; {@code read} or null; {@code steady} is the run without its warm-up, or null. */
     public record Summary(double seconds, long bytes, Latencies latencies, ReadBack read, boolean interrupted, Summary steady) {
         public Summary { seconds = Math.max(seconds, 1e-9); }
-
         public Histogram service() { return latencies.get(Kind.SERVICE); }
         /** From when a record was due; at unlimited throughput, when each is due at once, from {@code send()}. */
         public Histogram response() { return latencies.getOrDefault(Kind.RESPONSE, service()); }
@@ -758,7 +743,7 @@ class PerfTest implements Callable<Integer> {
         public long records() { return service().getTotalCount(); }
         public double recordsPerSec() { return records() / seconds; }
         public double mbPerSec() { return bytes / 1048576.0 / seconds; }
-        /** Records per second without the time that an answer takes when none waits for another, which is no lack of speed; that of a queue that grows is one, and most wait in it. */
+        /** Records per second without the time of an answer for which none has to wait, which is no lack of speed; a queue that grows is one, and most wait in it. */
         public double reached() { return records() / Math.max(1e-9, seconds - Latencies.ms(service(), "p10") / 1000); }
         /** To 2 %, or, of a short run, but for the tenth of a second that one late answer may take. */
         boolean reached(double rate) { return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.1); }
@@ -798,12 +783,11 @@ class PerfTest implements Callable<Integer> {
                 case "throughput" -> s.recordsPerSec();
                 case "mb" -> s.mbPerSec();
                 case "failed" -> s.failed();
-                default -> h == null || h.getTotalCount() == 0 ? Double.NaN : ofSends() && s.failed() > 0 ? ofAll(h, s.failed()) : Latencies.ms(h, what);
+                default -> h == null || h.getTotalCount() == 0 ? Double.NaN : s.failed() > 0 && kind != Kind.E2E && kind != Kind.COMMIT ? ofAll(h, s.failed()) : Latencies.ms(h, what);
             };
         }
 
         boolean atLeast() { return what.equals("throughput") || what.equals("mb"); }
-        private boolean ofSends() { return kind == null || kind == Kind.SERVICE || kind == Kind.RESPONSE; }
 
         /** Sends that failed had no answer in time: they are among all sends the slowest. */
         private double ofAll(Histogram answered, long failed) {
@@ -814,9 +798,9 @@ class PerfTest implements Callable<Integer> {
         /** @return null if it was kept, else how it was missed */
         String missed(Summary s) {
             double value = value(s);
-            if (Double.isNaN(value)) return "Objective " + text + " missed: there is no such latency.";
-            if (Double.isInfinite(value)) return "Objective " + text + " missed: " + s.failed() + " sends failed.";
-            return (atLeast() ? value >= limit : value <= limit) ? null : String.format(Locale.ROOT, "Objective %s missed: %.2f%s.", text, value, atLeast() || what.equals("failed") ? "" : " ms");
+            if (atLeast() ? value >= limit : value <= limit) return null;
+            return "Objective " + text + " missed: " + (Double.isNaN(value) ? "there is no such latency." : Double.isInfinite(value) ? s.failed() + " sends failed."
+                    : String.format(Locale.ROOT, "%.2f%s.", value, atLeast() || what.equals("failed") ? "" : " ms"));
         }
     }
 
@@ -832,7 +816,7 @@ class PerfTest implements Callable<Integer> {
     }
 
     private void print(String line) {
-        if (bar) { common.err.print(CLEAR_LINE); common.err.flush(); }
+        common.err.printf("%s", clear); // which flushes
         if (!common.json && !telling.csv && !quiet) common.out.println(line);
     }
 
@@ -848,8 +832,9 @@ class PerfTest implements Callable<Integer> {
     // ---- What was asked for ----
 
     private void check() {
-        positive("--num-records", numRecords, "--duration", duration == null ? null : duration.toMillis(), "--timeout", common.timeout.toMillis(), "--producers", load.real.producers,
-                "--consumers", load.real.consumers, "--reporting-interval", telling.intervalMs, "--transaction-duration-ms", load.further.transactionMs);
+        Object[] positive = {"--num-records", numRecords, "--duration", duration == null ? null : duration.toMillis(), "--timeout", common.timeout.toMillis(), "--producers", load.real.producers,
+                "--consumers", load.real.consumers, "--reporting-interval", telling.intervalMs, "--transaction-duration-ms", load.further.transactionMs};
+        for (int i = 0; i < positive.length; i += 2) refuse(positive[i + 1] instanceof Number n && n.longValue() <= 0, positive[i] + " should be greater than zero.");
         refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
         refuse(Stream.of(load.sizes != null, load.payloadFile != null, load.monotonic).filter(given -> given).count() != 1, "Give one of --record-size, --payload-file and --payload-monotonic.");
         refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
@@ -869,10 +854,6 @@ class PerfTest implements Callable<Integer> {
         refuse(old != null && common.commandConfig != null && common.commandConfig != old, "--producer.config is the old name of --command-config: give one of them.");
         if (load.further.producerProps != null && !quiet) common.say("--producer-props is deprecated, use --command-property.");
         if (old != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
-    }
-
-    private static void positive(Object... options) {
-        for (int i = 0; i < options.length; i += 2) refuse(options[i + 1] instanceof Number n && n.longValue() <= 0, options[i] + " should be greater than zero.");
     }
 
     private static void refuse(boolean wrong, String sentence) { if (wrong) throw new Exit(2, sentence); }
@@ -931,22 +912,18 @@ class PerfTest implements Callable<Integer> {
                 if (e.getCause() instanceof AuthorizationException) continue; // who may not look may still be allowed to write
                 if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
                 all = false;
-                if (brokersCreateTopics(admin)) common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic.getKey());
-                else throw new Exit(ALL_FAILED, "Topic " + topic.getKey() + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
+                if (!brokersCreateTopics(admin)) throw new Exit(ALL_FAILED, "Topic " + topic.getKey() + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
+                common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic.getKey());
             }
             return all;
-        } finally {
-            admin.close(Duration.ZERO);
-        }
+        } finally { admin.close(Duration.ZERO); }
     }
 
     private static boolean brokersCreateTopics(Admin admin) throws InterruptedException {
         try {
-            ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, admin.describeCluster().nodes().get().iterator().next().idString());
-            return !admin.describeConfigs(List.of(broker)).all().get().get(broker).get("auto.create.topics.enable").value().equals("false");
-        } catch (ExecutionException notAllowed) {
-            return true;
-        }
+            var any = List.of(new ConfigResource(ConfigResource.Type.BROKER, admin.describeCluster().nodes().get().iterator().next().idString()));
+            return admin.describeConfigs(any).all().get().values().stream().noneMatch(broker -> broker.get("auto.create.topics.enable").value().equals("false"));
+        } catch (ExecutionException notAllowed) { return true; }
     }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----

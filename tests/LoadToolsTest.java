@@ -297,7 +297,7 @@ class LoadToolsTest {
     @Test void aKnownDifferenceIsShown() throws Exception {
         CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
         compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "3", "--duration", "400ms",
-                "--a", "delay=50", "--b", "delay=100", "--c", "delay=200");
+                "--a", "delay=100", "--b", "delay=200", "--c", "delay=400");
         List<Map<String, Object>> events = new ArrayList<>();
         compare.common.listener = events::add;
         Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));
@@ -308,9 +308,47 @@ class LoadToolsTest {
         assertEquals(8, events.size(), "two ratios of four figures");
     }
 
+    /** Its loads are computed, each a little slower than the one before; notes which settings were asked for, in turn. */
+    private static TestCluster.Run compared(List<String> asked, String args) {
+        CompareSettings compare = new CompareSettings() {
+            @Override PerfTest.Summary load(String setting) {
+                asked.add(setting);
+                return summary(1000 - 3 * asked.size(), 1, 100 + 3 * asked.size(), null, null);
+            }
+        };
+        return TestCluster.run((out, err, words) -> compare.common.run(compare, out, err, words), ("--topic t --record-size 10 " + args).split(" "));
+    }
+
+    /** In turns and back, so that what gets slower meanwhile hits both alike: of like and like no difference is shown, though the machine had one in each round. */
+    @Test void likeAndLikeShowNoDifferenceOnAMachineThatGetsSlower() {
+        List<String> asked = new ArrayList<>();
+        TestCluster.Run run = compared(asked, "--throughput 500 --rounds 4 --b acks=all --a acks=-1");
+        assertEquals(0, run.code(), run.toString());
+        assertEquals(List.of("acks=-1", "acks=all", /* the first of each is not compared */ "acks=-1", "acks=all", "acks=all", "acks=-1", "acks=-1", "acks=all", "acks=all", "acks=-1"), asked);
+        assertEquals(List.of("A: acks=-1", "B: acks=all"), run.out().lines().limit(2).toList(), "labels are the options' names, in whatever order they come");
+        for (String figure : List.of("records/s", "p50 ms", "p99 ms"))
+            assertTrue(run.out().lines().anyMatch(l -> l.startsWith(figure) && l.contains(" B ") && l.endsWith(", no difference shown")), figure + ": " + run);
+        assertTrue(run.err().contains("about one misses the truth by chance; here are 4."), run.err());
+        assertFalse(run.err().contains("own queues"), run.err());
+    }
+
+    @Test void atUnlimitedThroughputItSaysWhoseLatencyItIs() {
+        TestCluster.Run run = compared(new ArrayList<>(), "--throughput -1 --rounds 2 --a acks=1 --c acks=0 --b acks=all");
+        assertTrue(run.err().contains("mostly the producers' own queues") && run.err().contains("here are 8."), run.toString());
+    }
+
+    @Test void helpBeginsWithWhatHasToBeGiven() {
+        for (TestCluster.Script script : List.<TestCluster.Script>of(FindMaxRate::run, CompareSettings::run)) {
+            List<String> help = TestCluster.run(script, "--help").out().lines().toList();
+            assertTrue(help.get(0).matches("Usage: (find-max-rate --topic TOPIC --slo OBJECTIVE|compare-settings --topic TOPIC --a 'NAME=VALUE ...' --b .*)"), help.get(0));
+            assertTrue(help.get(1).matches(" +\\(--record-size BYTES .*\\[OPTION...\\]"), help.get(1));
+            assertTrue(help.stream().allMatch(l -> l.length() <= 100), String.join("\n", help));
+        }
+    }
+
     @Test void wrongUsageIsExitTwo() {
         String load = "--topic t --record-size 10 ";
-        for (String bad : List.of("", "--a acks=1", "--a acks=1 --b acks", "--a acks=1 --b acks=all --rounds 1"))
+        for (String bad : List.of("", "--a acks=1", "--b acks=1", "--b acks=1 --c acks=1", "--a acks=1 --b acks", "--a acks=1 --b acks=all --rounds 1"))
             assertEquals(2, TestCluster.run(CompareSettings::run, (load + bad).trim().split(" +")).code(), bad);
         for (String bad : List.of("", "--slo p99", "--slo p99=5", "--slo e2e-p99=5ms", "--slo p99=5ms --from 0", "--slo p99=5ms,throughput=10", "--slo mb=1"))
             assertEquals(2, TestCluster.run(FindMaxRate::run, (load + bad).trim().split(" +")).code(), bad);

@@ -100,11 +100,12 @@ class FindMaxRate implements Callable<Integer> {
         return a;
     }
 
-    /** Tries rates until the one that holds and the one that does not are close. */
-    private Found search(double rate, double raise) throws Exception {
-        double held = 0, missed = 0;
+    /** Tries rates until the one that holds and the one that does not are close; far from where it began, in wide strides. */
+    private Found search(double origin, double near) throws Exception {
+        double held = 0, missed = 0, rate = origin;
         while (missed == 0 || held == 0 || missed / held > PRECISION) {
-            if (holds(rate, missed > 0 || raise < RAISE)) held = rate; else missed = rate;
+            if (holds(rate, missed > 0 || near < RAISE)) held = rate; else missed = rate;
+            double raise = Math.max(rate / origin, origin / rate) > 1.5 ? RAISE : near;
             rate = missed == 0 ? held * raise : held == 0 ? missed / (raise * raise) : Math.sqrt(held * missed);
             if (rate < 1 || steps.size() >= mostSteps) break;
         }

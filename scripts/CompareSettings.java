@@ -32,10 +32,10 @@ class CompareSettings implements Callable<Integer> {
 
     @Option(names = "--a", required = true, paramLabel = "'NAME=VALUE ...'", description = "Producer properties, to which the others are compared; '' for none.") String a;
     @Option(names = "--b", required = true, paramLabel = "'NAME=VALUE ...'", description = "Those that are compared.") String b;
-    @Option(names = "--c", paramLabel = "'NAME=VALUE ...'", description = "And further ones, up to --f.") String c;
-    @Option(names = "--d", paramLabel = "'NAME=VALUE ...'", hidden = true) String d;
-    @Option(names = "--e", paramLabel = "'NAME=VALUE ...'", hidden = true) String e;
-    @Option(names = "--f", paramLabel = "'NAME=VALUE ...'", hidden = true) String f;
+    @Option(names = "--c", paramLabel = "'NAME=VALUE ...'", description = "And further ones, if they are given.") String c;
+    @Option(names = "--d", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String d;
+    @Option(names = "--e", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String e;
+    @Option(names = "--f", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String f;
     @Option(names = "--rounds", paramLabel = "N", defaultValue = "6", description = "How often each is run (default: ${DEFAULT-VALUE}).")
     int rounds;
     @Option(names = "--duration", paramLabel = "DURATION", defaultValue = "5s", description = "How long each run lasts (default: ${DEFAULT-VALUE}).")

@@ -441,7 +441,7 @@ class PerfTest implements Callable<Integer> {
                 }
                 if (transaction != 0) commit(count - 1);
                 producer.flush();
-                if (limited && duration != null) notSent(i, (long) Math.ceil(nanos * throughput / 1e9)); // the producer's own thread has nothing more to record
+                if (limited && duration != null) notSent(i, Math.min(count, (long) Math.ceil(nanos * throughput / 1e9))); // the producer's own thread has nothing more to record
             }
 
             /** Of what was due and could not be sent, the response time has what it has waited by now; a thousand at most are told apart, as there may be millions. */

@@ -23,14 +23,19 @@ import picocli.CommandLine.Option;
  * <pre>compare-settings --topic test_topic --record-size 1000 --a 'acks=1' --b 'acks=all linger.ms=5'</pre>
  */
 @Command(name = "compare-settings", version = "kraft-lab 0.1.0", sortOptions = false, usageHelpWidth = 100,
+        customSynopsis = "compare-settings --topic TOPIC --a 'NAME=VALUE ...' --b 'NAME=VALUE ...' [--c ... to --f ...]%n            (--record-size BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
         description = "Compares producer settings: ratios to A with their 95%% confidence intervals, of throughput and of latency.")
 class CompareSettings implements Callable<Integer> {
     /** Student's t for 97.5 %, by degrees of freedom from 1. */
     private static final double[] T = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
             2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
 
-    @Option(names = {"--a", "--b", "--c", "--d", "--e", "--f"}, required = true, paramLabel = "'NAME=VALUE ...'", description = "Producer properties, two to six times; '' for none. The first given is A.")
-    List<String> settings;
+    @Option(names = "--a", required = true, paramLabel = "'NAME=VALUE ...'", description = "Producer properties, to which the others are compared; '' for none.") String a;
+    @Option(names = "--b", required = true, paramLabel = "'NAME=VALUE ...'", description = "Those that are compared.") String b;
+    @Option(names = "--c", paramLabel = "'NAME=VALUE ...'", description = "And further ones, if they are given.") String c;
+    @Option(names = "--d", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String d;
+    @Option(names = "--e", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String e;
+    @Option(names = "--f", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String f;
     @Option(names = "--rounds", paramLabel = "N", defaultValue = "6", description = "How often each is run (default: ${DEFAULT-VALUE}).")
     int rounds;
     @Option(names = "--duration", paramLabel = "DURATION", defaultValue = "5s", description = "How long each run lasts (default: ${DEFAULT-VALUE}).")
@@ -83,41 +88,48 @@ class CompareSettings implements Callable<Integer> {
     public Integer call() throws Exception {
         List<Row> rows = compare();
         if (common.json) return 0;
-        for (int i = 0; i < settings.size(); i++) common.out.printf("%s: %s%n", name(i), settings.get(i).isBlank() ? "(as it is)" : settings.get(i));
+        settings().forEach((name, setting) -> common.out.printf("%s: %s%n", name, setting.isBlank() ? "(as it is)" : setting));
         common.out.printf("%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
         for (Row r : rows) common.out.printf(Locale.ROOT, "%-12s %-3s %14.2f   %s%n", r.figure, r.setting, r.median, r.ratio == null ? "" : r.ratio);
+        long intervals = rows.stream().filter(r -> r.ratio != null).count();
+        common.say("Of 20 such intervals about one misses the truth by chance; here are %d.", intervals);
+        if (throughput < 0) common.say("At --throughput -1 the latencies are mostly the producers' own queues: how far each is ahead, not how fast a broker answers. Give a rate that all of them reach to compare those.");
         return 0;
     }
 
     /** Runs all rounds and emits {@code comparison} for each row. */
     public List<Row> compare() throws Exception {
-        if (settings.size() < 2) throw new PerfTest.Exit(2, "Give at least two settings to compare, --a and --b.");
         if (rounds < 2) throw new PerfTest.Exit(2, "--rounds should be 2 or more: one round has no confidence interval.");
-        settings.forEach(CompareSettings::properties);
-        List<List<PerfTest.Summary>> runs = new ArrayList<>();
-        for (String s : settings) { runs.add(new ArrayList<>()); load(s); } // what the first run of each costs is not compared
-        for (int round = 0; round < rounds; round++) for (int k = 0; k < settings.size(); k++) {
-            int i = round % 2 == 0 ? k : settings.size() - 1 - k;
-            PerfTest.Summary s = load(settings.get(i));
-            runs.get(i).add(s);
-            common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round + 1, name(i), s.recordsPerSec(), latency(s, 50), latency(s, 99));
+        Map<String, String> settings = settings();
+        settings.values().forEach(CompareSettings::properties);
+        List<String> order = new ArrayList<>(settings.keySet());
+        Map<String, List<PerfTest.Summary>> runs = new HashMap<>();
+        for (String name : order) { runs.put(name, new ArrayList<>()); load(settings.get(name)); } // what the first run of each costs is not compared
+        for (int round = 1; round <= rounds; round++, Collections.reverse(order)) for (String name : order) {
+            PerfTest.Summary s = load(settings.get(name));
+            runs.get(name).add(s);
+            common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round, name, s.recordsPerSec(), latency(s, 50), latency(s, 99));
         }
         List<Row> rows = new ArrayList<>();
-        figures().forEach((figure, of) -> {
-            for (int i = 0; i < settings.size(); i++) {
-                double[] a = runs.get(0).stream().mapToDouble(of).toArray(), own = runs.get(i).stream().mapToDouble(of).toArray(), ratios = new double[rounds];
-                for (int r = 0; r < rounds; r++) ratios[r] = own[r] / a[r];
-                Arrays.sort(own);
-                Row row = new Row(name(i), figure, (own[(rounds - 1) / 2] + own[rounds / 2]) / 2, i == 0 ? null : Ratio.of(ratios));
-                rows.add(row);
-                if (i > 0) common.emit("comparison", "setting", settings.get(i), "to", settings.get(0), "figure", figure, "ratio", row.ratio.mean, "low", row.ratio.low, "high", row.ratio.high,
-                        "shown", row.ratio.shown(), "rounds", rounds);
-            }
-        });
+        figures().forEach((figure, of) -> settings.forEach((name, setting) -> {
+            double[] toA = runs.get("A").stream().mapToDouble(of).toArray(), own = runs.get(name).stream().mapToDouble(of).toArray(), ratios = new double[rounds];
+            for (int r = 0; r < rounds; r++) ratios[r] = own[r] / toA[r];
+            Arrays.sort(own);
+            Row row = new Row(name, figure, (own[(rounds - 1) / 2] + own[rounds / 2]) / 2, name.equals("A") ? null : Ratio.of(ratios));
+            rows.add(row);
+            if (row.ratio != null) common.emit("comparison", "setting", setting, "to", a, "figure", figure, "ratio", row.ratio.mean, "low", row.ratio.low, "high", row.ratio.high,
+                    "shown", row.ratio.shown(), "rounds", rounds);
+        }));
         return rows;
     }
 
-    private static String name(int i) { return "" + (char) ('A' + i); }
+    /** By the names of their options, in whatever order those were given. */
+    private Map<String, String> settings() {
+        String[] all = {a, b, c, d, e, f};
+        Map<String, String> given = new TreeMap<>();
+        for (int i = 0; i < all.length; i++) if (all[i] != null) given.put("" + (char) ('A' + i), all[i]);
+        return given;
+    }
 
     private static Map<String, String> properties(String setting) {
         Map<String, String> properties = new LinkedHashMap<>();
@@ -128,7 +140,8 @@ class CompareSettings implements Callable<Integer> {
         return properties;
     }
 
-    private PerfTest.Summary load(String setting) throws Exception {
+    /** Apart, for tests to have it answer as they know. */
+    PerfTest.Summary load(String setting) throws Exception {
         PerfTest perf = perf();
         load.overrides.clear();
         load.overrides.putAll(properties(setting));

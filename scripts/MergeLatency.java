@@ -10,6 +10,7 @@
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;
 import java.net.*;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
@@ -86,7 +87,7 @@ class MergeLatency implements Callable<Integer> {
     private static double[] read(File file, Map<String, Histogram> merged) {
         double from = Double.MAX_VALUE, to = 0;
         long intervals = 0;
-        try (BufferedReader text = Files.newBufferedReader(file.toPath())) {
+        try (BufferedReader text = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
             String start = text.readLine();
             if (start == null || !start.startsWith("#[Histogram log format")) throw new Exit(2, file + " is no histogram log; perf --hdr-log writes one.");
             intervals = text.lines().filter(l -> !l.isBlank() && !l.startsWith("#") && !l.startsWith("\"StartTimestamp\"")).count();

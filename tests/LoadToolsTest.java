@@ -5,6 +5,7 @@ import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.DoubleSupplier;
 import java.util.stream.*;
 import org.HdrHistogram.*;
 import org.apache.kafka.clients.producer.*;
@@ -90,8 +91,10 @@ class LoadToolsTest {
         List<String> lines = new ArrayList<>(whole.lines().toList());
         lines.add(lines.size() - 1, "garbage");
         Files.write(mixed, lines);
+        Path bytes = folder.resolve("bytes"); // no UTF-8
+        Files.write(bytes, (whole + "\u00ff\n").getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
         log(empty, 1_700_000_000_000L, null);
-        Map.of(good, 0, cut, 14, mixed, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
+        Map.of(good, 0, cut, 14, mixed, 14, bytes, 14, empty, 14, text, 2, folder.resolve("none"), 2).forEach((file, code) -> {
             TestCluster.Run run = TestCluster.run(MergeLatency::run, file.toString());
             assertEquals(code, run.code(), file + ": " + run);
             assertEquals(code == 0 ? 0 : 1, run.err().lines().count(), run.err());
@@ -155,17 +158,94 @@ class LoadToolsTest {
     }
 
     @Test void theKneeOfAKnownCapacityIsFound() throws Exception {
-        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--slo", "p99=100ms", "--step", "1500ms", "--from", "700").find();
-        // Above the capacity the queue grows: p99 of a second and a half at rate r is 1500 (r / 3000 - 1) ms, so 100 ms is missed from some 7 % above it.
+        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--slo", "p99=100ms", "--step", "800ms", "--from", "1500").find();
+        // Above the capacity the queue grows, and less than 95 % of the rate are reached from some 6 % above it.
         assertTrue(a.rate() > 2700 && a.rate() < 3450, "found " + a.rate() + " of 3000: " + a.steps());
         assertTrue(a.missed() > a.rate() && a.missed() / a.rate() <= 1.05, a.toString());
     }
 
-    /** A latency that the objective allows is no lack of speed. */
-    @Test void aLongAnswerIsNoMissedRate() throws Exception {
-        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=450ms", "--step", "1500ms", "--from", "800").find();
-        assertTrue(a.rate() > 2500 && a.rate() < 3600, "found " + a.rate() + " of 3000: " + a.steps());
-        assertTrue(a.steps().get(0).held(), a.steps().toString());
+    /** Of a run at a rate for so many seconds, in which each record had this latency. */
+    private static PerfTest.Summary summary(double rate, double seconds, double ms, PerfTest.ReadBack read, PerfTest.Summary steady) {
+        PerfTest.Latencies latencies = new PerfTest.Latencies();
+        latencies.put(PerfTest.Kind.SERVICE, new Histogram(1, 10_000_000L, 2));
+        latencies.get(PerfTest.Kind.SERVICE).recordValueWithCount((long) (ms * 1000), (long) (rate * seconds));
+        return new PerfTest.Summary(seconds + ms / 1000, 1, latencies, read, false, steady);
+    }
+
+    /** A finder whose loads are computed: the capacity is asked for each; above it, the objective is missed. */
+    private static FindMaxRate computed(DoubleSupplier capacity, PrintWriter err) {
+        FindMaxRate find = new FindMaxRate() { @Override PerfTest.Summary load(double rate) { return LoadToolsTest.summary(rate, 10, rate <= capacity.getAsDouble() ? 10 : 500, null, null); } };
+        return find.common.configure(find, TestCluster.quiet(), err, "--topic", "t", "--record-size", "10", "--slo", "p99=50ms");
+    }
+
+    /** Where runs of the same noisy machine would not agree within 10 %, they say so; where it is quiet, they answer. */
+    @Test void anAnswerIsRepeatedByTheNextRunOrCalledNoisy() throws Exception {
+        Random random = new Random(11);
+        for (double noise : new double[] {0, 0.01, 0.05, 0.1, 0.4}) for (boolean wanders : List.of(false, true)) {
+            int triples = 60, told = 0, off = 0;
+            for (int t = 0; t < triples; t++) {
+                List<FindMaxRate.Answer> runs = new ArrayList<>();
+                for (int run = 0; run < 3; run++) {
+                    double[] now = {random.nextGaussian()}; // each step has another capacity, or one that wanders, so that steps near in time are alike
+                    DoubleSupplier next = () -> now[0] = wanders ? 0.95 * now[0] + Math.sqrt(1 - 0.95 * 0.95) * random.nextGaussian() : random.nextGaussian();
+                    runs.add(computed(() -> 15_000 * Math.exp(noise * next.getAsDouble()), TestCluster.quiet()).find());
+                }
+                if (runs.stream().anyMatch(a -> a.noisy() || a.gaveUp())) continue;
+                told++;
+                DoubleSummaryStatistics rates = runs.stream().mapToDouble(FindMaxRate.Answer::rate).summaryStatistics();
+                if (rates.getMax() > rates.getMin() * 1.10) off++;
+            }
+            String what = "noise " + noise + (wanders ? ", wandering" : "") + ": of " + triples + " times three runs, " + told + " told a figure each, of which " + off + " were off";
+            assertTrue(off <= triples / 10, what);
+            if (noise <= 0.01) assertTrue(told >= triples * 0.95, what);
+            if (noise >= 0.1) assertTrue(told <= triples * 0.15, what);
+        }
+    }
+
+    @Test void aCapacityThatChangesMeanwhileIsExit14() {
+        int[] loads = {0};
+        for (boolean changes : List.of(true, false)) {
+            StringWriter out = new StringWriter(), err = new StringWriter();
+            FindMaxRate find = computed(() -> changes && loads[0]++ > 25 ? 4000 : 6000, TestCluster.quiet());
+            List<Map<String, Object>> events = new ArrayList<>();
+            find.common.listener = events::add;
+            int code = find.common.run(find, new PrintWriter(out), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms");
+            assertEquals(changes ? 14 : 0, code, err.toString());
+            assertEquals(changes, err.toString().contains("This machine is too noisy for one figure: searches found between "), err.toString());
+            assertTrue(out.toString().matches("\\d+ records/s keep p99=50ms; \\d+ do not\\.\n"), out.toString());
+            for (Map<String, Object> e : events) assertDoesNotThrow(() -> ContractTest.Schema.validate(e));
+            assertEquals(List.of("max-rate", changes, false), List.of(events.get(events.size() - 1).get("type"), events.get(events.size() - 1).get("noisy"), events.get(events.size() - 1).get("gaveUp")));
+        }
+    }
+
+    @Test void whoNeverEndsGivesUpAndSaysSo() {
+        StringWriter out = new StringWriter(), err = new StringWriter();
+        FindMaxRate find = computed(() -> Double.MAX_VALUE, TestCluster.quiet());
+        find.mostSteps = 10;
+        assertEquals(14, find.common.run(find, new PrintWriter(out), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms"));
+        assertTrue(err.toString().contains("Gave up after ") && !out.toString().contains("do not"), out + err.toString());
+    }
+
+    /** A latency that the objective allows is no lack of speed; a queue that grows is, though its wait is the latency of most. */
+    @Test void aLongAnswerIsNoMissedRateAndAGrowingQueueIsOne() throws Exception {
+        FindMaxRate find = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=10s", "--step", "1500ms");
+        for (double rate : new double[] {2700, 3450, 4500}) {
+            PerfTest.Summary s = find.load(rate).steady();
+            assertEquals(Math.min(rate, 3000), s.reached(), 150, "of a capacity of 3000, at " + rate + ", seconds " + s.seconds());
+            assertEquals(rate < 3000, s.reached(rate), "at " + rate);
+        }
+    }
+
+    @Test void whatIsNotReadBackIsAMissAtAnyRate() throws Exception {
+        PerfTest.ReadBack read = new PerfTest.ReadBack(999, 100, 1, 1, 0, true);
+        FindMaxRate find = new FindMaxRate() { @Override PerfTest.Summary load(double rate) { return LoadToolsTest.summary(rate, 10, 10, read, LoadToolsTest.summary(rate, 8, 10, null, null)); } };
+        FindMaxRate.Answer a = find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms", "--e2e").find();
+        assertEquals(0, a.rate());
+        assertEquals("1 records were not read back.", a.steps().get(0).why());
+        // And a run whose reading has it.
+        FindMaxRate real = new FindMaxRate() { @Override PerfTest perf() { return PerfVerdictTest.stubbed(new PerfVerdictTest.OnePartition(), PerfVerdictTest.consumer(false)); } };
+        PerfTest.Summary all = real.common.configure(real, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms", "--e2e", "--step", "500ms").load(200);
+        assertEquals(100, all.read().missing(), "nothing was read");
     }
 
     /** What is due while send() is blocked is late, and not left out because the time is over. */
@@ -217,7 +297,7 @@ class LoadToolsTest {
     @Test void aKnownDifferenceIsShown() throws Exception {
         CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
         compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "3", "--duration", "400ms",
-                "--a", "delay=50", "--b", "delay=100", "--c", "delay=200");
+                "--a", "delay=100", "--b", "delay=200", "--c", "delay=400");
         List<Map<String, Object>> events = new ArrayList<>();
         compare.common.listener = events::add;
         Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));
@@ -228,11 +308,49 @@ class LoadToolsTest {
         assertEquals(8, events.size(), "two ratios of four figures");
     }
 
+    /** Its loads are computed, each a little slower than the one before; notes which settings were asked for, in turn. */
+    private static TestCluster.Run compared(List<String> asked, String args) {
+        CompareSettings compare = new CompareSettings() {
+            @Override PerfTest.Summary load(String setting) {
+                asked.add(setting);
+                return summary(1000 - 3 * asked.size(), 1, 100 + 3 * asked.size(), null, null);
+            }
+        };
+        return TestCluster.run((out, err, words) -> compare.common.run(compare, out, err, words), ("--topic t --record-size 10 " + args).split(" "));
+    }
+
+    /** In turns and back, so that what gets slower meanwhile hits both alike: of like and like no difference is shown, though the machine had one in each round. */
+    @Test void likeAndLikeShowNoDifferenceOnAMachineThatGetsSlower() {
+        List<String> asked = new ArrayList<>();
+        TestCluster.Run run = compared(asked, "--throughput 500 --rounds 4 --b acks=all --a acks=-1");
+        assertEquals(0, run.code(), run.toString());
+        assertEquals(List.of("acks=-1", "acks=all", /* the first of each is not compared */ "acks=-1", "acks=all", "acks=all", "acks=-1", "acks=-1", "acks=all", "acks=all", "acks=-1"), asked);
+        assertEquals(List.of("A: acks=-1", "B: acks=all"), run.out().lines().limit(2).toList(), "labels are the options' names, in whatever order they come");
+        for (String figure : List.of("records/s", "p50 ms", "p99 ms"))
+            assertTrue(run.out().lines().anyMatch(l -> l.startsWith(figure) && l.contains(" B ") && l.endsWith(", no difference shown")), figure + ": " + run);
+        assertTrue(run.err().contains("about one misses the truth by chance; here are 4."), run.err());
+        assertFalse(run.err().contains("own queues"), run.err());
+    }
+
+    @Test void atUnlimitedThroughputItSaysWhoseLatencyItIs() {
+        TestCluster.Run run = compared(new ArrayList<>(), "--throughput -1 --rounds 2 --a acks=1 --c acks=0 --b acks=all");
+        assertTrue(run.err().contains("mostly the producers' own queues") && run.err().contains("here are 8."), run.toString());
+    }
+
+    @Test void helpBeginsWithWhatHasToBeGiven() {
+        for (TestCluster.Script script : List.<TestCluster.Script>of(FindMaxRate::run, CompareSettings::run)) {
+            List<String> help = TestCluster.run(script, "--help").out().lines().toList();
+            assertTrue(help.get(0).matches("Usage: (find-max-rate --topic TOPIC --slo OBJECTIVE|compare-settings --topic TOPIC --a 'NAME=VALUE ...' --b .*)"), help.get(0));
+            assertTrue(help.get(1).matches(" +\\(--record-size BYTES .*\\[OPTION...\\]"), help.get(1));
+            assertTrue(help.stream().allMatch(l -> l.length() <= 100), String.join("\n", help));
+        }
+    }
+
     @Test void wrongUsageIsExitTwo() {
         String load = "--topic t --record-size 10 ";
-        for (String bad : List.of("", "--a acks=1", "--a acks=1 --b acks", "--a acks=1 --b acks=all --rounds 1"))
+        for (String bad : List.of("", "--a acks=1", "--b acks=1", "--b acks=1 --c acks=1", "--a acks=1 --b acks", "--a acks=1 --b acks=all --rounds 1"))
             assertEquals(2, TestCluster.run(CompareSettings::run, (load + bad).trim().split(" +")).code(), bad);
-        for (String bad : List.of("", "--slo p99", "--slo p99=5", "--slo e2e-p99=5ms", "--slo p99=5ms --from 0"))
+        for (String bad : List.of("", "--slo p99", "--slo p99=5", "--slo e2e-p99=5ms", "--slo p99=5ms --from 0", "--slo p99=5ms,throughput=10", "--slo mb=1"))
             assertEquals(2, TestCluster.run(FindMaxRate::run, (load + bad).trim().split(" +")).code(), bad);
     }
 }

@@ -92,6 +92,21 @@ class MeasureTest {
         } finally { Locale.setDefault(before); }
     }
 
+    /** Of all sends; one that failed is slower than any that was answered. */
+    @Test void aPercentileIsOfTheFailedSendsAsWell() {
+        for (int[] n : new int[][] {{992, 3, 5, 1}, {987, 8, 5, 0}, {989, 0, 11, 0}, {990, 0, 10, 1}, {1000, 0, 0, 1}}) { // fast, late, failed, and whether p99 is kept
+            PerfTest.Latencies latencies = new PerfTest.Latencies();
+            for (PerfTest.Kind kind : new PerfTest.Kind[] {PerfTest.Kind.SERVICE, PerfTest.Kind.FAILED}) latencies.put(kind, new Histogram(1, 3_600_000_000L, 3));
+            latencies.get(PerfTest.Kind.SERVICE).recordValueWithCount(5_000, n[0]);
+            latencies.get(PerfTest.Kind.SERVICE).recordValueWithCount(500_000, n[1]);
+            latencies.get(PerfTest.Kind.FAILED).recordValueWithCount(1_000, n[2]);
+            PerfTest.Summary s = new PerfTest.Summary(2, 1000, latencies, null, false, null);
+            for (String what : List.of("p99=50ms", "service-p99=50ms")) assertEquals(n[3] == 1, new PerfTest.Objective.Reader().convert(what).missed(s) == null, what + " of " + Arrays.toString(n));
+            assertEquals(n[2] == 0, new PerfTest.Objective.Reader().convert("max=1s").missed(s) == null, "max of " + Arrays.toString(n));
+            assertNull(new PerfTest.Objective.Reader().convert("p90=50ms").missed(s));
+        }
+    }
+
     @Test void durationsAreReadInTheirUnits() {
         Map.of("500ms", 500L, "30s", 30_000L, "2m", 120_000L, "1h", 3_600_000L, "7", 7_000L, "1.5s", 1_500L, "0.25m", 15_000L, " 2s ", 2_000L)
                 .forEach((text, ms) -> assertEquals(Duration.ofMillis(ms), KillNode.Common.duration(text), text));

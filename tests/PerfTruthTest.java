@@ -253,14 +253,22 @@ class PerfTruthTest {
         long now = System.nanoTime();
         for (int i = 0; i < 2_000_000; i++) tally.acknowledged(now + i * 1000L % 50_000_000, now, now - 1000, 1000); // warm
         var threads = (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
-        int n = 5_000_000;
-        long before = threads.getCurrentThreadAllocatedBytes(), began = threads.getCurrentThreadCpuTime();
-        for (int i = 0; i < n; i++) tally.acknowledged(now + i * 1000L % 50_000_000, now, now - 1000, 1000);
-        double ns = (threads.getCurrentThreadCpuTime() - began) / (double) n;
-        long bytes = threads.getCurrentThreadAllocatedBytes() - before;
-        assertTrue(bytes < n / 100, n + " recordings allocated " + bytes + " bytes");
-        assertTrue(ns < 200, "service and response time of a record took " + ns + " ns of CPU; the goal is 100 each"); // bench/RecordCost.java measures it
+        int n = 3_000_000;
+        double[] ns = new double[5];
+        for (int round = 0; round < ns.length; round++) { // as bench/RecordCost.java, which says more: by difference to the loop without it, in CPU time, which others do not take away
+            long before = threads.getCurrentThreadAllocatedBytes(), began = threads.getCurrentThreadCpuTime();
+            for (int i = 0; i < n; i++) tally.acknowledged(System.nanoTime(), now - i * 997L % 80_000_000, now - i * 991L % 90_000_000, 1000);
+            long took = threads.getCurrentThreadCpuTime() - began, bytes = threads.getCurrentThreadAllocatedBytes() - before;
+            assertTrue(bytes < n / 100, n + " recordings allocated " + bytes + " bytes");
+            began = threads.getCurrentThreadCpuTime();
+            for (int i = 0; i < n; i++) sink += now - i * 997L % 80_000_000 + i * 991L % 90_000_000;
+            ns[round] = (took - (threads.getCurrentThreadCpuTime() - began)) / (double) n;
+        }
+        Arrays.sort(ns);
+        assertTrue(ns[0] < 100, "service and response time of a record took " + Arrays.toString(ns) + " ns of CPU");
     }
+
+    private static long sink;
 
     // ---- A real broker ----
 
@@ -299,11 +307,11 @@ class PerfTruthTest {
         assertTrue(s.service().getMean() / 1000 < mean / 2, "without the wait before send(): " + s.service().getMean() / 1000 + " of " + mean);
     }
 
-    private static long end(Admin admin, String topic) throws Exception {
+    static long end(Admin admin, String topic) throws Exception {
         return admin.listOffsets(Map.of(new TopicPartition(topic, 0), OffsetSpec.latest())).all().get().values().iterator().next().offset();
     }
 
-    private static double[] appended(String topic, int n) {
+    static double[] appended(String topic, int n) {
         double[] at = new double[n];
         TopicPartition p = new TopicPartition(topic, 0);
         try (var consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
@@ -341,5 +349,38 @@ class PerfTruthTest {
         StringWriter err = new StringWriter();
         assertEquals(13, perf.common.run(perf, TestCluster.quiet(), new PrintWriter(err), "--topic", "e2e", "--num-records", "100", "--throughput", "-1", "--record-size", "100", "--e2e"));
         assertTrue(err.toString().contains("acknowledged but not read: 10,"), err.toString());
+    }
+
+    /** With acks=1 and a follower that fetches no more, what was acknowledged stays above the high watermark, where no consumer sees it: not lost, only not read in time. */
+    @Test void whatIsAboveTheHighWatermarkIsNotLost() throws Exception {
+        TestCluster.healthy();
+        int leader = TestCluster.controller(), follower = TestCluster.follower();
+        long pid = ((Number) TestCluster.node(follower).get("pid")).longValue();
+        try (Admin admin = TestCluster.admin()) {
+            admin.createTopics(List.of(new NewTopic("above", Map.of(0, List.of(leader, follower))).configs(Map.of("min.insync.replicas", "1")))).all().get();
+        }
+        PerfTest perf = new PerfTest() {
+            @Override Producer<byte[], byte[]> producer(Properties properties) {
+                return new org.apache.kafka.clients.producer.KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer()) {
+                    int i;
+                    @Override public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
+                        if (i++ == 100) signal("STOP", pid); // all are connected, so that nobody asks the one that does not answer; and it is not fenced before the reading ends
+                        return super.send(record, callback);
+                    }
+                };
+            }
+        };
+        try {
+            StringWriter err = new StringWriter();
+            assertEquals(14, perf.common.run(perf, TestCluster.quiet(), new PrintWriter(err), "-b", Cluster.bootstrap(), "--topic", "above", "--num-records", "300", "--throughput", "1000", "--record-size", "100",
+                    "--command-property", "acks=1", "--e2e", "--timeout", "1500ms"), err::toString);
+            assertTrue(err.toString().matches("(?s).*acknowledged but not read: [12]\\d\\d, read twice: 0\\. Incomplete: .*"), err.toString());
+        } finally { signal("CONT", pid); }
+        TestCluster.awaitInSync();
+    }
+
+    private static void signal(String signal, long pid) {
+        try { assertEquals(0, new ProcessBuilder("kill", "-" + signal, "" + pid).start().waitFor()); }
+        catch (IOException | InterruptedException e) { throw new IllegalStateException(e); }
     }
 }

@@ -75,8 +75,7 @@ abstract class LabCluster {
             up = true;
             found = done.ranBefore();
             newData = done.newData();
-            return done.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab."
-                    : String.format(Locale.ROOT, "Three brokers registered and unfenced after %.1f s.", done.took().toMillis() / 1e3);
+            return done.alreadyUp() ? lab.text("cluster.found") : lab.text("cluster.up", done.took().toMillis() / 1e3);
         }
 
         Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "embedded", "--data-dir", lab.dataDir.toString())); }
@@ -84,7 +83,7 @@ abstract class LabCluster {
         void end(boolean disposable) throws Exception {
             cluster.down(disposable && newData);
             if (disposable && newData) cluster.deleteData();
-            else if (!disposable) lab.common.say("The nodes' data and logs are kept in %s; cluster up starts them again.", cluster.dataDir);
+            else if (!disposable) lab.common.say("%s", lab.text("cluster.kept", cluster.dataDir));
         }
     }
 
@@ -118,7 +117,7 @@ abstract class LabCluster {
             if (!before.isEmpty() && timeoutsGiven()) requireSameTimeouts();
             if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
                 up = true;
-                return "Found the containers up; they are left running, with the topics of the lab.";
+                return lab.text("containers.found");
             }
             for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
                 throw new Cluster.Exit(Cluster.REFUSED, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
@@ -130,10 +129,10 @@ abstract class LabCluster {
             try { run("docker", "compose", "version"); } catch (Cluster.Exit e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "docker has no compose command: install its plugin (docker-compose-plugin, or docker-compose in Debian)."); }
             newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
             up = true; // from here on there is something to end
-            lab.common.say("Starting the containers (the first time, Docker fetches their image) ...");
+            lab.common.say("%s", lab.text("containers.starting"));
             try { compose("up", "-d", "--no-recreate", "--wait"); }
             catch (Cluster.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage() + " docker logs kafka01 may tell more."); }
-            return String.format(Locale.ROOT, "Three containers healthy after %.1f s.", (System.nanoTime() - began) / 1e9);
+            return lab.text("containers.up", (System.nanoTime() - began) / 1e9);
         }
 
         private void unpack() throws IOException {
@@ -206,7 +205,7 @@ abstract class LabCluster {
             if (!containersMade) compose("stop", "-t", "5");
             else if (disposable && newData) compose("down", "-v", "-t", "0");
             else compose("down", "-t", "5"); // the last nodes have no quorum to leave in order
-            if (!disposable) lab.common.say("The nodes' data is kept in the volumes kraft-lab_kafka01 to 03; docker compose up starts them again.");
+            if (!disposable) lab.common.say("%s", lab.text("containers.kept"));
         }
     }
 
@@ -214,7 +213,7 @@ abstract class LabCluster {
     private static class External extends LabCluster {
         External(Lab lab) { super(lab); }
 
-        String command() { return "(a cluster of your own: " + lab.common.bootstrapServer + ")"; }
+        String command() { return lab.text("external.command", lab.common.bootstrapServer); }
 
         String up() throws Exception {
             if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, "How to break a node of that cluster and how to start it again? Give --kill-command and --start-command.");
@@ -224,7 +223,7 @@ abstract class LabCluster {
                 if (brokers != 3 || voters != 3) throw new Cluster.Exit(Cluster.REFUSED, "This experiment is for three nodes that are brokers and voters; that cluster has " + brokers + " brokers and " + voters + " voters.");
             }
             up = true;
-            return "Found three brokers and three voters; they are left running, with the topics of the lab.";
+            return lab.text("external.found");
         }
 
         Reach reach() {

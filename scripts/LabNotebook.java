@@ -66,7 +66,9 @@ class LabNotebook {
 
     private static ProbeCluster.Answer slowest(List<ProbeCluster.Answer> answers) { return Collections.max(answers, Comparator.comparing(ProbeCluster.Answer::ms)); }
     private static String nodes(Set<Integer> ids, LabMessages words) {
-        return words.text(ids.size() == 1 ? "nodes.one" : "nodes.many", ids.stream().map(String::valueOf).reduce((a, b) -> words.text("nodes.and", a, b)).orElse(""));
+        List<String> all = ids.stream().map(String::valueOf).toList();
+        int last = all.size() - 1;
+        return last == 0 ? words.text("nodes.one", all.get(0)) : words.text("nodes.many", words.text("nodes.and", String.join(", ", all.subList(0, last)), all.get(last)));
     }
 
     /** What each fault cost, from the run's own stream, which gets it as well. */

@@ -97,7 +97,11 @@ class LabCharts {
 
     // ---- Mermaid ----
 
-    private static String chart(String... lines) { return "```mermaid\n" + lines[0] + "\n" + Stream.of(lines).skip(1).map(l -> "    " + l + "\n").collect(Collectors.joining()) + "```\n"; }
+    /** Mermaid's own blue can hardly be seen on white; and a gantt's sections have long names. */
+    private static String chart(String... lines) {
+        String init = lines[0].equals("gantt") ? "{'gantt': {'leftPadding': 220}}" : "{'themeVariables': {'xyChart': {'plotColorPalette': '#3f68c8'}}}";
+        return "```mermaid\n%%{init: " + init + "}%%\n" + lines[0] + "\n" + Stream.of(lines).skip(1).map(l -> "    " + l + "\n").collect(Collectors.joining()) + "```\n";
+    }
     private static String numbers(DoubleStream values) { return values.mapToObj(v -> v == Math.rint(v) ? "" + (long) v : String.format(Locale.ROOT, "%.2f", v)).collect(Collectors.joining(", ", "[", "]")); }
     private static String quoted(String text) { return '"' + plain(text) + '"'; }
 

@@ -28,7 +28,9 @@ class LabChartsTest {
     private static double[] numbers(String list) { return Stream.of(list.replaceAll("[\\[\\]]", "").split(", ")).mapToDouble(Double::parseDouble).toArray(); }
 
     /** Fails on what is not in the form that we write. @return for an xychart its points, for a gantt its tasks */
-    static int check(List<String> chart) {
+    static int check(List<String> block) {
+        assertTrue(block.get(0).matches("%%\\{init: \\{'(themeVariables|gantt)': [^%]*}}%%"), block.get(0));
+        List<String> chart = block.subList(1, block.size());
         String text = String.join("\n", chart), string = "\"[\\p{L}\\p{N} .,/_()+-]+\"";
         assertFalse(text.contains("%%") || text.contains("NaN") || text.contains("Infinity") || text.contains("```"), text);
         if (chart.get(0).equals("gantt")) {
@@ -62,11 +64,11 @@ class LabChartsTest {
             List<List<String>> charts = blocks(markdown);
             assertEquals(3, charts.size(), markdown);
             assertEquals(List.of(24, 1), List.of(check(charts.get(0)), check(charts.get(1))), markdown);
-            double[] rate = numbers(charts.get(0).get(4).replaceAll(" +line ", ""));
+            double[] rate = numbers(charts.get(0).get(5).replaceAll(" +line ", ""));
             assertEquals(20, rate[3]);
             for (int second = 10; second < 15; second++) assertEquals(0, rate[second], "nothing is acknowledged in second " + second);
-            assertEquals("    x-axis " + (words == LabMessages.ENGLISH ? "\"1 kill node 1\"" : "\"1 kill, узел 1\"").transform(s -> "[" + s + "]"), charts.get(1).get(2));
-            assertEquals(Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst().ms() / 1000, numbers(charts.get(1).get(4).replaceAll(" +bar ", ""))[0], 0.01);
+            assertEquals("    x-axis " + (words == LabMessages.ENGLISH ? "\"1 kill node 1\"" : "\"1 kill, узел 1\"").transform(s -> "[" + s + "]"), charts.get(1).get(3));
+            assertEquals(Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst().ms() / 1000, numbers(charts.get(1).get(5).replaceAll(" +bar ", ""))[0], 0.01);
             Outages.Gap worst = Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst();
             assertEquals(worst.phases().ms().size(), check(charts.get(2)), markdown);
             String gantt = String.join("\n", charts.get(2));
@@ -80,7 +82,7 @@ class LabChartsTest {
         String markdown = charts(lines, LabMessages.ENGLISH);
         List<String> chart = blocks(markdown).get(0);
         check(chart);
-        assertTrue(chart.get(3).endsWith(" 0 --> 40") && markdown.contains("Points above 40 per second are cut off there; the highest, 120, is what had waited"), markdown);
+        assertTrue(chart.get(4).endsWith(" 0 --> 40") && markdown.contains("Points above 40 per second are cut off there; the highest, 120, is what had waited"), markdown);
     }
 
     @Test void aLongRunHasFewPointsAndManyFaultsAreTheLongest() throws Exception {
@@ -95,7 +97,7 @@ class LabChartsTest {
         List<List<String>> charts = blocks(markdown);
         assertTrue(check(charts.get(0)) > 50, markdown);
         assertEquals(60, check(charts.get(1)));
-        assertFalse(charts.get(1).get(2).contains("\"10\"") || !charts.get(1).get(2).contains("\"11\", \"12\""), "the ten shortest are left out");
+        assertFalse(charts.get(1).get(3).contains("\"10\"") || !charts.get(1).get(3).contains("\"11\", \"12\""), "the ten shortest are left out");
         assertEquals(12, charts.get(2).stream().filter(l -> l.startsWith("    section ")).count());
         assertTrue(markdown.contains("Of 70 faults those with the longest gaps are drawn: 60."), markdown);
     }
@@ -138,7 +140,7 @@ class LabChartsTest {
                 Object svg = browser.js("return mermaid.parse(arguments[0]).then(() => mermaid.render('c' + Math.random().toString(36).slice(2), arguments[0])).then(r => r.svg, e => 'refused: ' + e)", String.join("\n", chart));
                 assertTrue(svg instanceof String s && s.startsWith("<svg") && !s.contains("Syntax error"), svg + "\n" + String.join("\n", chart));
                 // A gantt's task, a bar or the line's points are in the picture.
-                assertTrue(((String) svg).contains(chart.get(0).equals("gantt") ? "class=\"task " : "class=\"plot\""), (String) svg);
+                assertTrue(((String) svg).contains(chart.get(1).equals("gantt") ? "class=\"task " : "class=\"plot\""), (String) svg);
             }
         }
         return true;

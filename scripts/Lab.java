@@ -78,7 +78,7 @@ class Lab implements Callable<Integer> {
     final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
-    LabMessages words = LabMessages.ENGLISH;
+    LabMessages words;
     LabScenario scenario;
     LabCluster cluster;
     private Future<Boolean> watching, watchingLeaders;

@@ -119,7 +119,10 @@ class Lab implements Callable<Integer> {
         try {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
-        } catch (IOException e) { throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        } catch (IOException e) {
+            if (live != null) live.close();
+            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");
+        }
         String ended = text("ended.early");
         int code = 1;
         try {

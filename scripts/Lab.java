@@ -115,7 +115,7 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        if (dashboard != null) common.say("Dashboard: %s", (live = LabPage.serve(out, dashboard)).address());
+        if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
@@ -379,7 +379,7 @@ class Lab implements Callable<Integer> {
             try { leaveCluster(code); } finally {
                 synchronized (this) { events.close(); }
                 background.shutdownNow();
-                LabPage.write(out, common);
+                LabPage.write(out).ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
                 if (live != null) live.close();
             }
         }

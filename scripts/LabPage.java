@@ -1,6 +1,6 @@
 import java.io.IOException;
 import java.nio.file.*;
-import java.util.List;
+import java.util.*;
 
 /** The run as report's page: live while it goes on, and at its end a file in its folder. */
 class LabPage {
@@ -10,16 +10,15 @@ class LabPage {
         catch (Report.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage().replace("--port", "--dashboard=PORT")); }
     }
 
-    /** Whatever goes wrong in it is said, and costs the run nothing. */
-    static void write(Path folder, Cluster.Common common) {
+    /** Whatever goes wrong in it costs the run nothing. @return what it was, to be said */
+    static Optional<Throwable> write(Path folder) {
         try {
             Report.Run run = run(folder);
             run.list();
             run.readAll();
             Files.writeString(folder.resolve("report.html"), Report.Page.html(List.of(run), false));
-        } catch (IOException | RuntimeException | LinkageError | OutOfMemoryError e) {
-            common.say("The page report.html could not be made, all else was: %s", e);
-        }
+            return Optional.empty();
+        } catch (IOException | RuntimeException | LinkageError | OutOfMemoryError e) { return Optional.of(e); }
     }
 
     private static Report.Run run(Path folder) {

@@ -56,7 +56,7 @@ class LabMessagesTest {
             boolean words = PLACE.matcher(en.get(key)).replaceAll("").matches("(?s).*[A-Za-z].*");
             assertEquals(words, isRussian(ru.get(key)), key + ": " + ru.get(key));
             // What is English in it is a name: of an option, a command, a file, a property, or in parentheses Kafka's own word.
-            String rest = PLACE.matcher(ru.get(key)).replaceAll("").replaceAll("\\([^)]*\\)|`[^`]*`|[\\w-]+[._=/][\\w.=/-]+|(?<!\\w)--?[\\w-]+", "").replaceAll("kill-node( --mode pause)?|start-node|watch-\\w+|check-delivery|cluster up|docker compose up|Docker|"
+            String rest = PLACE.matcher(ru.get(key)).replaceAll("").replaceAll("\\([^)]*\\)|`[^`]*`|[\\w-]+[._=/][\\w.=/-]+|(?<!\\w)--?[\\w-]+", "").replaceAll("kill-node( --mode pause)?|start-node|watch-\\w+|check-delivery|cluster up|docker compose up|docker ps|compose-|docker|compose|PATH|Debian|Docker|"
                     + "Kafka|ISR|UTC|PASS|FAIL|INCOMPLETE|INTERRUPTED|acks|heartbeat|high watermark|request|SIG\\w+|Java|kraft-lab|resilient-producer|events|unfenced|kill|stop|pause|disconnect", "");
             assertFalse(Pattern.compile("[A-Za-z]{2,}").matcher(rest).find(), key + " is half translated: " + ru.get(key));
         }

@@ -87,7 +87,7 @@ class LabTest {
         Files.createDirectories(out.resolve("report.html"));
         TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--lang", "ru"));
         assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("The page report.html could not be made, all else was: ")), run.err());
+        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("Страницу report.html сделать не удалось, всё остальное готово: ")), run.err());
         String notebook = Files.readString(out.resolve("notebook.md"));
         isRussian(notebook);
         assertTrue(notebook.startsWith("# Что происходит, когда умирает узел Kafka\n") && notebook.contains(" --lang ru`"), notebook);

@@ -919,7 +919,7 @@ class Report implements Callable<Integer> {
             th { text-align: left; font-weight: 500; color: var(--soft); font-size: 12.5px; vertical-align: bottom } td { vertical-align: top }
             th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line) } td small { color: var(--soft); font-size: 12px; display: block }
             table.faults td { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 10px } .two > * { min-width: 0 } .bad { color: var(--bad) }
-            .good { color: var(--good) } .warn { color: var(--warn) } table.phases { margin-top: 14px }
+            .good { color: var(--good) } .warn { color: var(--warn) } table.phases { margin-top: 14px } table.phases th.n { white-space: normal }
             table.differences { max-width: 860px } .differences th { vertical-align: top } .differences td small { display: inline; margin-right: 10px }
             button { font: inherit; font-size: 13px; color: var(--ink); background: var(--wash); border: 1px solid var(--line); border-radius: 5px; padding: 3px 10px; min-height: 30px; cursor: pointer }
             button:hover { border-color: var(--soft) } :focus-visible { outline: 2px solid var(--link); outline-offset: 2px }

@@ -47,7 +47,8 @@ class LabCharts {
         double usual = Arrays.stream(rate).filter(r -> r > 0).sorted().skip(Arrays.stream(rate).filter(r -> r > 0).count() / 2).findFirst().orElse(1), most = Arrays.stream(rate).max().orElse(1);
         long top = most > BURST * usual ? (long) Math.ceil(2 * usual) : (long) Math.ceil(most * 1.1);
         String said = words.text("charts.rate-means", width) + (most > top ? " " + words.text("charts.rate-cut", top, most) : "");
-        List<String> faults = outages.stream().limit(OUTAGES).map(o -> words.text("charts.rate-fault", words.text("charts.fault", o.number(), o.fault(words)), ChronoUnit.MILLIS.between(Instant.ofEpochMilli(first), o.applied()) / 1e3)).toList();
+        List<String> faults = outages.stream().limit(OUTAGES).map(o -> words.text("charts.rate-fault", words.text("charts.fault", o.number(), o.fault(words)),
+                (o.applied().toEpochMilli() - first) / 1e3)).toList();
         if (!faults.isEmpty()) said += " " + words.text("charts.rate-faults", String.join("; ", faults));
         return chart("xychart-beta", "title " + quoted(words.text("charts.rate")), "x-axis " + quoted(words.text("charts.seconds")) + " 0 --> " + width * (points - 1),
                 "y-axis " + quoted(words.text("charts.per-second")) + " 0 --> " + top, "line " + numbers(Arrays.stream(rate).map(r -> Math.min(r, top)))) + "\n" + said + "\n";

@@ -24,7 +24,7 @@ class LabNotebook {
         String command = "lab" + (lab.scenario.name.equals("classic") ? "" : " --scenario " + lab.scenario.name) + " --runtime " + lab.where.name().toLowerCase(Locale.ROOT)
                 + (found ? "" : " --timeouts " + lab.timeouts.name().toLowerCase(Locale.ROOT)) + " --records " + lab.records + (words.language.equals("en") ? "" : " --lang " + words.language);
         String when = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now());
-        StringBuilder md = new StringBuilder("# " + lab.scenario.title + "\n\n" + words.text("notebook.run", when, command) + "\n" + (found ? words.text("notebook.found") + "\n" : "")
+        StringBuilder md = new StringBuilder("# ").append(lab.scenario.title).append("\n\n" + words.text("notebook.run", when, command) + "\n" + (found ? words.text("notebook.found") + "\n" : "")
                 + words.text("notebook.machine", Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors()) + "\n\n**" + ended + "**\n\n" + words.text("ended.took", time) + "\n");
         int number = 0;
         for (Step s : steps) {

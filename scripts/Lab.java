@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -27,11 +27,12 @@ import picocli.CommandLine.Option;
  * the quorum is lost, and the nodes are brought back until every replica is in sync. Others, or one of your own: docs/scenarios.md.
  *
  * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but where a scenario has it
- * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, perf.hlog, verdict.json and notebook.md.
+ * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, perf.hlog, verdict.json, notebook.md and report.html.
  *
  * <pre>lab                                     as in the original, with Kafka's own timeouts
  * lab --timeouts fast --records 100000    in about a minute
- * lab --scenario rolling-restart</pre>
+ * lab --scenario rolling-restart --dashboard
+ * lab --lang ru</pre>
  */
 @Command(name = "lab", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "The whole experiment on three real nodes: load, kill the controller twice, bring the nodes back, check every record.")
@@ -60,6 +61,11 @@ class Lab implements Callable<Integer> {
     Duration observe;
     @Option(names = "--out", paramLabel = "DIR", description = "The run's folder (default: runs/<time>).")
     Path out;
+    @Option(names = "--lang", paramLabel = "en|ru", defaultValue = "en", description = "What the lab says, and the notebook, in English or Russian (default: ${DEFAULT-VALUE}).")
+    String lang;
+    @Option(names = "--dashboard", paramLabel = "PORT", arity = "0..1", fallbackValue = "8060",
+            description = "Serve the run's page, live, on this machine (127.0.0.1), and print its address (default: ${FALLBACK-VALUE}; 0: any that is free).")
+    Integer dashboard;
     @Option(names = "--keep", description = "Leave the cluster running.")
     boolean keep;
     @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
@@ -72,6 +78,7 @@ class Lab implements Callable<Integer> {
     final Set<Integer> broken = new LinkedHashSet<>();
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
+    LabMessages words;
     LabScenario scenario;
     LabCluster cluster;
     private Future<Boolean> watching, watchingLeaders;
@@ -86,6 +93,7 @@ class Lab implements Callable<Integer> {
     private CheckDelivery.Verdict verdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
+    private Report.Live live;
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -102,26 +110,31 @@ class Lab implements Callable<Integer> {
         for (String option : where == KillNode.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
             if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == KillNode.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
         if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
-        scenario = LabScenario.of(scenarioName);
+        try { words = LabMessages.of(lang); } catch (IllegalArgumentException e) { throw new Cluster.Exit(2, e.getMessage()); }
+        scenario = LabScenario.of(scenarioName, words);
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        if (Files.exists(out.resolve("events.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, out + " holds a run, which another would be mixed up with: name a new folder with --out (report " + out + " shows that run).");
+        if (Files.exists(out.resolve("events.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
-        } catch (IOException e) { throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out."); }
-        String ended = "Ended early.";
+        } catch (IOException e) {
+            if (live != null) live.close();
+            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");
+        }
+        String ended = text("ended.early");
         int code = 1;
         try {
             experiment();
             code = verdict.exitCode();
             ended = verdictLine();
         } catch (InterruptedException | InterruptException e) {
-            ended = "INTERRUPTED in step " + steps.size() + ", nothing is proved.";
+            ended = text("ended.interrupted", steps.size());
             code = 130;
         } catch (Exception e) {
-            ended = "INCOMPLETE: step " + steps.size() + " (" + (step == null ? "" : step.title) + ") did not end: " + e.getMessage();
+            ended = text("ended.incomplete", steps.size(), step == null ? "" : step.title, e.getMessage());
             throw e;
         } finally {
             finish(ended, code);
@@ -143,36 +156,35 @@ class Lab implements Callable<Integer> {
 
     private void bootCluster() throws Exception {
         cluster = LabCluster.of(this);
-        begin("Boot three nodes", cluster.command());
-        say(cluster.up());
+        begin(text("boot.title"), cluster.command());
+        line(cluster.up());
         common.bootstrapServer = cluster.reach().bootstrap();
         WatchIsr watch = new WatchIsr();
         watch.common.configure(watch, quiet(), quiet(), reaching("--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL));
         watch.common.listener = this::record;
         watching = background.submit(() -> watch.watch(this::seen, null));
         watchingLeaders = background.submit(cluster.leaders(LOAD, CRITICAL));
-        WatchIsr.Snapshot s = await("an active controller", x -> x.controller() >= 0);
-        say("Active controller: node %d, epoch %d.", s.controller(), s.epoch());
-        end("Each node is a broker and a controller; the three controllers form a quorum with one of them active. "
-                + "A majority, two of three, must live for anything about the cluster to change.");
+        WatchIsr.Snapshot s = await("controller", x -> x.controller() >= 0);
+        say("boot.controller", s.controller(), s.epoch());
+        end(text("boot.means"));
     }
 
     private void createTopics() throws Exception {
-        begin("Create the topics", "create-topic " + LOAD + " " + CRITICAL + " " + PROBED + " --partitions 8 --replication-factor 3 --if-not-exists");
+        begin(text("topics.title"), "create-topic " + LOAD + " " + CRITICAL + " " + PROBED + " --partitions 8 --replication-factor 3 --if-not-exists");
         CreateTopic create = new CreateTopic();
         create.common.configure(create, quiet(), common.err, reaching(LOAD, CRITICAL, PROBED, "--if-not-exists"));
         create.common.listener = this::record;
         try (Admin admin = common.admin()) {
-            create.create(admin, l -> say("%s: %d partitions, all led and in sync after %d ms.", l.topic(), l.partitions().size(), l.ms()));
+            create.create(admin, l -> say("topics.topic", l.topic(), l.partitions().size(), l.ms()));
         }
-        WatchIsr.Share s = await("every replica in sync", this::isInSync).total();
-        say("Of the first two: partitions online %d of %d, in-sync replicas %d of %d.", s.online(), s.partitions(), s.inSync(), s.replicas());
-        end("Every partition has three replicas, and min.insync.replicas is 2: an acks=all write needs two of them, so one node may die. " + PROBED + " is for what the probes write.");
+        WatchIsr.Share s = await("in-sync", this::isInSync).total();
+        say("topics.all", s.online(), s.partitions(), s.inSync(), s.replicas());
+        end(text("topics.means", PROBED));
     }
 
     private void loadTest() throws Exception {
         String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --command-property batch.size=16384 acks=1 linger.ms=50";
-        begin("Load test", "perf " + command + " --hdr-log perf.hlog");
+        begin(text("load.title"), "perf " + command + " --hdr-log perf.hlog");
         PerfTest perf = new PerfTest();
         List<String> args = new ArrayList<>(List.of(command.split(" ")));
         args.addAll(List.of("--hdr-log", out.resolve("perf.hlog").toString()));
@@ -180,45 +192,42 @@ class Lab implements Callable<Integer> {
         perf.common.listener = this::record;
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();
-        if (s.records() == 0) throw new Cluster.Exit(Cluster.ALL_FAILED, "every send of the load test failed.");
-        say(s.line(""));
-        if (s.failed() > 0) say("%d sends failed.", s.failed());
-        end(String.format(Locale.ROOT, "This machine took %,.0f records/s (%.1f MB/s). With --throughput -1 the latency is mostly time in the producer's own buffer: it says how far the "
-                + "producer is ahead of the brokers, not how fast a broker answers.", s.recordsPerSec(), s.mbPerSec()));
+        if (s.records() == 0) throw new Cluster.Exit(Cluster.ALL_FAILED, text("load.nothing"));
+        line(s.line(""));
+        if (s.failed() > 0) say("load.failed", s.failed());
+        end(text("load.means", s.recordsPerSec(), s.mbPerSec()));
     }
 
     private void startProducer() throws Exception {
-        begin("Start the producer", "resilient-producer --rate " + plain(rate) + " --ledger ledger.jsonl");
+        begin(text("producer.title"), "resilient-producer --rate " + plain(rate) + " --ledger ledger.jsonl");
         producer = new ResilientProducer();
         producer.common.configure(producer, quiet(), common.err, reaching("--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h"));
         producer.common.listener = this::record;
         Instant start = Instant.now();
         producing = background.submit(() -> { try { return producer.produce(); } finally { produced.countDown(); } });
         writesFlow(start);
-        say("A message each %s ms, acks=all, idempotent; all %d partitions have acknowledged one.", plain(1000 / rate), producer.partitions());
-        end("From here on every send is written to a ledger with its outcome. The client retries by itself; nothing is sent again by hand.");
+        say("producer.each", plain(1000 / rate), producer.partitions());
+        end(text("producer.means"));
     }
 
     private void stopProducer() throws Exception {
-        begin("Stop the producer", "Ctrl-C");
+        begin(text("stop.title"), "Ctrl-C");
         producer.stop();
         sent = producing.get();
-        say("Sent %d, acknowledged %d, failed %d, indeterminate %d.", sent.sent(), sent.acknowledged(), sent.failed(), sent.indeterminate());
-        say("Longest gap between acknowledgements: %.2f s, from %s.", seconds(sent.longestGap().length()), sent.longestGap().from());
-        end("The gap is what the outage cost whoever waits for an answer. What it did not cost is shown next.");
+        say("stop.sent", sent.sent(), sent.acknowledged(), sent.failed(), sent.indeterminate());
+        say("stop.gap", seconds(sent.longestGap().length()), sent.longestGap().from());
+        end(text("stop.means"));
     }
 
     private void checkDelivery() throws Exception {
-        begin("Check the delivery", "check-delivery ledger.jsonl");
+        begin(text("check.title"), "check-delivery ledger.jsonl");
         CheckDelivery check = new CheckDelivery();
         check.common.configure(check, quiet(), common.err, reaching(out.resolve("ledger.jsonl").toString()));
         check.common.listener = this::record;
         verdict = check.check();
-        say("Acknowledged %d, read back %d: lost %d, duplicated %d, reordered %d, at another offset %d, never sent %d.", verdict.acknowledged(), verdict.read(),
+        say("check.counts", verdict.acknowledged(), verdict.read(),
                 count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
-        end(!verdict.verdict().equals("pass") ? "This is not what Kafka promises: " + String.join(", ", verdict.incomplete()) + " `check-delivery ledger.jsonl` shows more."
-                : "A fresh consumer read every partition past the last acknowledged offset, and each acknowledged message was looked for at its offset. "
-                + "Zero lost with acks=all and min.insync.replicas=2 is what Kafka promises; here it was checked.");
+        end(verdict.verdict().equals("pass") ? text("check.pass") : text("check.fail", String.join(", ", verdict.incomplete())));
     }
 
     // ---- What the steps are made of ----
@@ -228,7 +237,7 @@ class Lab implements Callable<Integer> {
         KillNode script = node("" + id, "--restore", "--no-wait");
         script.restoreNodes(script.runtime());
         broken.remove(id);
-        say("Started %s.", Cluster.name(id));
+        say("done.start", Cluster.name(id));
     }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
@@ -264,12 +273,12 @@ class Lab implements Callable<Integer> {
         return false;
     }
 
-    /** Waits for a look, made from now on, that meets the condition. */
+    /** Waits for a look, made from now on, that meets the condition. @param what of the scenarios' conditions */
     synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws Exception {
         snapshot = null;
         for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
             long left = (deadline - System.nanoTime()) / 1_000_000;
-            if (left <= 0) throw new Cluster.Exit(Cluster.MISSED, what + " was not seen within " + PATIENCE.toSeconds() + " s.");
+            if (left <= 0) throw new Cluster.Exit(Cluster.MISSED, text("seen.not", text("await." + what), PATIENCE.toSeconds()));
             if (watching.isDone()) watching.get(); // brings its exception here
             wait(Math.min(left, 1000));
         }
@@ -295,7 +304,7 @@ class Lab implements Callable<Integer> {
     private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
 
     synchronized void sayGap() {
-        say("Longest gap between acknowledgements so far: %.2f s; errors the application saw: %d.", longestGap / 1e9, sendErrors);
+        say("producer.gap", longestGap / 1e9, sendErrors);
     }
 
     /** Waits until each partition has acknowledged a message that was sent after the instant. */
@@ -305,7 +314,7 @@ class Lab implements Callable<Integer> {
         if (producing.isDone()) producing.get(); // brings its exception here
         for (int p = 0; p < producer.partitions(); p++) {
             if (producer.awaitAckAfter(p, after, Duration.ofNanos(Math.max(1, deadline - System.nanoTime()))).isEmpty())
-                throw new Cluster.Exit(Cluster.MISSED, "partition " + p + " of " + CRITICAL + " acknowledged nothing within " + PATIENCE.toSeconds() + " s.");
+                throw new Cluster.Exit(Cluster.MISSED, text("producer.partition", p, CRITICAL, PATIENCE.toSeconds()));
         }
     }
 
@@ -316,20 +325,23 @@ class Lab implements Callable<Integer> {
         if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
     }
 
-    private void say(String line) { say("%s", line); }
-    void say(String format, Object... args) {
-        String line = String.format(Locale.ROOT, format, args);
+    /** What the lab says: a key of its messages. */
+    void say(String key, Object... args) { line(text(key, args)); }
+    String text(String key, Object... args) { return words.text(key, args); }
+
+    /** A line as it stands. */
+    void line(String line) {
         step.lines.add(line);
         if (!common.json) common.out.println("   " + line);
     }
 
-    /** Says a line in which the last %s is the time since an instant, all of it spent waiting for Kafka. */
-    void waited(Instant since, String format, Object... args) {
+    /** Says something in which the last thing is the time since an instant, all of it spent waiting for Kafka. @param after a key that says since what */
+    void waited(Instant since, String after, String key, Object... args) {
         Duration d = Duration.between(since, Instant.now());
         Object[] all = Arrays.copyOf(args, args.length + 1);
-        all[args.length] = String.format(Locale.ROOT, "%.2f s", seconds(d));
+        all[args.length] = text(after, seconds(d));
         if (d.compareTo(step.waited) > 0) step.waited = d;
-        say(format, all);
+        say(key, all);
     }
 
     void end(String meaning) {
@@ -340,12 +352,11 @@ class Lab implements Callable<Integer> {
     }
 
     private String verdictLine() {
-        String counts = String.format(Locale.ROOT, "%d acknowledged, %d lost, %d duplicated, %d indeterminate; longest gap %.2f s", verdict.acknowledged(), count("LOST"), count("DUPLICATE"),
-                sent.indeterminate(), seconds(sent.longestGap().length()));
+        String counts = text("verdict.counts", verdict.acknowledged(), count("LOST"), count("DUPLICATE"), sent.indeterminate(), seconds(sent.longestGap().length()));
         return switch (verdict.verdict()) {
-            case "pass" -> "PASS: every acknowledged record is in the log (" + counts + ").";
-            case "fail" -> "FAIL: " + counts + "; check-delivery " + out.resolve("ledger.jsonl") + " shows where.";
-            default -> "INCOMPLETE: not all of the log could be read (" + counts + ").";
+            case "pass" -> text("verdict.pass", counts);
+            case "fail" -> text("verdict.fail", counts, out.resolve("ledger.jsonl"));
+            default -> text("verdict.incomplete", counts);
         };
     }
 
@@ -359,16 +370,19 @@ class Lab implements Callable<Integer> {
         }
         for (Future<Boolean> f : Arrays.asList(watching, watchingLeaders)) if (f != null) f.cancel(true);
         Duration took = Duration.ofNanos(System.nanoTime() - began), waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
-        String time = String.format(Locale.ROOT, "%.1f s in all, of which %.1f s were waiting for Kafka: elections, session timeouts, restarts, catching up", seconds(took), seconds(waiting));
+        String time = text("ended.time", seconds(took), seconds(waiting));
         try {
             writeVerdict(ended, took, waiting);
             Outages.Seen outages = LabNotebook.outages(this);
             Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time));
-            if (!common.json) common.out.printf("%n%s%nTime: %s.%nRun: %s%n%s%n", outages.text(false), time, out, ended);
+            if (!common.json) common.out.printf("%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
         } finally {
-            leaveCluster(code);
-            synchronized (this) { events.close(); }
-            background.shutdownNow();
+            try { leaveCluster(code); } finally {
+                synchronized (this) { events.close(); }
+                background.shutdownNow();
+                LabPage.write(out).ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
+                if (live != null) live.close();
+            }
         }
     }
 
@@ -376,7 +390,7 @@ class Lab implements Callable<Integer> {
     private void leaveCluster(int code) throws Exception {
         if (cluster == null || !cluster.isUp()) return; // what up() had started it has ended
         if (!cluster.isFound() && !keep) cluster.end(code == 0 || code == 130);
-        else for (int id : List.copyOf(broken)) try { start(id); } catch (Exception e) { common.say("Node %d could not be started again: %s", id, e.getMessage()); }
+        else for (int id : List.copyOf(broken)) try { start(id); } catch (Exception e) { common.say("%s", text("ended.not-started", id, e.getMessage())); }
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {

@@ -75,8 +75,7 @@ abstract class LabCluster {
             up = true;
             found = done.ranBefore();
             newData = done.newData();
-            return done.alreadyUp() ? "Found the cluster up; it is left running, with the topics of the lab."
-                    : String.format(Locale.ROOT, "%shree brokers registered and unfenced after %.1f s.", found ? "Found a part of the cluster up, and started the rest; it is left running. T" : "T", done.took().toMillis() / 1e3);
+            return done.alreadyUp() ? lab.text("cluster.found") : lab.text(found ? "cluster.completed" : "cluster.up", done.took().toMillis() / 1e3);
         }
 
         Reach reach() { return new Reach(Cluster.bootstrap(), List.of("-b", Cluster.bootstrap()), List.of("--runtime", "embedded", "--data-dir", lab.dataDir.toString())); }
@@ -84,7 +83,7 @@ abstract class LabCluster {
         void end(boolean disposable) throws Exception {
             cluster.down(disposable && newData);
             if (disposable && newData) cluster.deleteData();
-            else if (!disposable) lab.common.say("The nodes' data and logs are kept in %s; cluster up starts them again.", cluster.dataDir);
+            else if (!disposable) lab.common.say("%s", lab.text("cluster.kept", cluster.dataDir));
         }
     }
 
@@ -118,22 +117,22 @@ abstract class LabCluster {
             if (!before.isEmpty() && timeoutsGiven()) requireSameTimeouts();
             if (before.stream().filter(n -> n.state().equals("running")).count() == 3) {
                 up = true;
-                return "Found the containers up; they are left running, with the topics of the lab.";
+                return lab.text("containers.found");
             }
             for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
-                throw new Cluster.Exit(Cluster.REFUSED, n.name() + " is " + n.state() + ": mend it first (start-node " + n.id() + ").");
+                throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.broken", n.name(), n.state(), n.id()));
             for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
-                throw new Cluster.Exit(1, "Port " + Cluster.port(id) + " of " + Cluster.name(id) + " is taken by " + Cluster.listener(Cluster.port(id)) + ".");
+                throw new Cluster.Exit(1, lab.text("containers.port", Cluster.port(id), Cluster.name(id), Cluster.listener(Cluster.port(id))));
             containersMade = before.isEmpty();
             if (containersMade && !run("docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank())
-                throw new Cluster.Exit(Cluster.REFUSED, "There is a compose project kraft-lab that is not this one (docker ps -a): it is left alone; end it, or rename it.");
-            try { run("docker", "compose", "version"); } catch (Cluster.Exit e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "docker has no compose command: install its plugin (docker-compose-plugin, or docker-compose in Debian)."); }
+                throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.strange"));
+            try { run("docker", "compose", "version"); } catch (Cluster.Exit e) { throw new Cluster.Exit(Cluster.UNREACHABLE, lab.text("containers.no-compose")); }
             newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
             up = true; // from here on there is something to end
-            lab.common.say("Starting the containers (the first time, Docker fetches their image) ...");
+            lab.common.say("%s", lab.text("containers.starting"));
             try { compose("up", "-d", "--no-recreate", "--wait"); }
             catch (Cluster.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage() + " docker logs kafka01 may tell more."); }
-            return String.format(Locale.ROOT, "Three containers healthy after %.1f s.", (System.nanoTime() - began) / 1e9);
+            return lab.text("containers.up", (System.nanoTime() - began) / 1e9);
         }
 
         private void unpack() throws IOException {
@@ -153,7 +152,7 @@ abstract class LabCluster {
 
         private void requireSameTimeouts() throws Exception {
             for (String theirs : labels())
-                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, "The containers are there with --timeouts " + theirs + "; end them (docker compose -f compose/compose.yaml down) before you choose others.");
+                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.timeouts", theirs));
         }
 
         private String compose(String... args) throws Exception {
@@ -173,7 +172,7 @@ abstract class LabCluster {
                 builder.environment().keySet().removeIf(k -> k.startsWith("COMPOSE_") || k.equals("CLUSTER_ID"));
                 builder.environment().putAll(environment);
                 Process process;
-                try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, "There is no docker command on PATH: --runtime docker needs Docker with compose."); }
+                try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, lab.text("containers.no-docker")); }
                 try {
                     if (!process.waitFor(10, TimeUnit.MINUTES)) throw new Cluster.Exit(Cluster.MISSED, "'" + String.join(" ", command) + "' did not end within 10 minutes.");
                 } finally { end(process); }
@@ -206,7 +205,7 @@ abstract class LabCluster {
             if (!containersMade) compose("stop", "-t", "5");
             else if (disposable && newData) compose("down", "-v", "-t", "0");
             else compose("down", "-t", "5"); // the last nodes have no quorum to leave in order
-            if (!disposable) lab.common.say("The nodes' data is kept in the volumes kraft-lab_kafka01 to 03; docker compose up starts them again.");
+            if (!disposable) lab.common.say("%s", lab.text("containers.kept"));
         }
     }
 
@@ -214,17 +213,17 @@ abstract class LabCluster {
     private static class External extends LabCluster {
         External(Lab lab) { super(lab); }
 
-        String command() { return "(a cluster of your own: " + lab.common.bootstrapServer + ")"; }
+        String command() { return lab.text("external.command", lab.common.bootstrapServer); }
 
         String up() throws Exception {
-            if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, "How to break a node of that cluster and how to start it again? Give --kill-command and --start-command.");
+            if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, lab.text("external.commands"));
             found = true;
             try (Admin admin = lab.common.admin()) {
                 int brokers = admin.describeCluster().nodes().get().size(), voters = admin.describeMetadataQuorum().quorumInfo().get().voters().size();
-                if (brokers != 3 || voters != 3) throw new Cluster.Exit(Cluster.REFUSED, "This experiment is for three nodes that are brokers and voters; that cluster has " + brokers + " brokers and " + voters + " voters.");
+                if (brokers != 3 || voters != 3) throw new Cluster.Exit(Cluster.REFUSED, lab.text("external.not-three", brokers, voters));
             }
             up = true;
-            return "Found three brokers and three voters; they are left running, with the topics of the lab.";
+            return lab.text("external.found");
         }
 
         Reach reach() {

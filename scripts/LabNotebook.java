@@ -2,6 +2,7 @@ import java.io.IOException;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
+import java.util.regex.*;
 
 /** The notebook of a run, in Markdown. */
 class LabNotebook {
@@ -17,48 +18,58 @@ class LabNotebook {
     }
 
     /** What a person would have handed in: each step, its command, what it printed, what it means. */
-    static String of(Lab lab, List<Step> steps, Outages.Seen outages, String ended, String time) {
+    static String of(Lab lab, List<Step> steps, Outages.Seen outages, String ended, String time) throws IOException {
+        LabMessages words = lab.words;
         boolean found = lab.cluster != null && lab.cluster.isFound();
-        StringBuilder md = new StringBuilder("# " + lab.scenario.title + "\n\n");
-        md.append(String.format("Run of %s with kraft-lab: `lab%s --runtime %s%s --records %d`.%n%sThree nodes, Kafka %s, Java %s, %d cores.%n%n**%s**%n%n%s.%n",
-                DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now()), lab.scenario.name.equals("classic") ? "" : " --scenario " + lab.scenario.name, lab.where.name().toLowerCase(Locale.ROOT), found ? "" : " --timeouts " + lab.timeouts.name().toLowerCase(Locale.ROOT), lab.records,
-                found ? "The cluster ran before, with the timeouts that it was started with.\n" : "",
-                Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors(), ended, time));
+        String command = "lab" + (lab.scenario.name.equals("classic") ? "" : " --scenario " + lab.scenario.name) + " --runtime " + lab.where.name().toLowerCase(Locale.ROOT)
+                + (found ? "" : " --timeouts " + lab.timeouts.name().toLowerCase(Locale.ROOT)) + " --records " + lab.records + (words.language.equals("en") ? "" : " --lang " + words.language);
+        String when = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'").withZone(ZoneOffset.UTC).format(Instant.now());
+        StringBuilder md = new StringBuilder("# ").append(lab.scenario.title).append("\n\n" + words.text("notebook.run", when, command) + "\n" + (found ? words.text("notebook.found") + "\n" : "")
+                + words.text("notebook.machine", Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors()) + "\n\n**" + ended + "**\n\n" + words.text("ended.took", time) + "\n");
         int number = 0;
         for (Step s : steps) {
-            md.append(String.format(Locale.ROOT, "%n## %d. %s%n%n```console%n$ %s%n", ++number, s.title, s.command));
+            md.append("\n## ").append(++number).append(". ").append(s.title).append("\n\n```console\n$ ").append(s.command).append('\n');
             s.lines.forEach(l -> md.append(l).append('\n'));
-            md.append("```\n\n").append(s.complete ? s.meaning + String.format(Locale.ROOT, " (%.1f s)", Lab.seconds(s.took)) : "This step did not end.").append('\n');
+            md.append("```\n\n").append(s.complete ? (s.meaning + " " + words.text("notebook.took", Lab.seconds(s.took))).strip() : words.text("notebook.not-ended")).append('\n');
         }
-        if (!outages.outages().isEmpty()) md.append("\n## What each fault cost, by phase\n\n```console\n$ outages events.jsonl\n```\n\n")
-                .append(outages.markdown(false)).append("\nThe gap of a partition is the time in which "
-                + "a message to it waited. Its phases add up to it: the time until the fault, until there was a quorum again, until a controller was elected, until the partition had a leader "
-                + "that lives and no dead member in its ISR, and until the producer had found that out and was answered.\n");
-        return md.toString();
+        if (!outages.outages().isEmpty()) md.append("\n## ").append(words.text("notebook.outages")).append("\n\n```console\n$ outages events.jsonl\n```\n\n")
+                .append(outages.markdown(false, words)).append('\n').append(words.text("notebook.gap")).append('\n');
+        String charts = new LabCharts(words).of(lab.out.resolve("events.jsonl"), outages);
+        if (!charts.isEmpty()) md.append("\n## ").append(words.text("charts.title")).append("\n\n").append(charts);
+        return md.append('\n').append(words.text("notebook.page")).append('\n').toString();
     }
 
     /** What a probe's answers mean, in their own figures. */
-    static String meaning(List<ProbeCluster.Answer> answers) {
+    static String meaning(List<ProbeCluster.Answer> answers, LabMessages words) {
         List<ProbeCluster.Answer> asked = answers.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.NOT_ASKED).toList(), not = asked.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.OK).toList();
         Set<Integer> leaders = new TreeSet<>(asked.stream().filter(a -> a.question().equals("produce acks=1") && a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::node).toList());
-        if (not.isEmpty()) return String.format(Locale.ROOT, "All %d questions were answered; the slowest, %s, took %d ms. %s", asked.size(), slowest(asked).question(), slowest(asked).ms(),
-                leaders.size() > 2 ? "Each node leads partitions and takes writes." : "Partitions are led by " + nodes(leaders) + " alone, and whoever asks finds them there: one dead node takes nothing away but its share of the safety.");
+        if (not.isEmpty()) return words.text("probe.all", asked.size(), words.text("probe.question", slowest(asked).question()), slowest(asked).ms()) + " "
+                + (leaders.size() > 2 ? words.text("probe.each-leads") : words.text("probe.few-lead", nodes(leaders, words)));
         Set<String> works = new HashSet<>(asked.stream().filter(a -> a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::question).toList());
         Set<String> hanging = new LinkedHashSet<>(not.stream().map(ProbeCluster.Answer::question).filter(q -> !works.contains(q)).toList());
         Set<Integer> mute = new TreeSet<>(not.stream().filter(a -> a.question().equals("produce acks=1")).map(ProbeCluster.Answer::node).toList());
-        StringBuilder text = new StringBuilder(String.format(Locale.ROOT, "Of %d questions %d got no good answer. %s", asked.size(), not.size(), hanging.isEmpty() ? "" : "Nobody answers: " + String.join(", ", hanging) + ". "));
-        if (!mute.isEmpty()) text.append("Whatever is asked of partitions that the metadata says are led by ").append(nodes(mute)).append(" hangs too. ");
-        if (hanging.contains("metadata quorum")) answers.stream().filter(a -> a.question().equals("describe topics") && a.outcome() == ProbeCluster.Outcome.OK).findFirst().ifPresent(a ->
-                text.append("Describing still works (").append(a.ms()).append(" ms), but from frozen metadata, as of when there was a controller: it tells of ").append(a.detail().replaceFirst(".*?in-sync", "in-sync").replace(": frozen metadata", "")).append(". "));
-        if (!leaders.isEmpty()) text.append("Partitions led by ").append(nodes(leaders)).append(" still take a record with acks=1. ");
-        answers.stream().filter(ProbeCluster.Answer::isInvisible).findFirst().ifPresent(a -> text.append(String.format(Locale.ROOT,
-                "It was acknowledged at offset %d, the high watermark is %d: acknowledged and invisible. No consumer reads it before the other replicas have it, and if node %d does not survive, it is lost. acks=all %s: it promises nothing that it cannot keep.", a.offset(), a.highWatermark(), a.node(),
-                asked.stream().filter(all -> all.question().equals("produce acks=all") && all.outcome() == ProbeCluster.Outcome.FAILS).map(all -> "is refused (" + all.error() + ")").findFirst().orElse("does not answer"))));
-        return text.toString().strip();
+        List<String> text = new ArrayList<>(List.of(words.text("probe.some", asked.size(), not.size())));
+        if (!hanging.isEmpty()) text.add(words.text("probe.nobody", String.join(", ", hanging.stream().map(q -> words.text("probe.question", q)).toList())));
+        if (!mute.isEmpty()) text.add(words.text("probe.mute", nodes(mute, words)));
+        if (hanging.contains("metadata quorum")) answers.stream().filter(a -> a.question().equals("describe topics") && a.outcome() == ProbeCluster.Outcome.OK).findFirst().ifPresent(a -> {
+            Matcher m = Pattern.compile("in-sync replicas (\\d+) of (\\d+)(?:; of these (\\d+))?").matcher(a.detail());
+            if (m.find()) text.add(m.group(3) == null ? words.text("probe.frozen", a.ms(), m.group(1), m.group(2)) : words.text("probe.frozen-silent", a.ms(), m.group(1), m.group(2), m.group(3)));
+        });
+        if (!leaders.isEmpty()) text.add(words.text("probe.one", nodes(leaders, words)));
+        answers.stream().filter(ProbeCluster.Answer::isInvisible).findFirst().ifPresent(a -> {
+            text.add(words.text("probe.invisible", a.offset(), a.highWatermark(), a.node()));
+            text.add(asked.stream().filter(all -> all.question().equals("produce acks=all") && all.outcome() == ProbeCluster.Outcome.FAILS).findFirst()
+                    .map(all -> words.text("probe.all-refused", all.error())).orElse(words.text("probe.all-hangs")));
+        });
+        return String.join(" ", text);
     }
 
     private static ProbeCluster.Answer slowest(List<ProbeCluster.Answer> answers) { return Collections.max(answers, Comparator.comparing(ProbeCluster.Answer::ms)); }
-    private static String nodes(Set<Integer> ids) { return (ids.size() == 1 ? "node " : "nodes ") + String.join(" and ", ids.stream().map(String::valueOf).toList()); }
+    private static String nodes(Set<Integer> ids, LabMessages words) {
+        List<String> all = ids.stream().map(String::valueOf).toList();
+        int last = all.size() - 1;
+        return last == 0 ? words.text("nodes.one", all.get(0)) : words.text("nodes.many", words.text("nodes.and", String.join(", ", all.subList(0, last)), all.get(last)));
+    }
 
     /** What each fault cost, from the run's own stream, which gets it as well. */
     static Outages.Seen outages(Lab lab) throws IOException {

@@ -2,6 +2,7 @@ import java.io.IOException;
 import java.nio.file.*;
 import java.time.*;
 import java.util.*;
+import java.util.regex.*;
 import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
@@ -18,39 +19,37 @@ class LabScenario {
     /** Below the session timeout, even the fast one, so that the node is never taken for dead. */
     private static final long BURST_MS = 1_000, REST_MS = 250;
 
+    /** A word that begins with @ is a text of the lab's messages. */
     static final Map<String, String> BUILT_IN = new LinkedHashMap<>();
     static {
         BUILT_IN.put("classic", """
-                title What happens when a Kafka node dies
+                title @classic.title
                 probe
-                step Kill the active controller
+                step @classic.first
                 kill controller as first
                 await controller
                 await writes
                 await out-of-isr
-                means The two voters that were left elected a controller. The broker on the dead node is fenced one session timeout later;
-                means until then acks=all writes wait for its replicas, which is most of the gap.
+                means @classic.first-means
                 probe
-                step Kill the next controller: the quorum is lost
+                step @classic.second
                 kill controller as second
                 await no-quorum
                 wait    # for as long as --observe says
-                means One voter of three is no majority: nobody may elect a controller, move a leader or shrink an ISR. acks=all writes wait;
-                means that is what keeps them safe.
+                means @classic.second-means
                 probe
-                step Start one node: the quorum is back
+                step @classic.back
                 start first
                 await controller
                 await writes
-                means Two of three voters are a majority again: a controller is elected, the dead node is fenced, and partitions get leaders among
-                means the living. Writes flow as soon as two replicas of a partition are in sync.
-                step Start the other node: back in sync
+                means @classic.back-means
+                step @classic.other
                 start second
                 await in-sync
-                means The node first fetched what it had missed, and was then taken back into every ISR. The cluster may lose a node again.
+                means @classic.other-means
                 """);
         BUILT_IN.put("rolling-restart", """
-                title What a rolling restart costs
+                title @rolling.title
                 stop 1
                 await writes
                 start 1
@@ -65,7 +64,7 @@ class LabScenario {
                 await in-sync
                 """);
         BUILT_IN.put("flapping", """
-                title What a node costs that comes and goes
+                title @flapping.title
                 repeat 4
                   kill 2 for 2s
                   await writes
@@ -73,7 +72,7 @@ class LabScenario {
                 end
                 """);
         BUILT_IN.put("pause-leader", """
-                title What a node costs that is neither dead nor alive
+                title @pause.title
                 pause leader:critical_data-0 as leader
                 await controller
                 await writes
@@ -83,15 +82,15 @@ class LabScenario {
                 await in-sync
                 """);
         BUILT_IN.put("lost-majority", """
-                title What happens when two of three nodes are stopped in order
+                title @majority.title
                 stop controller as first
                 await controller
                 await writes
-                step Stop the next controller: the quorum is lost
+                step @majority.second
                 stop controller as second
                 await no-quorum
                 wait
-                means Stopped in order, the nodes left the ISRs as long as there was a controller to say it to. What the last one would have handed over stays as it was.
+                means @majority.second-means
                 probe
                 start all
                 await controller
@@ -99,13 +98,13 @@ class LabScenario {
                 await in-sync
                 """);
         BUILT_IN.put("slow-follower", """
-                title What a slow follower costs
-                step How long an acknowledgement takes when all is well
+                title @slow.title
+                step @slow.before
                 wait
-                means That is the measure for what follows.
+                means @slow.before-means
                 slow follower:critical_data-0 as slow for 20s
                 await in-sync
-                step For comparison: the same node dead
+                step @slow.dead
                 kill slow
                 await writes
                 await out-of-isr
@@ -114,56 +113,62 @@ class LabScenario {
                 """);
     }
 
-    /** @param target a node, a role, a name given by "as", or all  @param time for, or of wait; null if none  @param round of a repeat: " (2 of 4)" */
-    record Action(int line, String verb, String target, String name, Duration time, String text, String round) {
+    /** @param target a node, a role, a name given by "as", or all  @param time for, or of wait; null if none  @param turn of so many turns of a repeat; 0: of none */
+    record Action(int line, String verb, String target, String name, Duration time, String text, int turn, int turns) {
         boolean isFault() { return FAULTS.contains(verb); }
         boolean beginsStep() { return isFault() || List.of("start", "slow", "probe").contains(verb); }
     }
 
     final String name;
-    String title = "What happens to the cluster";
+    String title;
     final List<Action> actions = new ArrayList<>();
+    private final LabMessages words;
 
-    private LabScenario(String name) { this.name = name; }
+    private LabScenario(String name, LabMessages words) {
+        this.name = name;
+        this.words = words;
+        title = words.text("scenario.title");
+    }
 
     // ---- Reading ----
 
-    /** A built-in one by its name, else a file. @throws Cluster.Exit 2 when there is none, or a line of it is wrong */
-    static LabScenario of(String nameOrFile) {
-        if (BUILT_IN.containsKey(nameOrFile)) return parse(nameOrFile, BUILT_IN.get(nameOrFile).lines().toList());
-        try { return parse(nameOrFile, Files.readAllLines(Path.of(nameOrFile))); }
+    /** A built-in one by its name, else a file, whose own texts stay as they are. @throws Cluster.Exit 2 when there is none, or a line of it is wrong */
+    static LabScenario of(String nameOrFile, LabMessages words) {
+        if (BUILT_IN.containsKey(nameOrFile)) return parse(nameOrFile, BUILT_IN.get(nameOrFile).lines()
+                .map(line -> Pattern.compile("@([a-z.-]+)").matcher(line).replaceAll(m -> Matcher.quoteReplacement(words.text(m.group(1))))).toList(), words);
+        try { return parse(nameOrFile, Files.readAllLines(Path.of(nameOrFile)), words); }
         catch (IOException | InvalidPathException e) {
             throw new Cluster.Exit(2, "There is no scenario and no file '" + nameOrFile + "' to be read; built in are " + String.join(", ", BUILT_IN.keySet()) + ".");
         }
     }
 
-    static LabScenario parse(String name, List<String> lines) {
-        LabScenario scenario = new LabScenario(name);
+    static LabScenario parse(String name, List<String> lines, LabMessages words) {
+        LabScenario scenario = new LabScenario(name, words);
         Set<String> names = new HashSet<>();
         List<Action> repeated = null;
         int times = 0, from = 0;
         for (int i = 0; i < lines.size(); i++) {
             String line = lines.get(i).replaceFirst("(^|\\s)#.*", "").strip();
             if (line.isEmpty()) continue;
-            Words words = new Words(name, i + 1, line);
-            String verb = words.verb;
+            Words rest = new Words(name, i + 1, line);
+            String verb = rest.verb;
             if (verb.equals("repeat")) {
-                if (repeated != null) throw words.wrong("a repeat inside the repeat of line " + from + ".");
-                times = words.number("repeat");
-                words.end();
+                if (repeated != null) throw rest.wrong("a repeat inside the repeat of line " + from + ".");
+                times = rest.number("repeat");
+                rest.end();
                 repeated = new ArrayList<>();
                 from = i + 1;
             } else if (verb.equals("end")) {
-                if (repeated == null) throw words.wrong("there is no repeat that it ends.");
-                if (repeated.isEmpty()) throw words.wrong("there is nothing between repeat and end.");
-                words.end();
+                if (repeated == null) throw rest.wrong("there is no repeat that it ends.");
+                if (repeated.isEmpty()) throw rest.wrong("there is nothing between repeat and end.");
+                rest.end();
                 for (int round = 1; round <= times; round++)
-                    for (Action a : repeated) scenario.actions.add(new Action(a.line, a.verb, a.target, a.name, a.time, a.text, " (" + round + " of " + times + ")"));
+                    for (Action a : repeated) scenario.actions.add(new Action(a.line, a.verb, a.target, a.name, a.time, a.text, round, times));
                 repeated = null;
             } else if (verb.equals("title")) {
-                scenario.title = words.rest();
+                scenario.title = rest.rest();
             } else {
-                (repeated == null ? scenario.actions : repeated).add(words.action(names));
+                (repeated == null ? scenario.actions : repeated).add(rest.action(names));
             }
         }
         if (repeated != null) throw new Cluster.Exit(2, name + ", line " + from + ": the repeat has no end.");
@@ -232,7 +237,7 @@ class LabScenario {
             return action(target, name, time, null);
         }
 
-        private Action action(String target, String name, Duration time, String text) { return new Action(line, verb, target, name, time, text, ""); }
+        private Action action(String target, String name, Duration time, String text) { return new Action(line, verb, target, name, time, text, 0, 0); }
 
         String rest() {
             if (rest.isEmpty()) throw wrong(verb + " what? A text belongs after it.");
@@ -274,7 +279,7 @@ class LabScenario {
         String heading = null;
         for (int i = 0; i < actions.size(); i++) {
             Action a = actions.get(i);
-            if (a.verb.equals("step")) { heading = a.text + a.round; continue; }
+            if (a.verb.equals("step")) { heading = turn(a, a.text); continue; }
             if (a.beginsStep() || heading != null || action == null) {
                 end();
                 action = a;
@@ -285,8 +290,8 @@ class LabScenario {
         }
         end();
         if (!lab.broken.isEmpty()) {
-            action = new Action(0, "start", "all", null, null, null, "");
-            lab.begin("Mend what the scenario left broken", command(action, List.of()));
+            action = new Action(0, "start", "all", null, null, null, 0, 0);
+            lab.begin(words.text("scenario.mend"), command(action, List.of()));
             start("all");
             await("in-sync");
             end();
@@ -298,7 +303,7 @@ class LabScenario {
         if (meaning.isEmpty()) meaning.add(usual(action.verb));
         String text = String.join(" ", meaning);
         Integer before = said.putIfAbsent(text, lab.steps());
-        lab.end(before == null || text.isEmpty() ? text : "As in step " + before + ".");
+        lab.end(before == null || text.isEmpty() ? text : words.text("scenario.as-in", before));
         meaning.clear();
         action = null;
     }
@@ -323,8 +328,8 @@ class LabScenario {
         if (a.name != null) nodes.put(a.name, fault.node().id());
         at = fault.at();
         done = Instant.now();
-        String signal = lab.where == KillNode.Where.EXTERNAL ? "--kill-command" : Map.of("kill", "SIGKILL", "stop", "SIGTERM", "pause", "SIGSTOP").getOrDefault(a.verb, "off the network");
-        lab.say("%s %s (%s) at %s.", Map.of("kill", "Killed", "stop", "Stopped", "pause", "Paused", "disconnect", "Disconnected").get(a.verb), fault.node().name(), signal, at);
+        String signal = lab.where == KillNode.Where.EXTERNAL ? "--kill-command" : Map.of("kill", "SIGKILL", "stop", "SIGTERM", "pause", "SIGSTOP").getOrDefault(a.verb, words.text("done.off-network"));
+        lab.say("done." + a.verb, fault.node().name(), signal, at);
         if (a.time == null) return;
         watchFor(a.time);
         start("" + fault.node().id());
@@ -363,45 +368,45 @@ class LabScenario {
         lab.broken.remove(id);
         done = Instant.now();
         lab.emit("restored", "node", id, "name", node.name(), "runtime", runtime.name(), "at", done.toString());
-        lab.say("Paused %s for %.2f s of every %.2f s, %d times, from %s.", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, at);
-        lab.say("Acknowledgement after, before: %s; meanwhile: %s.", spread(before), spread(meanwhile));
+        lab.say("slow.bursts", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, at);
+        lab.say("slow.latency", spread(before), spread(meanwhile));
         WatchIsr.Snapshot s = lab.latest();
         int all = s == null ? 0 : s.total().replicas();
-        lab.say("In-sync replicas never fewer than %d of %d.", fewest, all);
+        lab.say("slow.isr", fewest, all);
         lab.sayGap();
-        meaning.add(fewest >= all ? "Nobody took the slow follower out of an ISR: it caught up within replica.lag.time.max.ms (30 s) each time, and its heartbeats came within the session timeout. So each acks=all write had to wait "
-                + "for it, although two faster replicas had the record, for as long as it was slow; a dead one is waited for only once." : "The slow follower fell out of " + (all - fewest) + " ISRs, and writes did not wait for it from then on.");
+        meaning.add(fewest >= all ? words.text("slow.stayed") : words.text("slow.left", all - fewest));
     }
 
-    private static String spread(List<Long> micros) {
-        if (micros.isEmpty()) return "none";
+    private String spread(List<Long> micros) {
+        if (micros.isEmpty()) return words.text("slow.none");
         List<Long> sorted = micros.stream().sorted().toList();
-        return String.format(Locale.ROOT, "median %.0f ms, longest %.0f ms (%d)", sorted.get(sorted.size() / 2) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
+        return words.text("slow.spread", sorted.get(sorted.size() / 2) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
     }
 
     private void await(String condition) throws Exception {
-        String after = " %s after the " + (action == null || !(action.isFault() || action.verb.equals("start")) ? "step began" : action.isFault() && action.time != null ? "start" : action.verb) + ".";
+        boolean since = action != null && (action.isFault() || action.verb.equals("start"));
+        String after = "after." + (!since ? "step" : action.isFault() && action.time != null ? "start" : action.verb);
         switch (condition) {
             case "controller" -> {
-                WatchIsr.Snapshot s = lab.await("an active controller", x -> x.controller() >= 0 && !lab.broken.contains(x.controller()));
-                lab.waited(at, "Active controller: node %d, epoch %d, seen" + after, s.controller(), s.epoch());
+                WatchIsr.Snapshot s = lab.await(condition, x -> x.controller() >= 0 && !lab.broken.contains(x.controller()));
+                lab.waited(at, after, "seen.controller", s.controller(), s.epoch());
             }
             case "no-quorum" -> {
-                lab.await("the loss of the quorum", WatchIsr.Until.NO_QUORUM);
-                lab.waited(at, "No active controller, %d of 3 voters left, seen" + after, 3 - lab.broken.size());
+                lab.await(condition, WatchIsr.Until.NO_QUORUM);
+                lab.waited(at, after, "seen.no-quorum", 3 - lab.broken.size());
             }
             case "writes" -> {
                 lab.writesFlow(done);
-                lab.waited(at, "All %d partitions acknowledge" + after, lab.partitions());
+                lab.waited(at, after, "seen.writes", lab.partitions());
                 lab.sayGap();
             }
             case "out-of-isr" -> {
-                WatchIsr.Share t = lab.await("what is broken out of every ISR", x -> x.alive() && lab.broken.stream().noneMatch(id -> x.brokers().contains(id) || x.isrs().containsKey(id))).total();
-                lab.waited(at, "In-sync replicas %d of %d, under-replicated partitions %d, online %d of %d," + after, t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
+                WatchIsr.Share t = lab.await(condition, x -> x.alive() && lab.broken.stream().noneMatch(id -> x.brokers().contains(id) || x.isrs().containsKey(id))).total();
+                lab.waited(at, after, "seen.out-of-isr", t.inSync(), t.replicas(), t.underReplicated(), t.online(), t.partitions());
             }
             default -> {
-                WatchIsr.Share t = lab.await("every replica in sync", lab::isInSync).total();
-                lab.waited(at, "In-sync replicas %d of %d, partitions online %d of %d," + after, t.inSync(), t.replicas(), t.online(), t.partitions());
+                WatchIsr.Share t = lab.await(condition, lab::isInSync).total();
+                lab.waited(at, after, "seen.in-sync", t.inSync(), t.replicas(), t.online(), t.partitions());
             }
         }
     }
@@ -410,13 +415,13 @@ class LabScenario {
     private void watchFor(Duration time) throws Exception {
         long before = lab.acknowledged(), from = System.nanoTime();
         Thread.sleep(time.toMillis());
-        lab.say("Acknowledged by the producer meanwhile, in %.1f s: %d.", (System.nanoTime() - from) / 1e9, lab.acknowledged() - before);
+        lab.say("producer.meanwhile", (System.nanoTime() - from) / 1e9, lab.acknowledged() - before);
     }
 
     private void probe() throws Exception {
         List<ProbeCluster.Answer> answers = lab.probe();
-        ProbeCluster.table(answers).forEach(line -> lab.say("%s", line));
-        meaning.add(LabNotebook.meaning(answers));
+        ProbeCluster.table(answers).forEach(lab::line);
+        meaning.add(LabNotebook.meaning(answers, words));
     }
 
     // ---- Words ----
@@ -437,18 +442,20 @@ class LabScenario {
     }
 
     private String title(Action a) {
-        String who = a.target == null ? "" : nodes.containsKey(a.target) ? "node " + nodes.get(a.target) : a.target.equals("controller") ? "the active controller" : a.target.equals("random") ? "a random node"
-                : a.target.equals("all") ? "every node that is down" : a.target.contains(":") ? (a.target.startsWith("leader") ? "the leader of " : "a follower of ") + a.target.substring(a.target.indexOf(':') + 1) : "node " + a.target.replaceFirst("kafka0*", "");
+        String target = a.target == null ? "" : a.target, partition = target.substring(target.indexOf(':') + 1);
+        String who = nodes.containsKey(target) ? words.text("who.node", nodes.get(target)) : target.matches("controller|random|all") ? words.text("who." + target)
+                : target.startsWith("leader:") ? words.text("who.leader", partition) : target.startsWith("follower:") ? words.text("who.follower", partition)
+                : words.text("who.node", target.replaceFirst("kafka0*", ""));
         String what = switch (a.verb) {
-            case "slow" -> "Slow down " + who;
-            case "probe" -> "What works with " + (3 - lab.broken.size()) + " of 3 nodes";
-            case "await" -> "Await " + a.target;
-            case "wait" -> "Watch for a while";
-            case "means" -> "What is known";
-            default -> Character.toUpperCase(a.verb.charAt(0)) + a.verb.substring(1) + " " + who;
+            case "probe" -> words.text("title.probe", 3 - lab.broken.size());
+            case "await" -> words.text("title.await", target);
+            case "wait", "means" -> words.text("title." + a.verb);
+            default -> words.text("title." + a.verb, who);
         };
-        return what + (a.isFault() && a.time != null ? " for " + Lab.plain(Lab.seconds(a.time)) + " s" : "") + a.round;
+        return turn(a, a.isFault() && a.time != null ? words.text("title.lasting", what, Lab.plain(Lab.seconds(a.time))) : what);
     }
+
+    private String turn(Action a, String title) { return a.turns == 0 ? title : words.text("title.round", title, a.turn, a.turns); }
 
     /** What one would type for it. */
     private String command(Action a, List<Action> following) {
@@ -456,7 +463,7 @@ class LabScenario {
         boolean inSync = following.stream().takeWhile(f -> !f.beginsStep() && !f.verb.equals("step")).anyMatch(f -> "in-sync".equals(f.target));
         return switch (a.verb) {
             case "kill" -> "kill-node " + node + lasting + (a.target.equals("controller") && lab.broken.size() > 0 ? " --force" : "");
-            case "slow" -> "(kill-node --mode pause and start-node, again and again)";
+            case "slow" -> words.text("slow.command");
             case "start" -> "start-node " + node + (inSync || a.line == 0 ? "; watch-isr --until in-sync" : "");
             case "probe" -> lab.probeCommand();
             case "await", "wait", "means" -> "watch-isr";
@@ -465,14 +472,5 @@ class LabScenario {
     }
 
     /** What a step means for which the scenario says nothing itself. */
-    private static String usual(String verb) {
-        return switch (verb) {
-            case "kill" -> "A killed node says no farewell: its broker is fenced one session timeout after its last heartbeat, and acks=all writes wait for its replicas until then, unless it is back earlier.";
-            case "stop" -> "A node that is told to stop hands its partitions to the other replicas and leaves the ISRs before it goes, so writes hardly wait.";
-            case "pause" -> "A paused node keeps its connections and answers nothing. The cluster takes it for dead after the session timeout; a client that has asked it something waits for its own request.timeout.ms, 30 s by default.";
-            case "disconnect" -> "A node that is cut off lives on and does not know that it was replaced; what it cannot replicate, it cannot acknowledge with acks=all.";
-            case "start" -> "A node that comes back fetches what it has missed, and is then taken back into every ISR.";
-            default -> "";
-        };
-    }
+    private String usual(String verb) { return FAULTS.contains(verb) || verb.equals("start") ? words.text("usual." + verb) : ""; }
 }

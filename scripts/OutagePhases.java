@@ -156,7 +156,7 @@ class OutagePhases {
 
         private Outages.Outage outage(int i, List<Outages.Outage> before) {
             Fault fault = faults.get(i);
-            List<String> notes = new ArrayList<>();
+            List<Outages.Note> notes = new ArrayList<>();
             Map<Where, Span> spans = new TreeMap<>();
             waits.forEach((where, w) -> wait(i, w).ifPresent(s -> spans.put(where, s)));
             Optional<Span> all = wait(i, allWaits);
@@ -164,7 +164,7 @@ class OutagePhases {
             Outages.Elected elected = elected(fault, until, notes);
             Long restored = restores.stream().filter(r -> r.node == fault.node && r.at > fault.at).map(Restored::at).findFirst().orElse(null);
             Long regained = elected == null ? null : regained(fault, micros(elected.at()));
-            if (regained != null) notes.add(String.format(Locale.ROOT, "There was no quorum until a node was brought back, %.2f s after the fault.", (regained - fault.at) / 1e6));
+            if (regained != null) notes.add(new Outages.Note("note.quorum", (regained - fault.at) / 1e6));
             List<Outages.Gap> gaps = new ArrayList<>();
             spans.forEach((where, s) -> gaps.add(gap(where, s, fault, regained, elected, led(fault, where, seenBy(s)))));
             Where firstBack = spans.entrySet().stream().filter(e -> all.isPresent() && e.getValue().to == all.get().to).map(Map.Entry::getKey).findFirst().orElse(null);
@@ -174,7 +174,7 @@ class OutagePhases {
             Instant firstAck = felt.stream().filter(Outages.Gap::ended).map(Outages.Gap::to).min(Comparator.naturalOrder()).orElse(null);
             Instant lastAck = felt.stream().allMatch(Outages.Gap::ended) ? felt.stream().map(Outages.Gap::to).max(Comparator.naturalOrder()).orElse(null) : null;
             Integer during = before.stream().filter(o -> o.partitions().stream().anyMatch(g -> g.ms() * 1000 >= NOTICEABLE && micros(g.to()) > fault.at)).map(Outages.Outage::number).findFirst().orElse(null);
-            if (during != null) notes.add("The outage of fault " + during + " still lasted: the gap is of both.");
+            if (during != null) notes.add(new Outages.Note("note.during", during));
             noteProducer(gaps, felt, notes);
             Long inSync = inSync(fault);
             noteWatchers(fault, restored, inSync, notes);
@@ -183,21 +183,21 @@ class OutagePhases {
                     instant(inSync), nothing, gaps, notes);
         }
 
-        private void noteProducer(List<Outages.Gap> gaps, List<Outages.Gap> felt, List<String> notes) {
-            if (waits.isEmpty()) notes.add("No producer is in the stream: resilient-producer --events writes one.");
-            else if (gaps.isEmpty()) notes.add("No sign of a producer after the fault.");
-            else if (felt.isEmpty()) notes.add("No partition had to wait for 200 ms: no outage.");
+        private void noteProducer(List<Outages.Gap> gaps, List<Outages.Gap> felt, List<Outages.Note> notes) {
+            if (waits.isEmpty()) notes.add(new Outages.Note("note.no-producer"));
+            else if (gaps.isEmpty()) notes.add(new Outages.Note("note.no-sign"));
+            else if (felt.isEmpty()) notes.add(new Outages.Note("note.no-outage"));
             long lasting = gaps.stream().filter(g -> !g.ended()).count();
-            if (lasting > 0) notes.add(lasting + " of " + gaps.size() + " partitions acknowledged nothing more: the gap had not ended.");
+            if (lasting > 0) notes.add(new Outages.Note("note.not-ended", lasting, gaps.size()));
             felt.stream().filter(g -> g.measuredMs() != null && Math.abs(g.measuredMs() - g.ms()) > 50).findFirst()
-                    .ifPresent(g -> notes.add(String.format(Locale.ROOT, "The producer itself measured %.0f ms for %s: not every acknowledgement is in the stream, or a clock was set.", g.measuredMs(), g.name())));
+                    .ifPresent(g -> notes.add(new Outages.Note("note.measured", g.measuredMs(), g.name())));
         }
 
-        private void noteWatchers(Fault fault, Long restored, Long inSync, List<String> notes) {
-            if (leds.isEmpty() && in.isrs.isEmpty()) notes.add("Nobody watched leaders and ISR: watch-leaders --events does.");
-            else if (leds.isEmpty()) notes.add("Leaders are as watch-isr saw them, at its interval; watch-leaders sees them to 10 ms.");
+        private void noteWatchers(Fault fault, Long restored, Long inSync, List<Outages.Note> notes) {
+            if (leds.isEmpty() && in.isrs.isEmpty()) notes.add(new Outages.Note("note.nobody-watched"));
+            else if (leds.isEmpty()) notes.add(new Outages.Note("note.coarse-leaders"));
             if (inSync == null && !(leds.isEmpty() && in.isrs.isEmpty()))
-                notes.add("Node " + fault.node + (restored == null ? " was not brought back." : " was not seen to leave an ISR and come back into all of them."));
+                notes.add(new Outages.Note(restored == null ? "note.not-restored" : "note.not-in-sync", fault.node));
         }
 
         /** Until when the moments of a wait are seen: what follows a next fault is not this one's. */
@@ -238,7 +238,7 @@ class OutagePhases {
         // ---- The moments ----
 
         /** Who is elected next, which is told by another epoch (or, where none is told, another node). */
-        private Outages.Elected elected(Fault fault, long until, List<String> notes) {
+        private Outages.Elected elected(Fault fault, long until, List<Outages.Note> notes) {
             Controller before = null;
             boolean none = false;
             for (Controller c : controllers) {
@@ -252,8 +252,8 @@ class OutagePhases {
                 boolean other = before == null ? none : before.epoch != null && c.epoch != null ? !before.epoch.equals(c.epoch) : before.node != c.node;
                 if (c.node >= 0 && other) return new Outages.Elected(c.node, c.epoch, instant(c.at));
             }
-            notes.add(controllers.isEmpty() ? "Nobody watched the controller: watch-leaders --events does." : before == null ? "Who was the active controller is not in the stream."
-                    : before.node == fault.node || none ? "No controller was seen elected after it." : "Node " + fault.node + " was not the active controller: no election.");
+            notes.add(controllers.isEmpty() ? new Outages.Note("note.no-controller-watched") : before == null ? new Outages.Note("note.controller-unknown")
+                    : before.node == fault.node || none ? new Outages.Note("note.not-elected") : new Outages.Note("note.no-election", fault.node));
             return null;
         }
 

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES OutagePhases.java WatchLeaders.java
+//SOURCES OutagePhases.java LabMessages.java WatchLeaders.java
 //DESCRIPTION What each fault cost, and in which phase: election, leaders, first acknowledgement, back in sync
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -100,8 +100,10 @@ class Outages implements Callable<Integer> {
 
     /** All that a stream tells. availability is null when no producer is in it. */
     public record Seen(List<Outage> outages, Availability availability) {
-        public String text(boolean partitions) { return Table.text(this, partitions); }
-        public String markdown(boolean partitions) { return Table.markdown(this, partitions); }
+        public String text(boolean partitions) { return text(partitions, LabMessages.ENGLISH); }
+        public String markdown(boolean partitions) { return markdown(partitions, LabMessages.ENGLISH); }
+        String text(boolean partitions, LabMessages words) { return new Table(words).text(this, partitions); }
+        String markdown(boolean partitions, LabMessages words) { return new Table(words).markdown(this, partitions); }
     }
 
     /**
@@ -110,19 +112,25 @@ class Outages implements Callable<Integer> {
      * @param moved partitions that the node led @param all the longest time in which nothing was acknowledged @param partitions the longest gap of each
      */
     public record Outage(int number, int node, String mode, Instant applied, Instant restored, Integer during, Elected elected, Instant led, Integer moved, Instant firstAck, Instant lastAck,
-                         Instant inSync, Gap all, List<Gap> partitions, List<String> notes) {
+                         Instant inSync, Gap all, List<Gap> partitions, List<Note> remarks) {
+        /** In English, as the stream has them. */
+        List<String> notes() { return remarks.stream().map(n -> n.in(LabMessages.ENGLISH)).toList(); }
+        String fault(LabMessages words) { return List.of("kill", "stop", "pause", "disconnect").contains(mode) ? words.text("mode." + mode, node) : mode + " " + node; }
         public Gap worst() { return partitions.stream().max(Comparator.comparing(Gap::ms)).orElse(null); }
 
         Object[] fields() {
             return new Object[] {"number", number, "node", node, "mode", mode, "at", applied.toString(), "restoredMs", since(restored), "during", during,
                 "elected", elected == null ? null : elected.node, "epoch", elected == null ? null : elected.epoch, "electedMs", elected == null ? null : since(elected.at), "ledMs", since(led),
                 "moved", moved, "firstAckMs", since(firstAck), "lastAckMs", since(lastAck), "inSyncMs", since(inSync), "gap", worst() == null ? null : worst().fields(),
-                "all", all == null ? null : all.fields(), "partitions", partitions.stream().map(Gap::fields).toList(), "notes", notes};
+                "all", all == null ? null : all.fields(), "partitions", partitions.stream().map(Gap::fields).toList(), "notes", notes()};
         }
 
         /** Milliseconds after the fault. */
         Double since(Instant moment) { return moment == null ? null : ChronoUnit.MICROS.between(applied, moment) / 1e3; }
     }
+
+    /** Something that a reader has to know, to be said in any language. */
+    record Note(String key, Object... args) { String in(LabMessages words) { return words.text(key, args); } }
 
     public record Elected(int node, Long epoch, Instant at) { }
 
@@ -146,9 +154,8 @@ class Outages implements Callable<Integer> {
 
     /** The parts of a gap, in their order; open is the rest of one that has not ended. */
     public enum Phase {
-        before("BEFORE"), quorum("NO QUORUM"), elect("ELECTION"), lead("LEADERS, ISR"), ack("FIRST ACK"), open("NOT ENDED");
-        final String title;
-        Phase(String title) { this.title = title; }
+        before, quorum, elect, lead, ack, open;
+        String title(LabMessages words) { return words.text("phase." + name()); }
     }
 
     /** Milliseconds of each phase that there was. */
@@ -162,19 +169,20 @@ class Outages implements Callable<Integer> {
             return new Object[] {"from", from.toString(), "to", to.toString(), "observedMs", observedMs, "partitions", partitions, "share", share, "nothingShare", nothingShare,
                 "worst", worst, "worstShare", worstShare};
         }
-        String sentence() {
-            return String.format(Locale.ROOT, "Unavailable to the producer: %.1f %% of the time of a partition (%s: %.1f %%); for %.1f %% of %.1f s nothing at all was acknowledged.",
-                    share * 100, worst, worstShare * 100, nothingShare * 100, observedMs / 1e3);
-        }
+        String sentence(LabMessages words) { return words.text("outages.availability", share * 100, worst, worstShare * 100, nothingShare * 100, observedMs / 1e3); }
     }
 
     // ---- The tables ----
 
     private static final class Table {
-        static String text(Seen seen, boolean partitions) {
+        private final LabMessages words;
+        Table(LabMessages words) { this.words = words; }
+
+        String text(Seen seen, boolean partitions) {
             StringBuilder text = new StringBuilder();
             for (List<String[]> rows : tables(seen, partitions)) {
                 int[] width = new int[rows.get(0).length];
+                rows.set(0, Stream.of(rows.get(0)).map(title -> title.toUpperCase(Locale.ROOT)).toArray(String[]::new));
                 for (String[] row : rows) for (int i = 0; i < row.length; i++) width[i] = Math.max(width[i], row[i].length());
                 for (String[] row : rows) {
                     StringBuilder line = new StringBuilder();
@@ -187,11 +195,11 @@ class Outages implements Callable<Integer> {
             return text.toString();
         }
 
-        static String markdown(Seen seen, boolean partitions) {
+        String markdown(Seen seen, boolean partitions) {
             StringBuilder text = new StringBuilder();
             for (List<String[]> rows : tables(seen, partitions)) {
                 for (String[] row : rows) {
-                    text.append("| ").append(Stream.of(row).map(c -> row == rows.get(0) ? c.toLowerCase(Locale.ROOT).replace("isr", "ISR") : c).collect(Collectors.joining(" | "))).append(" |\n");
+                    text.append("| ").append(String.join(" | ", row)).append(" |\n");
                     if (row == rows.get(0)) text.append("|---|---|").append("---:|".repeat(row.length - 2)).append('\n');
                 }
                 text.append('\n');
@@ -200,25 +208,24 @@ class Outages implements Callable<Integer> {
             return text.toString();
         }
 
-        private static List<List<String[]>> tables(Seen seen, boolean partitions) {
+        private List<List<String[]>> tables(Seen seen, boolean partitions) {
             if (seen.outages.isEmpty()) return List.of();
             List<String[]> moments = new ArrayList<>(), phases = new ArrayList<>();
-            moments.add(new String[] {"#", "FAULT", "AT", "CONTROLLER", "LED AGAIN", "FIRST ACK", "LAST PARTITION'S", "IN SYNC", "LONGEST GAP"});
-            List<String> titles = new ArrayList<>(List.of("#", "GAP, MS"));
-            for (Phase p : Phase.values()) titles.add(p.title);
-            titles.addAll(List.of("SUM", "PRODUCER'S"));
+            moments.add(Stream.concat(Stream.of("#"), Stream.of("fault", "at", "controller", "led", "first-ack", "last-ack", "in-sync", "longest").map(c -> words.text("outages." + c))).toArray(String[]::new));
+            List<String> titles = new ArrayList<>(List.of("#", words.text("outages.gap-ms")));
+            for (Phase p : Phase.values()) titles.add(p.title(words));
+            titles.addAll(List.of(words.text("outages.sum"), words.text("outages.producers")));
             phases.add(titles.toArray(String[]::new));
             for (Outage o : seen.outages) {
                 Gap worst = o.worst();
-                moments.add(new String[] {"" + o.number, o.mode + " node " + o.node, DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC).format(o.applied),
-                    o.elected == null ? "-" : o.elected.node + (o.elected.epoch == null ? "" : " epoch " + o.elected.epoch) + ", " + after(o.since(o.elected.at)), after(o.since(o.led)),
-                    after(o.since(o.firstAck)), after(o.since(o.lastAck)), after(o.since(o.inSync)), worst == null ? "-" : String.format(Locale.ROOT, "%.2f s", worst.ms() / 1e3)});
+                moments.add(new String[] {"" + o.number, o.fault(words), DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC).format(o.applied),
+                    elected(o), after(o.since(o.led)), after(o.since(o.firstAck)), after(o.since(o.lastAck)), after(o.since(o.inSync)), worst == null ? "-" : words.text("outages.seconds", worst.ms() / 1e3)});
                 List<Gap> shown = new ArrayList<>();
                 if (partitions) shown.addAll(o.partitions);
                 else if (worst != null) shown.add(worst);
                 if (o.all != null) shown.add(o.all);
                 for (Gap g : shown) {
-                    List<String> row = new ArrayList<>(List.of("" + o.number, g.name()));
+                    List<String> row = new ArrayList<>(List.of("" + o.number, g.partition < 0 ? words.text("outages.all") : g.name()));
                     for (Phase p : Phase.values()) row.add(ms(g.phases.ms.get(p)));
                     row.addAll(List.of(ms(g.phases.sum()), ms(g.measuredMs)));
                     phases.add(row.toArray(String[]::new));
@@ -227,14 +234,20 @@ class Outages implements Callable<Integer> {
             return phases.size() == 1 ? List.of(moments) : List.of(moments, phases);
         }
 
-        private static List<String> remarks(Seen seen) {
+        private List<String> remarks(Seen seen) {
             List<String> remarks = new ArrayList<>();
-            for (Outage o : seen.outages) for (String note : o.notes) remarks.add("Fault " + o.number + ": " + note);
-            if (seen.availability != null) remarks.add(seen.availability.sentence());
+            for (Outage o : seen.outages) for (Note note : o.remarks) remarks.add(words.text("outages.remark", o.number, note.in(words)));
+            if (seen.availability != null) remarks.add(seen.availability.sentence(words));
             return remarks;
         }
 
-        private static String after(Double ms) { return ms == null ? "-" : String.format(Locale.ROOT, "+%.2f s", ms / 1e3); }
+        private String elected(Outage o) {
+            if (o.elected == null) return "-";
+            String when = after(o.since(o.elected.at));
+            return o.elected.epoch == null ? words.text("outages.elected", o.elected.node, when) : words.text("outages.elected-epoch", o.elected.node, o.elected.epoch, when);
+        }
+
+        private String after(Double ms) { return ms == null ? "-" : words.text("outages.after", ms / 1e3); }
         private static String ms(Double ms) { return ms == null ? "-" : String.format(Locale.ROOT, "%.0f", ms); }
     }
 }

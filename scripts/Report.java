@@ -142,14 +142,16 @@ class Report implements Callable<Integer> {
         final Map<String, Long> undrawn = new TreeMap<>();
         final Map<String, Histogram> latency = new TreeMap<>();
         private final Bins perSecond = new Bins(1_000_000), delays = new Bins(50_000), errorTimes = new Bins(1_000_000);
-        private long acks, lastAck, faultsLeftOut;
+        private long acks, lastAck, faultsLeftOut, producerBegan, producerEnded;
+        private final Set<String> producing = new HashSet<>();
         private List<long[]> single = new ArrayList<>();
         private final Histogram ackLatency = new Histogram(3);
         private final Steps controllers = new Steps(row -> row[1]), isr = new Steps(row -> row[1] - 1_000_000 * (row[5] - row[4]));
         private final Map<Long, Steps> nodes = new TreeMap<>();
         private final Map<String, Part> parts = new LinkedHashMap<>();
         private final Gaps gaps = new Gaps(GAPS);
-        private final List<Map<String, Object>> faults = new ArrayList<>(), restored = new ArrayList<>(), phases = new ArrayList<>(), summaries = new ArrayList<>();
+        private final List<Map<String, Object>> faults = new ArrayList<>(), restored = new ArrayList<>(), phases = new ArrayList<>(), summaries = new ArrayList<>(),
+                told = new ArrayList<>();
         private final List<double[]> windows = new ArrayList<>();
         private int windowsMerged = 1;
         private final Map<String, long[]> errors = new LinkedHashMap<>();
@@ -336,6 +338,11 @@ class Report implements Callable<Integer> {
                     if (start && phases.size() < FEW) phases.add(new HashMap<>(Map.of("name", text("phase"), "from", ts)));
                     if (!start) for (int i = phases.size(); i-- > 0; ) if (phases.get(i).get("name").equals(text("phase"))) { phases.get(i).putIfAbsent("to", ts); break; }
                 }
+                case "producer" -> { // of several, the first to begin and the last to end
+                    if (!"start".equals(text("state"))) { if (producing.remove(text("producer")) && producing.isEmpty()) producerEnded = ts; }
+                    else if (producing.size() < FEW && producing.add(text("producer")) && producing.size() == 1) { producerBegan = ts; producerEnded = 0; }
+                }
+                case "outage" -> { whole("node"); more.put("at", micros(text("at"))); more.keySet().removeAll(List.of("partitions", "notes", "all")); if (told.size() < FEW) told.add(new HashMap<>(more)); }
                 case "perf-window" -> {
                     windows.add(new double[] {ts, number("recordsPerSec"), optional("p50Ms", "avgMs"), optional("p99Ms", "maxMs"), number("maxMs"), number("records")});
                     if (windows.size() > 2_000) mergeWindows();
@@ -433,6 +440,7 @@ class Report implements Callable<Integer> {
             page.put("verdict", verdict);
             page.put("acks", acks);
             page.put("lastAck", acks == 0 ? null : x(lastAck));
+            page.put("producer", producerBegan == 0 ? null : new Double[] {x(producerBegan), producerEnded == 0 ? null : (Double) x(producerEnded)});
             page.put("rate", perSecond.forPage(this));
             if (perSecond.width > 1_000_000) summed.add("acknowledgements are counted over " + perSecond.width / 1_000_000 + " s");
             page.put("errorTimes", errorTimes.forPage(this));
@@ -643,7 +651,7 @@ class Report implements Callable<Integer> {
         List<double[]> forPage(Run run) { return stream().map(g -> new double[] {run.x(g[0]), run.x(g[1])}).toList(); }
     }
 
-    /** What followed each fault, as far as the stream tells: the one place where that is worked out. */
+    /** What followed each fault: as outages says in the stream (the lab has it at its end), and before that, as far as the stream tells. */
     static class Phases {
         private final Run run;
         Phases(Run run) { this.run = run; }
@@ -675,9 +683,19 @@ class Report implements Callable<Integer> {
                 Long shrunk = first(isr.stream().filter(s -> s[1] < s[2]).map(s -> s[0]), t -> t >= at);
                 if (shrunk != null) { put(o, "shrunk", shrunk); put(o, "inSync", first(isr.stream().filter(s -> s[1] == s[2] && s[2] > 0 && s[6] == 0).map(s -> s[0]),
                         t -> t >= (back == null ? shrunk : Math.max(shrunk, back)))); }
+                run.told.stream().filter(t -> t.get("node").equals(node) && Math.abs((Long) t.get("at") - at) < 1_000).findFirst().ifPresent(t -> told(o, at, t));
                 outages.add(o);
             }
             return outages;
+        }
+
+        /** What outages has worked out, and told, is more than what is seen from here: it has each acknowledgement, and each leader. */
+        private void told(Map<String, Object> o, long at, Map<String, Object> outage) {
+            Map.of("elected", "electedMs", "firstAck", "firstAckMs", "allAck", "lastAckMs", "inSync", "inSyncMs").forEach((key, field) -> {
+                o.remove(key);
+                if (outage.get(field) instanceof Number ms) put(o, key, at + Math.round(ms.doubleValue() * 1000));
+            });
+            o.put("gap", outage.get("gap"));
         }
 
         private static Long first(Stream<Long> times, Predicate<Long> when) { return times.filter(when).findFirst().orElse(null); }
@@ -901,7 +919,7 @@ class Report implements Callable<Integer> {
             th { text-align: left; font-weight: 500; color: var(--soft); font-size: 12.5px; vertical-align: bottom } td { vertical-align: top }
             th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line) } td small { color: var(--soft); font-size: 12px; display: block }
             table.faults td { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 10px } .two > * { min-width: 0 } .bad { color: var(--bad) }
-            .good { color: var(--good) } .warn { color: var(--warn) }
+            .good { color: var(--good) } .warn { color: var(--warn) } table.phases { margin-top: 14px } table.phases th.n { white-space: normal }
             table.differences { max-width: 860px } .differences th { vertical-align: top } .differences td small { display: inline; margin-right: 10px }
             button { font: inherit; font-size: 13px; color: var(--ink); background: var(--wash); border: 1px solid var(--line); border-radius: 5px; padding: 3px 10px; min-height: 30px; cursor: pointer }
             button:hover { border-color: var(--soft) } :focus-visible { outline: 2px solid var(--link); outline-offset: 2px }
@@ -1310,7 +1328,7 @@ class Report implements Callable<Integer> {
               const rows = run.outages, cell = (label, value, small) => el('td', { 'data-label': label }, el('span', {}, value, small ? el('small', {}, small) : null)),
                   after = (o, key, none) => o[key] == null ? [none] : ['+' + dur(o[key] - o.at), clock(run, o[key])];
               if (!rows.length) return el('p', { class: 'none' }, 'No fault in this stream.');
-              const heads = ['Fault', 'At (UTC)', 'New controller seen', 'First acknowledgement', 'All partitions acknowledge', 'Node restored', 'All replicas in sync'];
+              const heads = ['Fault', 'At (UTC)', 'New controller seen', 'First acknowledgement', 'All partitions acknowledge', 'Node restored', 'In sync again'];
               return el('div', {}, el('table', { class: 'cards faults' }, el('thead', {}, el('tr', {}, heads.map(h => el('th', { scope: 'col' }, h)))), el('tbody', {}, rows.slice(0, 100).map(o => {
                 const end = max([o.firstAck, o.elected, o.allAck].filter(x => x != null), o.at + 2);
                 return el('tr', {}, el('td', { 'data-label': heads[0] }, el('button', { title: 'Show it in the timeline',
@@ -1321,7 +1339,15 @@ class Report implements Callable<Integer> {
                       cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
                   cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
                       : ['not watched'])));
-              }))), rows.length > 100 ? el('p', { class: 'none' }, 'These are the first 100 of ' + rows.length + ' faults.') : null);
+              }))), phaseTable(run), rows.length > 100 ? el('p', { class: 'none' }, 'These are the first 100 of ' + rows.length + ' faults.') : null);
+            }
+            /** As outages has taken them apart. */
+            function phaseTable(run) {
+              const rows = run.outages.filter(o => o.gap).slice(0, 100), parts = ['before', 'quorum', 'elect', 'lead', 'ack', 'open'];
+              const heads = ['Longest gap', 'Partition', 'Before', 'No quorum', 'Election', 'Leaders, ISR', 'First acknowledgement', 'Not ended', 'Sum'];
+              return !rows.length ? null : el('table', { class: 'cards phases' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i > 1 ? 'n' : '' }, h)))),
+                el('tbody', {}, rows.map(o => el('tr', {}, [o.mode + ' ' + o.node, o.gap.topic + '-' + o.gap.partition, ...parts.map(p => o.gap[p + 'Ms'] == null ? '–' : ms(o.gap[p + 'Ms'])), ms(o.gap.ms)]
+                  .map((text, i) => el('td', { class: i > 1 ? 'n' : '', 'data-label': heads[i] }, text))))));
             }
             function loadTable(run) {
               if (!run.summaries.length && !Object.keys(run.curves).length) return null;
@@ -1394,11 +1420,12 @@ class Report implements Callable<Integer> {
             // ---- The page ----
             function prepare() { const align = data.runs.length > 1 && data.runs.every(r => r.faults.length);
                 for (const r of data.runs) { r.begin = 0; ongoing(r); if (align) shift(r, r.faults[0].t); } data.aligned = align; }
-            /** Live, a gap is one before it ends: as long as a step of the lab goes on, or the stream knows of none. */
+            /** Live, a gap is one before it ends: as long as the producer goes on, or, where it does not say so, a step of the lab, or the stream knows of none. */
             function ongoing(r) {
-              r.open = LIVE && !r.verdict && r.lastAck != null && r.end - r.lastAck > 1 && (!r.phases.length || r.phases[r.phases.length - 1].to == null);
+              const goes = r.producer ? r.producer[1] == null : !r.phases.length || r.phases[r.phases.length - 1].to == null, from = Math.max(r.lastAck, r.producer ? r.producer[0] : 0);
+              r.open = LIVE && !r.verdict && r.lastAck != null && r.end - from > 1 && goes;
               if (!r.open) return;
-              for (const gaps of [r.gaps, ...r.partitions.filter(p => p.acks).map(p => p.gaps)]) gaps.push([r.lastAck, r.end]);
+              for (const gaps of [r.gaps, ...r.partitions.filter(p => p.acks).map(p => p.gaps)]) gaps.push([from, r.end]);
               for (const o of r.outages) if (o.firstAck == null && o.at >= r.lastAck - .5) o.gapFrom = r.lastAck;
             }
             /** Several runs are laid over each other at their first fault. */

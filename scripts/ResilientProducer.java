@@ -157,6 +157,7 @@ class ResilientProducer implements Callable<Integer> {
             if (ledgerFile != null) ledger = openLedger(startOffsets);
             if (acks.equals("0")) common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
             clerk.start();
+            emit("producer", "state", "start", "producer", producerId, "topic", topic);
             senders.forEach(Thread::start);
             try { for (Sender sender : senders) sender.join(); }
             catch (InterruptedException e) { // the summary and the ledger's end still have to be written
@@ -500,6 +501,7 @@ class ResilientProducer implements Callable<Integer> {
         stalls(gaps.end(now));
         if (ledger != null) for (Sender s : senders)
             note("end", true, "by", s.number, "sent", s.attempts, "acknowledged", s.outcomes[0], "failed", s.outcomes[1], "indeterminate", s.outcomes[2], "ts", timestamp());
+        emit("producer", "state", "end", "producer", producerId, "topic", topic, "acknowledged", total(Outcome.acknowledged), "failed", total(Outcome.failed), "indeterminate", total(Outcome.indeterminate));
         List<Gap> longest = gaps(gaps.longest());
         int n = longest.size() - 1;
         return new Summary(run, producerId, senders.stream().mapToLong(s -> s.messages).sum(), senders.stream().mapToLong(s -> s.attempts).sum(),

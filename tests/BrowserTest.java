@@ -79,6 +79,21 @@ class BrowserTest {
         assertTrue(browser.number("return curvePlot.data[0].length") > 20, "percentiles");
         String faults = browser.text(".faults tbody");
         for (String s : List.of("kill kafka01", "12:00:10.000", "+2.00 s", "+5.50 s", "+5.60 s", "+10.0 s", "+12.0 s")) assertTrue(faults.contains(s), s + " in " + faults);
+        assertNull(browser.js("return document.querySelector('.phases')"), "nothing has taken the outage apart");
+    }
+
+    /** As outages has it in the stream, which is what the lab's has at its end. */
+    @Test void theGapsPhasesAreShown() throws Exception {
+        List<String> lines = new ArrayList<>(ReportTest.run());
+        TestCluster.Run outages = TestCluster.run(Outages::run, page.resolveSibling("events.jsonl").toString(), "--json");
+        lines.addAll(outages.out().lines().toList());
+        Path apart = report("apart", lines);
+        for (int width : new int[] {1440, 900, 390}) {
+            show(apart, width, false);
+            String phases = browser.text(".phases tbody");
+            for (String s : List.of("kill 1", "critical_data-0", "2 s", "5.6 s")) assertTrue(phases.contains(s), s + " in " + phases);
+            assertEquals(width, browser.number("return document.documentElement.scrollWidth"));
+        }
     }
 
     @Test void hoveringSaysWhatTheStreamHas() throws Exception {

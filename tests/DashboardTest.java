@@ -32,7 +32,7 @@ class DashboardTest {
     }
 
     private static HttpResponse<byte[]> get(String url) throws Exception { return HTTP.send(HttpRequest.newBuilder(URI.create(url)).build(), HttpResponse.BodyHandlers.ofByteArray()); }
-    private static Map<?, ?> data(String address) throws Exception {
+    static Map<?, ?> data(String address) throws Exception {
         String json = new String(new GZIPInputStream(new ByteArrayInputStream(get(address + "data").body())).readAllBytes(), StandardCharsets.UTF_8);
         return (Map<?, ?>) ((List<?>) JSON.std.mapFrom(json).get("runs")).get(0);
     }
@@ -178,6 +178,33 @@ class DashboardTest {
             append(events, JSON.std.asString(Map.of("ts", later, "source", "watch-isr", "type", "controller", "controller", -1)) + "\n");
             within(browser, Duration.ofSeconds(2), "the open gap", "const g = data.runs[0].gaps; return g.length === 1 && g[0][1] - g[0][0] > 2.9 && document.querySelector('.faults').textContent.includes('none yet')");
         }
+    }
+
+    /** The silence after the producer's end is no outage; that after a next one's begin is. */
+    @Test void aProducersEndIsNoGap() throws Exception {
+        Browser.required();
+        Path events = folder.resolve("e.jsonl");
+        Instant begin = Instant.now().minusSeconds(60);
+        append(events, producer(begin, "start", "p1") + producer(begin, "start", "p2") + now(1).replaceFirst("\"ts\":\"[^\"]*", "\"ts\":\"" + ReportTest.UTC.format(begin.plusSeconds(1))));
+        append(events, producer(begin.plusSeconds(9), "end", "p1") + producer(begin.plusSeconds(10), "start", "p3"));
+        Report.Live live = serve(events, 0);
+        try (Browser browser = new Browser()) {
+            browser.viewport(1440, 900, false);
+            browser.open(live.address());
+            assertEquals("[[1,10]]", browser.js("return JSON.stringify(data.runs[0].gaps)"), "two of three producers wait");
+            append(events, producer(begin.plusSeconds(11), "end", "p2") + producer(begin.plusSeconds(12), "end", "p3") + controller(begin.plusSeconds(30)));
+            within(browser, Duration.ofSeconds(1), "no gap when all have ended", "return data.runs[0].end > 20 && JSON.stringify(data.runs[0].gaps) === '[]' && !data.runs[0].open");
+            append(events, producer(begin.plusSeconds(40), "start", "p4") + controller(begin.plusSeconds(45)));
+            within(browser, Duration.ofSeconds(1), "a gap since the next one began", "return JSON.stringify(data.runs[0].gaps) === '[[40,45]]'");
+            assertEquals(List.of(), browser.complaints(), "on the console");
+        }
+    }
+
+    private static String producer(Instant at, String state, String id) throws IOException {
+        return JSON.std.asString(new TreeMap<>(Map.of("ts", ReportTest.UTC.format(at), "source", "resilient-producer", "type", "producer", "state", state, "producer", id, "topic", "t"))) + "\n";
+    }
+    private static String controller(Instant at) throws IOException {
+        return JSON.std.asString(Map.of("ts", ReportTest.UTC.format(at), "source", "watch-isr", "type", "controller", "controller", 1)) + "\n";
     }
 
     private static Duration within(Browser browser, Duration limit, String what, String condition) throws Exception {

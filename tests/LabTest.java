@@ -1,8 +1,10 @@
 import static org.junit.jupiter.api.Assertions.*;
 
 import com.fasterxml.jackson.jr.ob.JSON;
+import java.net.*;
 import java.nio.file.*;
 import java.util.*;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.*;
 
@@ -24,7 +26,7 @@ class LabTest {
         String verdictLine = run.out().lines().reduce((a, b) -> b).orElse("");
         assertTrue(verdictLine.startsWith("PASS: "), run.out());
 
-        for (String file : List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md"))
+        for (String file : List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html"))
             assertTrue(Files.size(out.resolve(file)) > 0, file);
         Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
         assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
@@ -33,7 +35,9 @@ class LabTest {
         assertEquals(13, ((List<?>) verdict.get("steps")).size());
 
         String notebook = Files.readString(out.resolve("notebook.md"));
-        assertEquals(14, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, and the outages");
+        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, the outages, and the charts");
+        assertFalse(Pattern.compile("\\p{IsCyrillic}").matcher(notebook + run.out()).find(), notebook);
+        assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
         for (int step = 1; step <= 13; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
         assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
         assertFalse(notebook.contains("did not end"));
@@ -44,6 +48,7 @@ class LabTest {
         assertEquals(2, TestCluster.ofType(events, "fault").size());
         assertEquals(2, TestCluster.ofType(events, "restored").size());
         assertEquals(26, TestCluster.ofType(events, "phase").size(), "thirteen steps begin and end");
+        assertEquals(List.of("start", "end"), TestCluster.ofType(events, "producer").stream().map(e -> e.get("state")).toList());
         for (String said : List.of("from frozen metadata", "acknowledged and invisible", "Nobody answers: metadata quorum, ")) assertTrue(notebook.contains(said), said + " in " + notebook);
         List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
         assertEquals(3, probes.stream().filter(e -> e.get("question").equals("metadata quorum")).count(), "healthy, one node down, no quorum");
@@ -64,14 +69,71 @@ class LabTest {
         assertFalse(outages.get(0).worst().phases().ms().containsKey(Outages.Phase.quorum), outages.get(0).toString());
         assertTrue(outages.get(1).worst().phases().ms().get(Outages.Phase.quorum) > 1000, "the second kill took the quorum: " + outages.get(1));
         nothingIsLeft();
+
+        // The page says of each fault what the notebook's table says.
+        Map<?, ?> page = ReportTest.data(out.resolve("report.html"));
+        for (Outages.Outage o : outages) {
+            Map<?, ?> fault = (Map<?, ?>) ((List<?>) page.get("outages")).get(o.number() - 1);
+            double at = ((Number) fault.get("at")).doubleValue();
+            assertEquals(List.of(o.node(), o.mode(), o.worst().ms()), List.of(fault.get("node"), fault.get("mode"), ((Number) ((Map<?, ?>) fault.get("gap")).get("ms")).doubleValue()));
+            Map<String, Double> said = new HashMap<>(Map.of("elected", o.since(o.elected().at()), "firstAck", o.since(o.firstAck()), "allAck", o.since(o.lastAck()), "inSync", o.since(o.inSync())));
+            said.forEach((key, ms) -> assertEquals(ms / 1000, ((Number) fault.get(key)).doubleValue() - at, 0.0021, key + " of " + fault + " and " + o));
+        }
+        assertEquals("pass", ((Map<?, ?>) page.get("verdict")).get("verdict"));
+    }
+
+    /** In Russian; and what stands in the way of the page costs the run no more than the page. */
+    @Test @Order(1) void theLabSpeaksRussian() throws Exception {
+        Files.createDirectories(out.resolve("report.html"));
+        TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--lang", "ru"));
+        assertEquals(0, run.code(), run.toString());
+        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("Страницу report.html сделать не удалось, всё остальное готово: ")), run.err());
+        String notebook = Files.readString(out.resolve("notebook.md"));
+        isRussian(notebook);
+        assertTrue(notebook.startsWith("# Что происходит, когда умирает узел Kafka\n") && notebook.contains(" --lang ru`"), notebook);
+        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
+        assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
+        // On the terminal as well, where what tools print stays as it is.
+        List<String> english = run.out().lines().filter(l -> l.matches(".*[A-Za-z]{3}.*") && !Pattern.compile("\\p{IsCyrillic}").matcher(l).find())
+                .filter(l -> !l.matches(" +\\$ .*|.* records sent, .*| +(QUESTION|describe|metadata|produce|read|create|alter|group|transaction) .*|\\d +critical_data-\\d .*")).toList();
+        assertEquals(List.of(), english);
+        Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
+        assertEquals("pass", verdict.get("verdict"));
+        assertTrue(verdict.get("text").toString().startsWith("PASS: каждая подтверждённая запись "), verdict.toString());
+        nothingIsLeft();
+    }
+
+    /** Each paragraph, list item and heading outside of code has Cyrillic letters. */
+    static void isRussian(String notebook) {
+        String prose = notebook.replaceAll("(?ms)^```.*?^```\n", "\n").replaceAll("(?m)^\\|.*\n", "");
+        List<String> paragraphs = Stream.of(prose.split("\n\\s*\n|\n(?=- )")).map(String::strip).filter(p -> !p.isEmpty()).toList();
+        assertTrue(paragraphs.size() > 30, paragraphs.toString());
+        for (String p : paragraphs) assertTrue(Pattern.compile("\\p{IsCyrillic}").matcher(p).find(), p);
+        for (String head : notebook.lines().filter(l -> l.startsWith("| # |")).toList()) assertFalse(head.replace("ISR", "").matches(".*[A-Za-z]{2}.*"), head);
+    }
+
+    @Test @Order(0) void aTakenPortOfTheDashboardIsOneSentenceBeforeAnythingIsMade() throws Exception {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+            TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--dashboard=" + taken.getLocalPort()));
+            assertEquals(1, run.code(), run.toString());
+            assertEquals("Port " + taken.getLocalPort() + " is taken: name another with --dashboard=PORT, or 0 for any that is free.\n", run.err());
+        }
+        assertEquals(2, TestCluster.run(Lab::run, TestCluster.with(args, "--dashboard", "70000")).code());
+        assertEquals(List.of(false, false), List.of(Files.exists(out), Files.exists(data)), "nothing was made");
     }
 
     @Test @Order(2) void ctrlCInTheMiddleLeavesNoProcessAndANotebook() throws Exception {
-        TestCluster.Child child = TestCluster.child(Lab.class, args);
+        TestCluster.Child child = TestCluster.child(Lab.class, TestCluster.with(args, "--dashboard=0"));
         Path events = out.resolve("events.jsonl");
+        TestCluster.await("the page's address", () -> child.text().contains("Dashboard: http://127.0.0.1:"));
+        String address = child.text().lines().filter(l -> l.startsWith("Dashboard: ")).findFirst().orElseThrow().substring(11);
         TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
         assertTrue(child.process().isAlive(), child.text());
+        TestCluster.await("the fault, on the page", () -> ((List<?>) DashboardTest.data(address).get("faults")).size() == 1);
+        assertEquals(out.getFileName().toString(), DashboardTest.data(address).get("name"));
         assertEquals(130, child.interrupt(), child.text());
+        assertThrows(java.io.IOException.class, () -> DashboardTest.data(address), "it ends with the lab");
+        assertEquals(1, ((List<?>) ReportTest.data(out.resolve("report.html")).get("faults")).size(), "the page of what there was");
         String notebook = Files.readString(out.resolve("notebook.md"));
         assertTrue(notebook.contains("INTERRUPTED"), notebook);
         assertTrue(notebook.contains("This step did not end."), notebook);

@@ -113,6 +113,31 @@ class ReportTest {
         assertEquals(true, o.get("wasController"));
     }
 
+    /** The lab's stream ends with what outages says, and that is what the page says; without it both come to the same of what both see. */
+    @Test void itAgreesWithOutages() throws Exception {
+        List<String> lines = new ArrayList<>(run());
+        Path events = write("run/events.jsonl", lines);
+        report(folder.resolve("run"));
+        Map<?, ?> own = map(list(data(folder.resolve("run/report.html")).get("outages")).get(0));
+        Outages.Outage o = Outages.of(events.toFile()).outages().get(0);
+        double at = ((Number) own.get("at")).doubleValue();
+        Map<String, Double> theirs = Map.of("elected", o.since(o.elected().at()), "firstAck", o.since(o.firstAck()), "allAck", o.since(o.lastAck()), "inSync", o.since(o.inSync()));
+        theirs.forEach((key, ms) -> assertEquals(ms / 1000, ((Number) own.get(key)).doubleValue() - at, 0.1, key + " of " + own + " and " + o));
+
+        TestCluster.Run outages = TestCluster.run(Outages::run, events.toString(), "--json");
+        lines.addAll(outages.out().lines().map(l -> l.replaceFirst("\"electedMs\":[\\d.]+", "\"electedMs\":1234.0").replaceFirst("\"inSyncMs\":[\\d.]+", "\"inSyncMs\":null")).toList());
+        assertTrue(lines.stream().anyMatch(l -> l.contains("\"electedMs\":1234.0,")), outages.toString());
+        lines.add(lines.get(lines.size() - 2).replaceFirst("\"at\":\"[^\"]*", "\"at\":\"" + ts(11))); // of another fault
+        write("told/events.jsonl", lines);
+        assertEquals(0, report(folder.resolve("told")).code());
+        Map<?, ?> page = data(folder.resolve("told/report.html")), told = map(list(page.get("outages")).get(0));
+        assertEquals(11.234, told.get("elected"), "as outages says");
+        assertFalse(told.containsKey("inSync"), "which is nothing");
+        assertEquals(o.worst().ms(), map(told.get("gap")).get("ms"));
+        assertEquals(Map.of("availability", 1), page.get("undrawn"));
+        assertEquals(0, page.get("damaged"));
+    }
+
     @Test void leadersAreThoseOfTheStreamAndNotGuessed() throws Exception {
         List<String> lines = new ArrayList<>(run());
         lines.add(event(16, "watch-isr", "offline", "topic", "critical_data", "partition", 1));

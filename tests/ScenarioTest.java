@@ -16,8 +16,8 @@ class ScenarioTest {
     // ---- Reading ----
 
     private static List<String> read(String text) {
-        return LabScenario.parse("f", text.lines().toList()).actions.stream().map(a -> a.line() + " " + a.verb() + (a.target() == null ? "" : " " + a.target()) + (a.name() == null ? "" : " as " + a.name())
-                + (a.time() == null ? "" : " for " + a.time().toMillis()) + (a.text() == null ? "" : " '" + a.text() + "'") + a.round()).toList();
+        return LabScenario.parse("f", text.lines().toList(), LabMessages.ENGLISH).actions.stream().map(a -> a.line() + " " + a.verb() + (a.target() == null ? "" : " " + a.target()) + (a.name() == null ? "" : " as " + a.name())
+                + (a.time() == null ? "" : " for " + a.time().toMillis()) + (a.text() == null ? "" : " '" + a.text() + "'") + (a.turns() == 0 ? "" : " (" + a.turn() + " of " + a.turns() + ")")).toList();
     }
 
     @Test void stepsAreRead() {
@@ -41,7 +41,7 @@ class ScenarioTest {
                         kill first
                         """));
         assertEquals(List.of("1 probe", "3 kill 1 (1 of 2)", "4 start 1 (1 of 2)", "3 kill 1 (2 of 2)", "4 start 1 (2 of 2)", "6 probe"), read("probe\nrepeat 2\nkill 1\nstart 1\nend\nprobe"));
-        LabScenario scenario = LabScenario.parse("f", List.of("title What it costs", "probe"));
+        LabScenario scenario = LabScenario.parse("f", List.of("title What it costs", "probe"), LabMessages.ENGLISH);
         assertEquals(List.of("f", "What it costs"), List.of(scenario.name, scenario.title));
     }
 
@@ -82,7 +82,7 @@ class ScenarioTest {
 
     @ParameterizedTest @ValueSource(strings = {"classic", "rolling-restart", "flapping", "pause-leader", "lost-majority", "slow-follower"})
     void builtInScenariosAreReadAndDocumented(String name) throws Exception {
-        assertEquals(name, LabScenario.of(name).name);
+        assertEquals(name, LabScenario.of(name, LabMessages.ENGLISH).name);
         assertTrue(LabScenario.BUILT_IN.containsKey(name) && LabScenario.BUILT_IN.size() == 6, LabScenario.BUILT_IN.keySet().toString());
         assertTrue(Files.readString(ContractTest.REPO.resolve("docs/scenarios.md")).contains("| `" + name + "` |"), "docs/scenarios.md");
     }
@@ -91,7 +91,7 @@ class ScenarioTest {
         String document = Files.readString(ContractTest.REPO.resolve("docs/scenarios.md"));
         Matcher block = Pattern.compile("(?ms)^```\n(# .*?)^```").matcher(document);
         assertTrue(block.find());
-        assertEquals("What two faults within ten seconds cost", LabScenario.parse("docs", block.group(1).lines().toList()).title);
+        assertEquals("What two faults within ten seconds cost", LabScenario.parse("docs", block.group(1).lines().toList(), LabMessages.ENGLISH).title);
         String verbs = assertThrows(Cluster.Exit.class, () -> read("what")).getMessage().replaceFirst(".*there are (.*)\\.", "$1");
         for (String verb : verbs.split(", ")) assertTrue(document.contains("`" + verb), verb + " is not in docs/scenarios.md");
     }

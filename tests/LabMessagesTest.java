@@ -1,0 +1,148 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.*;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.*;
+import java.util.*;
+import java.util.regex.*;
+import java.util.stream.*;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the lab says: both catalogues have the same texts with the same places to fill in, each is used, none is cut or half translated. */
+class LabMessagesTest {
+    private static final Pattern PLACE = Pattern.compile("%(?:\\d+\\$[,.\\d]*[dfs]|%)");
+    private static final LabMessages EN = LabMessages.ENGLISH, RU = LabMessages.of("ru");
+    private static final Pattern CYRILLIC = Pattern.compile("\\p{IsCyrillic}");
+
+    private static Map<String, String> catalogue(String name) throws Exception {
+        Properties texts = new Properties() {
+            @Override public synchronized Object put(Object key, Object value) { assertFalse(containsKey(key), key + " is there twice"); return super.put(key, value); }
+        };
+        try (Reader in = Files.newBufferedReader(ContractTest.REPO.resolve("scripts/" + name), StandardCharsets.UTF_8)) { texts.load(in); }
+        return new TreeMap<>(texts.entrySet().stream().collect(Collectors.toMap(e -> (String) e.getKey(), e -> (String) e.getValue())));
+    }
+    private static Map<String, String> english() throws Exception { return catalogue("lab-messages.properties"); }
+    private static Map<String, String> russian() throws Exception { return catalogue("lab-messages_ru.properties"); }
+    private static List<String> places(String text) { return PLACE.matcher(text).results().map(MatchResult::group).sorted().toList(); }
+    private static boolean isRussian(String text) { return CYRILLIC.matcher(text).find(); }
+
+    private static String source() throws Exception {
+        StringBuilder text = new StringBuilder();
+        try (Stream<Path> files = Files.list(ContractTest.REPO.resolve("scripts"))) {
+            for (Path f : files.filter(f -> f.getFileName().toString().matches("(Lab|Outage).*\\.java")).sorted().toList()) text.append(Files.readString(f));
+        }
+        return text.toString();
+    }
+
+    @Test void bothHaveTheSameKeysAndPlaces() throws Exception {
+        Map<String, String> en = english(), ru = russian();
+        assertTrue(en.size() > 150, en.size() + " texts");
+        assertEquals(en.keySet(), ru.keySet());
+        for (String key : en.keySet()) {
+            assertEquals(places(en.get(key)), places(ru.get(key)), "the places of " + key);
+            for (String text : List.of(en.get(key), ru.get(key))) {
+                assertEquals("", PLACE.matcher(text).replaceAll("").replaceAll("[^%]", ""), key + " has a percent sign that fills in nothing: " + text);
+                assertFalse(text.isBlank() || text.contains("''") || text.contains("{") || text.contains("  ") || !text.equals(text.strip()), key + ": " + text);
+            }
+        }
+    }
+
+    @Test void eachIsOfItsLanguage() throws Exception {
+        Map<String, String> en = english(), ru = russian();
+        for (String key : en.keySet()) {
+            assertFalse(isRussian(en.get(key)), key);
+            boolean words = PLACE.matcher(en.get(key)).replaceAll("").matches("(?s).*[A-Za-z].*");
+            assertEquals(words, isRussian(ru.get(key)), key + ": " + ru.get(key));
+            // What is English in it is a name: of an option, a command, a file, a property, or in parentheses Kafka's own word.
+            String rest = PLACE.matcher(ru.get(key)).replaceAll("").replaceAll("\\([^)]*\\)|`[^`]*`|[\\w-]+[._=/][\\w.=/-]+|(?<!\\w)--?[\\w-]+", "").replaceAll("kill-node( --mode pause)?|start-node|watch-\\w+|check-delivery|cluster up|docker compose up|docker ps|compose-|docker|compose|PATH|Debian|Docker|"
+                    + "Kafka|ISR|UTC|PASS|FAIL|INCOMPLETE|INTERRUPTED|acks|heartbeat|high watermark|request|SIG\\w+|Java|kraft-lab|resilient-producer|events|unfenced|kill|stop|pause|disconnect", "");
+            assertFalse(Pattern.compile("[A-Za-z]{2,}").matcher(rest).find(), key + " is half translated: " + ru.get(key));
+        }
+    }
+
+    /** A catalogue read by the lab has the texts as they stand, apostrophes and all. */
+    @Test void eachCanBeFilledIn() throws Exception {
+        for (LabMessages words : List.of(EN, RU)) for (Map.Entry<String, String> e : (words == EN ? english() : russian()).entrySet()) {
+            int most = PLACE.matcher(e.getValue()).results().map(m -> m.group().replaceAll("%(\\d*).*", "$1")).filter(n -> !n.isEmpty()).mapToInt(Integer::parseInt).max().orElse(0);
+            Object[] args = new Object[most];
+            for (Matcher m = Pattern.compile("%(\\d+)\\$[,.\\d]*([dfs])").matcher(e.getValue()); m.find(); )
+                args[Integer.parseInt(m.group(1)) - 1] = switch (m.group(2)) { case "d" -> (Object) 1234L; case "f" -> 1234.5; default -> "WORD"; };
+            assertFalse(Arrays.asList(args).contains(null), e.getKey() + " does not use all that it gets");
+            String said = words.text(e.getKey(), args);
+            assertEquals(e.getValue().chars().filter(c -> c == '\'').count(), said.chars().filter(c -> c == '\'').count(), "apostrophes of " + said);
+            assertEquals(Arrays.stream(args).filter("WORD"::equals).count() > 0, said.contains("WORD"), said);
+        }
+        assertTrue(EN.text("load.means", 47032.3, 44.85).contains("47,032 records/s (44.9 MB/s)") && EN.text("load.means", 1.0, 1.0).contains("the producer's own buffer: it"), EN.text("load.means", 1.0, 1.0));
+        assertTrue(RU.text("load.means", 47032.3, 44.85).contains("47\u00a0032 записей/с (44,9 МБ/с)"), RU.text("load.means", 47032.3, 44.85));
+    }
+
+    @Test void eachIsUsedAndWhatIsUsedIsThere() throws Exception {
+        String source = source();
+        Set<String> keys = english().keySet();
+        for (String key : keys) {
+            int dot = key.lastIndexOf('.');
+            boolean composed = source.contains('"' + key.substring(0, dot + 1) + "\" + ") && Pattern.compile("(?<![\\w.-])" + key.substring(dot + 1) + "(?![\\w-])").matcher(source).find();
+            assertTrue(source.contains('"' + key + '"') || source.contains(" @" + key + "\n") || composed, key + " is used nowhere");
+        }
+        int found = 0;
+        for (Matcher m = Pattern.compile("(?:text|say|Note|waited\\(at, after)(?:\\(|, )\"([a-z-]+\\.[a-z-]+)\"|@([a-z]+\\.[a-z-]+)\n").matcher(source); m.find(); found++)
+            assertTrue(keys.contains(m.group(1) == null ? m.group(2) : m.group(1)), m.group() + " is in no catalogue");
+        assertTrue(found > 100, "only " + found);
+        for (String fault : List.of("kill", "stop", "pause", "disconnect"))
+            for (String group : List.of("title", "done", "after", "usual", "mode")) assertTrue(keys.contains(group + "." + fault), group + "." + fault);
+        for (Outages.Phase p : Outages.Phase.values()) assertTrue(keys.contains("phase." + p), "" + p);
+        for (String condition : List.of("controller", "no-quorum", "out-of-isr", "in-sync")) assertTrue(keys.contains("await." + condition), condition);
+    }
+
+    @ParameterizedTest @ValueSource(strings = {"de", "", "EN ", "../x", "en_US"}) void anotherLanguageIsOneSentence(String language) {
+        TestCluster.Run run = TestCluster.run(Lab::run, "--lang", language, "--out", TestCluster.HOME.resolve("none").toString());
+        assertEquals(2, run.code(), run.toString());
+        assertEquals("The lab does not speak '" + language + "': --lang takes en or ru.\n", run.err());
+        assertFalse(Files.exists(TestCluster.HOME.resolve("none")), "refused before anything is made");
+    }
+
+    @Test void builtInScenariosAreInBothAndAFileIsAsItIs() throws Exception {
+        for (String name : LabScenario.BUILT_IN.keySet()) {
+            LabScenario en = LabScenario.of(name, EN), ru = LabScenario.of(name, RU);
+            assertTrue(isRussian(ru.title) && !isRussian(en.title), ru.title + "; " + en.title);
+            assertEquals(en.actions.stream().map(a -> a.verb() + a.target() + a.time() + a.turn()).toList(), ru.actions.stream().map(a -> a.verb() + a.target() + a.time() + a.turn()).toList());
+            for (LabScenario.Action a : ru.actions) if (a.text() != null) assertTrue(isRussian(a.text()), a.toString());
+            for (LabScenario.Action a : en.actions) if (a.text() != null) assertFalse(isRussian(a.text()) || a.text().contains("@"), a.toString());
+        }
+        assertEquals("My @classic.title", LabScenario.of(Files.writeString(TestCluster.HOME.resolve("own.txt"), "title My @classic.title\nprobe\n").toString(), RU).title);
+    }
+
+    // ---- What is put together of several ----
+
+    private static ProbeCluster.Answer answer(String question, int node, ProbeCluster.Outcome outcome, long ms, String detail) {
+        return new ProbeCluster.Answer(question, node, outcome, outcome == ProbeCluster.Outcome.FAILS ? "NotEnoughReplicas" : null, ms, detail, -1, -1);
+    }
+
+    @Test void aProbesMeaning() {
+        ProbeCluster.Outcome ok = ProbeCluster.Outcome.OK, hangs = ProbeCluster.Outcome.HANGS, fails = ProbeCluster.Outcome.FAILS;
+        List<ProbeCluster.Answer> well = List.of(answer("produce acks=1", 2, ok, 20, ""), answer("produce acks=1", 3, ok, 21, ""), answer("group join", -1, ok, 300, ""));
+        assertEquals("All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2 and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share of the safety.",
+                LabNotebook.meaning(well, EN));
+        assertTrue(LabNotebook.meaning(well, RU).startsWith("На все вопросы (3) получены ответы; самый медленный — `group join`, 300 мс. Лидеры партиций есть только здесь: узлы 2 и 3; "), LabNotebook.meaning(well, RU));
+        List<ProbeCluster.Answer> lost = List.of(answer("describe topics", -1, ok, 13, "5 topics, in-sync replicas 80 of 120; of these 40 on silent nodes: frozen metadata"), answer("metadata quorum", -1, hangs, 3000, "no answer"),
+                answer("produce acks=1", 2, hangs, 3000, ""), new ProbeCluster.Answer("produce acks=1", 3, ok, null, 27, "", 7, 6), answer("produce acks=all", 3, fails, 40, ""));
+        assertEquals("Of 5 questions 3 got no good answer. Nobody answers: metadata quorum, produce acks=all. Whatever is asked of partitions that the metadata says are led by node 2 hangs too. "
+                + "Describing still works (13 ms), but from frozen metadata, as of when there was a controller: it tells of in-sync replicas 80 of 120; of these 40 on silent nodes. "
+                + "Partitions led by node 3 still take a record with acks=1. It was acknowledged at offset 7, the high watermark is 6: acknowledged and invisible. No consumer reads it before the other replicas have it, "
+                + "and if node 3 does not survive, it is lost. acks=all is refused (NotEnoughReplicas): it promises nothing that it cannot keep.", LabNotebook.meaning(lost, EN));
+        assertTrue(LabNotebook.meaning(lost, RU).contains("реплик в ISR 80 из 120, в том числе на молчащих узлах 40. Партиции, лидеры которых здесь: узел 3, — всё ещё"), LabNotebook.meaning(lost, RU));
+    }
+
+    @Test void theTablesOfOutages() throws Exception {
+        Outages.Seen seen = Outages.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
+        String en = seen.markdown(false, EN), ru = seen.markdown(false, RU);
+        assertTrue(en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync | longest gap |\n|---|---|---:|") && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"), en);
+        assertTrue(ru.startsWith("| # | отказ | время | контроллер |") && ru.contains("| 1 | kill, узел 1 | 12:00:10.000 | 2, эпоха 4, +2,00 с |"), ru);
+        assertEquals(en.lines().count(), ru.lines().count());
+        assertTrue(seen.text(false, EN).startsWith("#  FAULT ") && seen.text(false, EN).contains("LEADERS, ISR") && seen.text(false, RU).startsWith("#  ОТКАЗ "), seen.text(false, RU));
+        for (String remark : ru.lines().filter(l -> l.startsWith("- ")).toList()) assertTrue(isRussian(remark), remark);
+        assertEquals(List.of(), seen.outages().get(0).notes().stream().filter(LabMessagesTest::isRussian).toList(), "the stream is in English");
+    }
+}

@@ -224,10 +224,13 @@ class Lab implements Callable<Integer> {
         CheckDelivery check = new CheckDelivery();
         check.common.configure(check, quiet(), common.err, reaching(out.resolve("ledger.jsonl").toString()));
         check.common.listener = this::record;
-        verdict = check.check();
+        CheckDelivery.Verdict v = check.check();
+        if (v.incomplete().contains("interrupted")) throw new InterruptedException();
+        verdict = v;
         say("check.counts", verdict.acknowledged(), verdict.read(),
                 count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
-        end(verdict.verdict().equals("pass") ? text("check.pass") : text("check.fail", String.join(", ", verdict.incomplete())));
+        end(verdict.verdict().equals("pass") ? text("check.pass")
+                : verdict.verdict().equals("fail") ? text("check.fail") : text("check.incomplete", String.join("; ", verdict.incomplete())));
     }
 
     // ---- What the steps are made of ----
@@ -235,9 +238,9 @@ class Lab implements Callable<Integer> {
     /** Undoes what was done to a node, and does not wait. */
     void start(int id) throws Exception {
         KillNode script = node("" + id, "--restore", "--no-wait");
-        script.restoreNodes(script.runtime());
+        boolean started = !script.restoreNodes(script.runtime()).isEmpty();
         broken.remove(id);
-        say("done.start", Cluster.name(id));
+        say(started ? "done.start" : "done.start-none", Cluster.name(id));
     }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */

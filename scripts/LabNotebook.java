@@ -43,8 +43,9 @@ class LabNotebook {
     static String meaning(List<ProbeCluster.Answer> answers, LabMessages words) {
         List<ProbeCluster.Answer> asked = answers.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.NOT_ASKED).toList(), not = asked.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.OK).toList();
         Set<Integer> leaders = new TreeSet<>(asked.stream().filter(a -> a.question().equals("produce acks=1") && a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::node).toList());
+        boolean allLive = answers.stream().anyMatch(a -> a.question().equals("describe cluster") && a.detail() != null && a.detail().matches("brokers \\d+,\\d+,\\d+"));
         if (not.isEmpty()) return words.text("probe.all", asked.size(), words.text("probe.question", slowest(asked).question()), slowest(asked).ms()) + " "
-                + (leaders.size() > 2 ? words.text("probe.each-leads") : words.text("probe.few-lead", nodes(leaders, words)));
+                + (leaders.size() > 2 || leaders.isEmpty() ? words.text("probe.each-leads") : words.text(allLive ? "probe.few-lead-of-all" : "probe.few-lead", nodes(leaders, words)));
         Set<String> works = new HashSet<>(asked.stream().filter(a -> a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::question).toList());
         Set<String> hanging = new LinkedHashSet<>(not.stream().map(ProbeCluster.Answer::question).filter(q -> !works.contains(q)).toList());
         Set<Integer> mute = new TreeSet<>(not.stream().filter(a -> a.question().equals("produce acks=1")).map(ProbeCluster.Answer::node).toList());

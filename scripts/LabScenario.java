@@ -372,9 +372,10 @@ class LabScenario {
         lab.say("slow.latency", spread(before), spread(meanwhile));
         WatchIsr.Snapshot s = lab.latest();
         int all = s == null ? 0 : s.total().replicas();
-        lab.say("slow.isr", fewest, all);
+        boolean seen = fewest < Integer.MAX_VALUE;
+        if (seen) lab.say("slow.isr", fewest, all);
         lab.sayGap();
-        meaning.add(fewest >= all ? words.text("slow.stayed") : words.text("slow.left", all - fewest));
+        meaning.add(!seen ? words.text("slow.unseen") : fewest >= all ? words.text("slow.stayed") : words.text("slow.left", all - fewest));
     }
 
     private String spread(List<Long> micros) {

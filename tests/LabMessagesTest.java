@@ -126,6 +126,9 @@ class LabMessagesTest {
         assertEquals("All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2 and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share of the safety.",
                 LabNotebook.meaning(well, EN));
         assertTrue(LabNotebook.meaning(well, RU).startsWith("На все вопросы (3) получены ответы; самый медленный — `group join`, 300 мс. Лидеры партиций есть только здесь: узлы 2 и 3; "), LabNotebook.meaning(well, RU));
+        List<ProbeCluster.Answer> back = new ArrayList<>(well);
+        back.add(0, answer("describe cluster", -1, ok, 5, "brokers 1,2,3"));
+        assertTrue(LabNotebook.meaning(back, EN).endsWith("All nodes live, but partitions are led by nodes 2 and 3 alone: who was gone for a while is a follower until the controller moves leaders back, within five minutes."), LabNotebook.meaning(back, EN));
         List<ProbeCluster.Answer> lost = List.of(answer("describe topics", -1, ok, 13, "5 topics, in-sync replicas 80 of 120; of these 40 on silent nodes: frozen metadata"), answer("metadata quorum", -1, hangs, 3000, "no answer"),
                 answer("produce acks=1", 2, hangs, 3000, ""), new ProbeCluster.Answer("produce acks=1", 3, ok, null, 27, "", 7, 6), answer("produce acks=all", 3, fails, 40, ""));
         assertEquals("Of 5 questions 3 got no good answer. Nobody answers: metadata quorum, produce acks=all. Whatever is asked of partitions that the metadata says are led by node 2 hangs too. "

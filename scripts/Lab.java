@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabScreen.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -86,9 +86,10 @@ class Lab implements Callable<Integer> {
     private CheckDelivery.Verdict verdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
+    private LabScreen screen;
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(WatchIsr.Screen.OUT, WatchIsr.Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -110,6 +111,7 @@ class Lab implements Callable<Integer> {
             Files.createDirectories(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
         } catch (IOException e) { throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        screen = LabScreen.below(this);
         String ended = "Ended early.";
         int code = 1;
         try {
@@ -123,6 +125,7 @@ class Lab implements Callable<Integer> {
             ended = "INCOMPLETE: step " + steps.size() + " (" + (step == null ? "" : step.title) + ") did not end: " + e.getMessage();
             throw e;
         } finally {
+            screen.close();
             finish(ended, code);
         }
         return code;
@@ -259,6 +262,7 @@ class Lab implements Callable<Integer> {
     /** Every look of the watcher that runs beside the whole experiment. */
     private synchronized boolean seen(WatchIsr.Snapshot now) {
         snapshot = now;
+        screen.seen(now);
         notifyAll();
         return false;
     }
@@ -414,6 +418,7 @@ class Lab implements Callable<Integer> {
             latencies.add(((Number) event.get("latencyUs")).longValue());
         }
         if ("send-error".equals(event.get("type"))) sendErrors++;
+        screen.seen(event);
         try {
             String line = JSON.std.asString(event);
             events.write(line + "\n");

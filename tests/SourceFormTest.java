@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class SourceFormTest {
     private static final Path REPO = ContractTest.REPO;
     /** Composite scripts compose others through //SOURCES; all other scripts stand alone. */
-    private static final Set<String> COMPOSITE = Set.of("Lab.java", "Nodes.java", "CheckTopic.java", "Outages.java", "FindMaxRate.java", "CompareSettings.java", "FailoverMatrix.java", "Dashboard.java");
+    private static final Set<String> COMPOSITE = Set.of("Lab.java", "Nodes.java", "CheckTopic.java", "Outages.java", "FindMaxRate.java", "CompareSettings.java", "FailoverMatrix.java", "Dashboard.java", "Completion.java");
 
     static List<Path> files() throws Exception { return ContractTest.scripts().stream().map(ContractTest.Alias::file).distinct().toList(); }
     static List<Path> steps() throws Exception { return files().stream().filter(f -> !isComposite(f)).toList(); }
@@ -30,7 +30,7 @@ class SourceFormTest {
         assertEquals("//JAVA 17+", header.get(1));
         assertTrue(header.get(header.size() - 1).startsWith("//DESCRIPTION "), "the header ends with " + header.get(header.size() - 1));
         for (String line : header.subList(2, header.size())) {
-            String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|DESCRIPTION .+| .+" + (composite ? "|SOURCES \\w+\\.java( \\w+\\.java)*" : "") + ")";
+            String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|DESCRIPTION .+| .+" + (composite ? "|SOURCES \\w+\\.java( \\w+\\.java)*|FILES [\\w.-]+=\\.\\./[\\w.-]+" : "") + ")";
             assertTrue(line.matches(directive), "not a header line of a " + (composite ? "composite" : "step") + " script: " + line);
         }
         assertEquals(composite, header.stream().anyMatch(l -> l.startsWith("//SOURCES ")), "has //SOURCES");

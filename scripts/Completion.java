@@ -60,8 +60,8 @@ class Completion implements Callable<Integer> {
     private Collection<String> names() throws Exception {
         ExecutorService asking = Executors.newSingleThreadExecutor(task -> { Thread t = new Thread(task, "names"); t.setDaemon(true); return t; });
         try {
-            return asking.submit(() -> what == What.NODES ? nodes() : topics()).get(common.timeout.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) { throw common.unreachable("no answer within " + common.timeout.toMillis() + " ms"); }
+            return asking.submit(() -> what == What.NODES ? nodes() : topics()).get(2 * common.timeout.toMillis(), TimeUnit.MILLISECONDS); // classes have to be loaded, too
+        } catch (TimeoutException e) { throw common.unreachable("no answer within " + 2 * common.timeout.toMillis() + " ms"); }
     }
 
     /** By number and name, as what runs them sees them; of a cluster that was started elsewhere, by number. */
@@ -128,8 +128,9 @@ class Completion implements Callable<Integer> {
                     .append(model.options().stream().filter(o -> !o.hidden()).map(OptionSpec::longestName).collect(Collectors.joining(" "))).append("' ;;\n");
             values.append("    ").append(alias).append(") case $2 in\n");
             by.forEach((what, names) -> values.append("      ").append(String.join("|", names)).append(") _kraft_lab_reply='").append(what).append("' ;;\n"));
-            String positional = model.positionalParameters().stream().map(p -> values(alias, p)).distinct().collect(Collectors.joining(" "));
-            values.append("      '') _kraft_lab_reply='").append(positional).append("' ;;\n    esac ;;\n");
+            for (PositionalParamSpec p : model.positionalParameters())
+                values.append("      ").append(p.index().min() > 0 ? "+" : p.index().max() > 0 ? "''|+" : "''").append(") _kraft_lab_reply='").append(values(alias, p)).append("' ;;\n");
+            values.append("    esac ;;\n");
         });
         String java = ProcessHandle.current().info().command().orElse("java");
         String ask = Stream.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", System.getProperty("java.class.path"), Completion.class.getName())
@@ -153,7 +154,7 @@ class Completion implements Callable<Integer> {
             {options}  esac
             }
 
-            _kraft_lab_values() {  # of an alias's option; or, without one, of what stands by itself
+            _kraft_lab_values() {  # of an alias's option; of what stands by itself first (''), and after that (+)
               _kraft_lab_reply=
               case $1 in
             {values}  esac
@@ -168,7 +169,7 @@ class Completion implements Callable<Integer> {
 
             _kraft_lab() {
               [[ -z ${ZSH_VERSION-} ]] || emulate -L ksh
-              local line=${COMP_LINE:0:COMP_POINT} rest cur word command= alias= option= value= reach= what candidates= prefix= more=
+              local line=${COMP_LINE:0:$COMP_POINT} rest cur word command= alias= option= value= positional= reach= other= what= candidates= prefix= more=
               COMPREPLY=()
               cur=${line##*[[:space:]]}
               rest=${line%"$cur"}
@@ -180,18 +181,18 @@ class Completion implements Callable<Integer> {
                 elif [[ -z $alias ]]; then
                   [[ $word == run || $word == -* ]] && continue
                   alias=${word%@kraft-lab}
-                  [[ $_kraft_lab_aliases == *" $alias "* ]] || { alias=; break; }
+                  [[ $_kraft_lab_aliases == *" $alias "* ]] || { alias= other=yes; break; }
                 elif [[ -n $option ]]; then
                   case $option in -b | --bootstrap-server | --command-config | --data-dir | --runtime) reach="$reach $option $word" ;; esac
                   option=
                 else
-                  case $word in -*=*) ;; -*) _kraft_lab_values "$alias" "$word"; [[ -z $_kraft_lab_reply ]] || option=$word value=$_kraft_lab_reply ;; esac
+                  case $word in -*=*) ;; [!-]*) positional=+ ;; *) _kraft_lab_values "$alias" "$word"; [[ -z $_kraft_lab_reply ]] || option=$word value=$_kraft_lab_reply ;; esac
                 fi
               done
 
               if [[ -z $alias ]]; then
                 [[ -z ${_kraft_lab_before-} ]] || $_kraft_lab_before "$@"
-                [[ $rest != *[![:space:]]* ]] || return 0  # something else than an alias of ours
+                [[ -z $other ]] || return 0  # than an alias of ours
                 for word in ${_kraft_lab_aliases}; do [[ $command == */* ]] && candidates="$candidates $word" || candidates="$candidates $word@kraft-lab"; done
               elif [[ -n $option ]]; then what=$value
               elif [[ $cur == --*=* ]]; then
@@ -200,7 +201,7 @@ class Completion implements Callable<Integer> {
               elif [[ $cur == -* ]]; then
                 _kraft_lab_options "$alias"; candidates=$_kraft_lab_reply
               else
-                _kraft_lab_values "$alias" ''; what=$_kraft_lab_reply
+                _kraft_lab_values "$alias" "$positional"; what=$_kraft_lab_reply
               fi
 
               for word in $what; do

@@ -3,7 +3,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.*;
 import java.util.*;
-import java.util.concurrent.*;
 import java.util.regex.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.*;
@@ -11,9 +10,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
 /** What is drawn on a terminal, in a real one (tmux): that no line is broken, at any width and after a resize; and that a pipe gets no control character. */
-@Order(55)
+@Order(96)
 class ScreenTest {
-    private static final Path EVENTS = TestCluster.HOME.resolve("screen.jsonl"), LEDGER = TestCluster.HOME.resolve("screen.ledger.jsonl");
+    private static final Path LEDGER = TestCluster.HOME.resolve("screen.ledger.jsonl");
     private static final String BAR = "\\[#* *\\] \\d+%  .* left";
 
     private Terminal terminal;
@@ -57,7 +56,7 @@ class ScreenTest {
     @ParameterizedTest @ValueSource(ints = {60, 200}) void watchIsrRedrawsThroughAKill(int width) throws Exception {
         TestCluster.healthy();
         for (String topic : List.of("screen_a", "screen_with_a_name_that_is_far_too_long_for_sixty_columns")) TestCluster.createTopic(topic, "--if-not-exists");
-        terminal = new Terminal(width, "NO_COLOR=", WatchIsr.class);
+        terminal = Terminal.of(width, "NO_COLOR=", "", WatchIsr.class, "--topic", "screen_a", "--topic", "screen_with_a_name_that_is_far_too_long_for_sixty_columns");
         terminal.await("48 of 48", this::viewIsWhole);
         int victim = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + victim).code());
@@ -90,7 +89,7 @@ class ScreenTest {
         TestCluster.healthy();
         TestCluster.createTopic("screen_a", "--if-not-exists");
         Path copy = TestCluster.HOME.resolve("plain" + System.nanoTime());
-        terminal = new Terminal(200, environment, pipe + (pipe.isEmpty() ? "" : " | tee " + copy), WatchIsr.class, "--topic", "screen_a");
+        terminal = Terminal.of(200, environment, pipe + (pipe.isEmpty() ? "" : " | tee " + copy), WatchIsr.class, "--topic", "screen_a");
         terminal.await("its first line", s -> s.contains("in-sync replicas 24 of 24 (screen_a 24 of 24)"));
         terminal.keys("C-c");
         terminal.await("its end", s -> s.contains("EXIT"));
@@ -100,7 +99,7 @@ class ScreenTest {
 
     @Test void withoutColoursItRedrawsAllTheSame() throws Exception {
         TestCluster.healthy();
-        terminal = new Terminal(60, "NO_COLOR=1", WatchIsr.class);
+        terminal = Terminal.of(60, "NO_COLOR=1", "", WatchIsr.class);
         terminal.await("the view", s -> s.contains("active controller") && s.contains("| 2 s"));
         assertFalse(terminal.capture("-e").contains("\033["), terminal.capture("-e"));
     }
@@ -110,23 +109,23 @@ class ScreenTest {
     @ParameterizedTest @ValueSource(ints = {60, 200}) void longWorkHasABar(int width) throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("screen_a", "--if-not-exists");
-        terminal = new Terminal(width, "NO_COLOR=", PerfTest.class, "--topic", "screen_a", "--num-records", "40000", "--throughput", "10000", "--record-size", "100", "--reporting-interval", "1000");
+        terminal = Terminal.of(width, "NO_COLOR=", "", PerfTest.class, "--topic", "screen_a", "--num-records", "40000", "--throughput", "10000", "--record-size", "100", "--reporting-interval", "1000");
         bars("records/s");
-        assertTrue(terminal.history().contains("40000 records sent, "), terminal.history());
+        assertTrue(terminal.lines().contains("40000 records sent, "), terminal.lines());
         terminal.close();
         Files.deleteIfExists(LEDGER);
         TestCluster.Run producer = TestCluster.run(ResilientProducer::run, "--topic", "screen_a", "--rate", "20000", "--count", "40000", "--ledger", LEDGER.toString());
         assertEquals(0, producer.code(), producer.toString());
-        terminal = new Terminal(width, "NO_COLOR=", CheckDelivery.class, LEDGER.toString());
+        terminal = Terminal.of(width, "NO_COLOR=", "", CheckDelivery.class, LEDGER.toString());
         bars("(records/s|ledger)");
         terminal.close();
-        terminal = new Terminal(width, "NO_COLOR=", CheckTopic.class, "--topic", "screen_a");
+        terminal = Terminal.of(width, "NO_COLOR=", "", CheckTopic.class, "--topic", "screen_a");
         bars("records/s");
     }
 
     @Test void theMatrixHasABarAndCtrlCEndsIt() throws Exception {
         TestCluster.healthy();
-        terminal = new Terminal(60, "NO_COLOR=", FailoverMatrix.class, "--acks", "1,all", "--fault", "pause-leader", "--repeat", "2", "--data-dir", TestCluster.DATA, "--out", TestCluster.HOME.resolve("matrix" + System.nanoTime()).toString());
+        terminal = Terminal.of(60, "NO_COLOR=", "", FailoverMatrix.class, "--acks", "1,all", "--fault", "pause-leader", "--repeat", "2", "--data-dir", TestCluster.DATA, "--out", TestCluster.HOME.resolve("matrix" + System.nanoTime()).toString());
         terminal.await("the second run", s -> Pattern.compile("(?m)^\\[#+ +\\] 25%  1 of 4 runs, \\d+ s in this one, (\\d+ s|\\d+ min) left$").matcher(s).find());
         assertTrue(terminal.text().contains("longest gap"), "what was said stands above: " + terminal.text());
         terminal.keys("C-c");
@@ -142,15 +141,15 @@ class ScreenTest {
         List<String> drawn = Pattern.compile("\r\033\\[K(\\[[^\033\r\n]*)").matcher(terminal.raw()).results().map(r -> r.group(1)).toList();
         assertFalse(drawn.isEmpty(), "no bar: " + terminal.raw());
         for (String bar : drawn) assertTrue(bar.matches(BAR.replace(".*", ".*" + what + ".*")) && bar.length() < terminal.width, bar);
-        assertFalse(Pattern.compile(BAR).matcher(terminal.history()).find(), "is left behind: " + terminal.history());
+        assertFalse(Pattern.compile(BAR).matcher(terminal.lines()).find(), "is left behind: " + terminal.lines());
         terminal.isUsable();
     }
 
     // ---- lab ----
 
-    @Test @Order(90) void theLabShowsWhatGoesOnAndLeavesItsTextInOrder() throws Exception {
+    @Test void theLabShowsWhatGoesOnAndLeavesItsTextInOrder() throws Exception {
         TestCluster.down();
-        terminal = new Terminal(60, "NO_COLOR=", Lab.class, "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--out", TestCluster.HOME.resolve("r1").toString(), "--data-dir", TestCluster.HOME.resolve("lab").toString());
+        terminal = Terminal.of(60, "NO_COLOR=", "", Lab.class, "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--out", TestCluster.HOME.resolve("r1").toString(), "--data-dir", TestCluster.HOME.resolve("lab").toString());
         String spark = "(?m)^acks/s +\\d+ [\u2581-\u2588_.:\\-=+*#]{2,}";
         terminal.await("the first kill", s -> Pattern.compile(spark).matcher(s).find() && s.contains("Kill the active controller | "));
         assertEquals(1, Pattern.compile("(?m)^-{59}$").matcher(terminal.text()).results().count(), terminal.text());
@@ -164,105 +163,28 @@ class ScreenTest {
         terminal.isUsable();
     }
 
-    @Test @Order(91) void pipedOutputHasNoControlCharacter() throws Exception {
+    @Test void pipedOutputHasNoControlCharacter() throws Exception {
         TestCluster.down();
+        String data = TestCluster.HOME.resolve("lab").toString();
         Path home = TestCluster.HOME, out = home.resolve("piped.out"), err = home.resolve("piped.err");
         // stderr into a file, stdout into a pipe, though there is a terminal to draw on.
-        terminal = new Terminal(60, "NO_COLOR=", " 2> " + err + " | cat > " + out, Lab.class, "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--keep", "--out", home.resolve("r2").toString(), "--data-dir", TestCluster.DATA);
+        terminal = Terminal.of(60, "NO_COLOR=", " 2> " + err + " | cat > " + out, Lab.class, "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--keep", "--out", home.resolve("r2").toString(), "--data-dir", data);
         terminal.await("its end", s -> s.contains("EXIT 0"));
         isPlain(Files.readString(out), Files.readString(err));
         assertTrue(Files.readString(out).contains("\nPASS: "), Files.readString(out));
         Object[][] others = {{PerfTest.class, "--topic", "test_topic", "--num-records", "30000", "--throughput", "10000", "--record-size", "100"}, {CheckDelivery.class, home.resolve("r2/ledger.jsonl").toString()},
-            {CheckTopic.class, "--topic", "critical_data"}, {WatchIsr.class, "--until", "in-sync"}, {FailoverMatrix.class, "--fault", "kill-leader", "--data-dir", TestCluster.DATA, "--out", home.resolve("m2").toString()}};
+            {CheckTopic.class, "--topic", "critical_data"}, {WatchIsr.class, "--until", "in-sync"}, {FailoverMatrix.class, "--fault", "kill-leader", "--data-dir", data, "--out", home.resolve("m2").toString()}};
         for (Object[] other : others) {
             terminal.close();
-            terminal = new Terminal(60, "NO_COLOR=", " 2> " + err + " | cat > " + out, (Class<?>) other[0], Arrays.copyOfRange(other, 1, other.length, String[].class));
+            terminal = Terminal.of(60, "NO_COLOR=", " 2> " + err + " | cat > " + out, (Class<?>) other[0], Arrays.copyOfRange(other, 1, other.length, String[].class));
             terminal.await("its end", s -> s.contains("EXIT 0"));
             isPlain(Files.readString(out), Files.readString(err));
             assertFalse(Files.readString(out).isBlank(), other[0] + " printed nothing");
         }
+        assertEquals(0, TestCluster.run(Cluster::run, "down", "--data-dir", data).code());
     }
 
     private static void isPlain(String... texts) {
         for (String text : texts) assertEquals(List.of(), text.chars().filter(c -> c < 32 && c != '\n' || c == 127).boxed().toList(), "control characters in " + text);
-    }
-
-    // ---- A terminal ----
-
-    /** A script in a window of tmux, of a server of its own. What it has printed at its end is followed by EXIT and the code. */
-    private static class Terminal implements AutoCloseable {
-        private static int count;
-        private final String socket = "kraft-lab-" + ProcessHandle.current().pid() + "-" + ++count;
-        private final Path raw = TestCluster.HOME.resolve(socket + ".raw");
-        private int width;
-
-        Terminal(int width, String environment, Class<?> script, String... args) throws Exception { this(width, environment, "", script, args); }
-
-        Terminal(int width, String environment, String redirection, Class<?> script, String... args) throws Exception {
-            boolean there = Stream.of(System.getenv("PATH").split(":")).anyMatch(folder -> Files.isExecutable(Path.of(folder, "tmux")));
-            assumeTrue(there, "there is no tmux, which is the terminal of these tests");
-            this.width = width;
-            List<String> command = new ArrayList<>(List.of("env", "-u", "COLUMNS", "KRAFT_LAB_HOME=" + TestCluster.HOME, environment, Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"), script.getName()));
-            command.addAll(List.of(args));
-            command.addAll(1, TestCluster.signalled().stream().skip(1).toList());
-            Path start = TestCluster.HOME.resolve(socket + ".sh");
-            // A pipe's own end is not asked for: the script's code is what counts.
-            Files.writeString(start, "set -o pipefail\ntrap : INT\nread -r go\n" + command.stream().map(w -> "'" + w + "'").collect(Collectors.joining(" ")) + redirection + "\necho EXIT $?\nread -r on\necho \"GOT $on\"\nexec sleep 600\n");
-            tmux("-f", "/dev/null", "new-session", "-d", "-x", "" + width, "-y", "24", "bash " + start);
-            tmux("set-option", "-g", "history-limit", "5000");
-            tmux("pipe-pane", "-o", "cat > " + raw);
-            keys("Enter");
-        }
-
-        private String tmux(String... args) throws Exception {
-            List<String> command = new ArrayList<>(List.of("tmux", "-L", socket));
-            command.addAll(List.of(args));
-            ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-            builder.environment().keySet().removeAll(List.of("TMUX", "NO_COLOR"));
-            builder.environment().put("LC_ALL", "C.UTF-8");
-            Process p = builder.start();
-            String said = new String(p.getInputStream().readAllBytes(), "UTF-8");
-            if (p.waitFor() != 0) fail(command + ": " + said);
-            return said;
-        }
-
-        void keys(String... keys) throws Exception { tmux(Stream.concat(Stream.of("send-keys"), Stream.of(keys)).toArray(String[]::new)); }
-
-        void resize(int columns) throws Exception {
-            width = columns;
-            tmux("resize-window", "-x", "" + columns, "-y", "24");
-        }
-
-        String capture(String... options) throws Exception { return tmux(Stream.concat(Stream.of("capture-pane", "-p"), Stream.of(options)).toArray(String[]::new)); }
-        String text() throws Exception { return capture(); }
-        /** All of it, and none of its lines was broken by the terminal. */
-        String history() throws Exception {
-            String text = capture("-S", "-"), joined = capture("-S", "-", "-J");
-            assertEquals(joined.lines().map(String::stripTrailing).toList(), text.lines().map(String::stripTrailing).toList(), "the terminal had to break lines");
-            return text;
-        }
-        String raw() throws Exception { return Files.readString(raw); }
-
-        void await(String what, Predicate condition) throws Exception {
-            String[] text = {""};
-            try { TestCluster.await(what, () -> condition.test(text[0] = text())); } catch (AssertionError e) { throw new AssertionError(e.getMessage() + " in\n" + text[0]); }
-        }
-
-        interface Predicate { boolean test(String text) throws Exception; }
-
-        /** The cursor is there, and what is typed is seen and read. */
-        void isUsable() throws Exception {
-            assertEquals("1", tmux("display-message", "-p", "#{cursor_flag}").strip(), "the cursor is visible");
-            keys("hello", "Enter");
-            await("what was typed", s -> s.contains("\nhello\nGOT hello\n"));
-        }
-
-        @Override public void close() throws Exception {
-            String pane = tmux("display-message", "-p", "#{pane_pid}").strip();
-            List<ProcessHandle> inside = ProcessHandle.of(Long.parseLong(pane)).map(p -> p.descendants().toList()).orElse(List.of());
-            inside.forEach(ProcessHandle::destroy);
-            for (ProcessHandle p : inside) try { p.onExit().get(15, TimeUnit.SECONDS); } catch (java.util.concurrent.TimeoutException e) { p.destroyForcibly(); }
-            tmux("kill-server");
-        }
     }
 }

@@ -936,7 +936,7 @@ class PerfTest implements Callable<Integer> {
         /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
         static final PrintWriter OUT = new PrintWriter(System.out, true), ERR = new PrintWriter(System.err, true);
         /** Whether the terminal's character set has more than letters. */
-        static final boolean UNICODE = java.nio.charset.Charset.forName(System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name())).newEncoder().canEncode('\u2588');
+        static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
         static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
 
         private PrintWriter to;

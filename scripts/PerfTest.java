@@ -1014,7 +1014,7 @@ class PerfTest implements Callable<Integer> {
         synchronized void bar(double share, String text) {
             if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
             barAt = System.nanoTime();
-            int length = Math.max(5, Math.min(30, width() - 8 - text.length()));
+            int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
             draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
         }
 

@@ -429,7 +429,7 @@ class WatchIsr implements Callable<Integer> {
             if (last == null || last.controller != now.controller || last.epoch != now.epoch) common.emit("controller", "controller", now.controller, "epoch", now.epoch);
             common.emit("isr", now.fields());
             now.offline().forEach(p -> { if (last == null || !last.offline().contains(p)) common.emit("offline", "topic", p.topic(), "partition", p.partition()); });
-            if (screen.isOn()) common.out.println(now.ts.substring(11, 23) + " " + news(state, this.state) + moves(now));
+            if (screen.isOn()) common.out.println(now.ts.substring(11, 23) + (moves(now) + " | " + news(state, this.state)).substring(2));
             else if (!common.json) common.out.println(now.ts + " " + state + moves(now));
             before = this.state;
             this.state = state;
@@ -440,8 +440,7 @@ class WatchIsr implements Callable<Integer> {
         /** What of the parts of a state was not there before, briefly: the view below has the rest. */
         private static String news(String state, String before) {
             List<String> old = List.of(before.split(" \\| "));
-            return Stream.of(state.split(" \\| ")).filter(part -> !old.contains(part)).map(part -> part.replaceAll(" \\(.*|ports: answers [\\d,]+,? ?", "").replaceAll("T([\\d:]{8})\\S*Z", " $1"))
-                    .filter(part -> !part.isEmpty()).collect(Collectors.joining(" | "));
+            return Stream.of(state.split(" \\| ")).filter(part -> !old.contains(part)).map(part -> part.replaceAll(" \\(.*", "").replaceAll("answers [\\d,]+, ", "").replaceAll("T([\\d:]{8})\\S*Z", " $1")).collect(Collectors.joining(" | "));
         }
 
         /** Who left or joined how many ISRs, such as " | 2 left 16". */
@@ -570,7 +569,7 @@ class WatchIsr implements Callable<Integer> {
         synchronized void bar(double share, String text) {
             if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
             barAt = System.nanoTime();
-            int length = Math.max(5, Math.min(30, width() - 8 - text.length()));
+            int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
             draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
         }
 

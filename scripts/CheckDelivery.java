@@ -17,6 +17,7 @@ import java.time.format.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
@@ -58,7 +59,7 @@ class CheckDelivery implements Callable<Integer> {
     @Mixin Common common = new Common();
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(Screen.OUT, Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -109,7 +110,8 @@ class CheckDelivery implements Callable<Integer> {
         if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom));
         checker.topic = Ledger.topicOf(all.get(0));
         // The ledgers are read while the cluster is asked for the topic.
-        checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file).forEach(checker::add); return null; });
+        checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file, n -> checker.bytes += n).forEach(checker::add); return null; });
+        checker.size = all.stream().mapToLong(File::length).sum();
         Thread loader = new Thread(checker.loading, "ledger");
         loader.setDaemon(true);
         loader.start();
@@ -245,8 +247,16 @@ class CheckDelivery implements Callable<Integer> {
 
         // ---- The file: docs/verifier.md has its form ----
 
-        static List<Ledger> read(File file) throws IOException {
-            try (InputStream in = new FileInputStream(file)) { return read(file.toString(), in); }
+        static List<Ledger> read(File file) throws IOException { return read(file, n -> { }); }
+
+        private static List<Ledger> read(File file, LongConsumer progress) throws IOException {
+            try (InputStream in = new FileInputStream(file) {
+                @Override public int read(byte[] into, int from, int length) throws IOException {
+                    int n = super.read(into, from, length);
+                    progress.accept(Math.max(0, n));
+                    return n;
+                }
+            }) { return read(file.toString(), in); }
             catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
         }
 
@@ -489,6 +499,7 @@ class CheckDelivery implements Callable<Integer> {
         String topic;
         final Set<String> incomplete = new LinkedHashSet<>();
         private final Map<Integer, long[]> positions = new TreeMap<>();
+        Screen screen = Screen.none();
 
         /** Where to begin with a partition, and the offset that has to be passed, -1: only what is there now. */
         long startOf(int partition) { return 0; }
@@ -499,12 +510,14 @@ class CheckDelivery implements Callable<Integer> {
         void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
         /** The reader has passed all that is before this offset. */
         void reached(int partition, long position) { positions.computeIfAbsent(partition, p -> new long[1])[0] = position; }
+        long left(Map<TopicPartition, Long> targets) { return targets.entrySet().stream().mapToLong(t -> Math.max(0, t.getValue() - position(t.getKey().partition()))).sum(); }
         long position(int partition) { return positions.containsKey(partition) ? positions.get(partition)[0] : 0; }
     }
 
     /** Reads until each partition has passed its end of now and its highest offset, or nothing moves for --timeout, or Ctrl-C: what was not reached is in log.incomplete. */
     static void read(Common common, Log log) throws Exception {
         try {
+            log.screen = Screen.on(common.err);
             Map<TopicPartition, Long> starts, ends;
             try (Admin admin = common.admin()) {
                 int partitions;
@@ -526,7 +539,7 @@ class CheckDelivery implements Callable<Integer> {
         } catch (InterruptedException | InterruptException e) {
             Thread.interrupted();
             log.incomplete.add("interrupted");
-        }
+        } finally { log.screen.close(); }
     }
 
     private static void read(Common common, Log log, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
@@ -566,7 +579,7 @@ class CheckDelivery implements Callable<Integer> {
 
     /** Polls until each partition has passed its target, or nothing moves for --timeout. Targets that are reached are removed. */
     private static void poll(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> targets) {
-        long moved = System.nanoTime(), said = moved, read = 0;
+        long start = System.nanoTime(), moved = start, said = start, read = 0, all = log.left(targets);
         while (true) {
             List<TopicPartition> done = targets.keySet().stream().filter(p -> log.position(p.partition()) >= targets.get(p)).toList();
             consumer.pause(done);
@@ -578,7 +591,9 @@ class CheckDelivery implements Callable<Integer> {
                 records.nextOffsets().forEach((p, next) -> log.reached(p.partition(), next.offset())); // also past gaps, which have no record
                 if (!records.nextOffsets().isEmpty()) moved = System.nanoTime();
                 read += records.count();
-                if (moved - said > 10_000_000_000L) {
+                double share = 1 - log.left(targets) / (double) Math.max(1, all), seconds = (System.nanoTime() - start) / 1e9;
+                log.screen.bar(share, String.format(Locale.ROOT, "%.0f records/s, %s", read / seconds, Screen.left(share, seconds)));
+                if (!log.screen.isOn() && moved - said > 10_000_000_000L) {
                     common.say("%,d records read, %d partitions still to be read to their end.", read, targets.size());
                     said = moved;
                 }
@@ -619,6 +634,9 @@ class CheckDelivery implements Callable<Integer> {
         private final List<Example> examples = new ArrayList<>();
         private final long[] counts = new long[Anomaly.values().length];
         private FutureTask<Void> loading;
+        private final long began = System.nanoTime();
+        private volatile long bytes;
+        private long size;
         private boolean fails;
         private long read, other, unknown, time;
         private int epoch;
@@ -643,7 +661,12 @@ class CheckDelivery implements Callable<Integer> {
 
         @Override long highestOf(int partition) { return all.stream().mapToLong(s -> s.ledger.acks(partition).last()).max().orElse(-1); }
 
-        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { loading.get(); }
+        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
+            while (true) try { loading.get(100, TimeUnit.MILLISECONDS); return; } catch (java.util.concurrent.TimeoutException notYet) {
+                double share = (double) bytes / Math.max(1, size), seconds = (System.nanoTime() - began) / 1e9;
+                screen.bar(share, String.format(Locale.ROOT, "ledger, %.1f MB/s, %s", bytes / seconds / 1e6, Screen.left(share, seconds)));
+            }
+        }
 
         @Override void record(ConsumerRecord<byte[], Void> r) {
             record(r.partition(), r.offset(), r.key(), attempt(r.headers().lastHeader("attempt")), r.leaderEpoch().orElse(-1), r.timestamp());
@@ -823,6 +846,148 @@ class CheckDelivery implements Callable<Integer> {
                 : v.acknowledged == 0 ? ", so that none could be lost" : ", all in the log, none twice, none out of order");
     }
 
+    // ---- Common to the scripts that draw on the terminal. The same text in each; a test compares them. ----
+
+    /**
+     * The last lines of a terminal, drawn again and again in place, while what is printed comes above them. In a pipe or a file, with TERM=dumb, or where another program runs the
+     * script, there is none: nothing is drawn then, and not a control character written. The cursor is never hidden, so that nothing has to be mended, whatever ends the script.
+     */
+    static final class Screen {
+        /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
+        static final PrintWriter OUT = new PrintWriter(System.out, true), ERR = new PrintWriter(System.err, true);
+        /** Whether the terminal's character set has more than letters. */
+        static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
+        static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
+
+        private PrintWriter to;
+        private List<String> drawn = List.of();
+        private int columns = 80, rows = 24;
+        private long asked, barAt;
+        /** What colours a line that was cut. */
+        java.util.function.UnaryOperator<String> paint = line -> line;
+
+        private Screen(PrintWriter to) { this.to = to; }
+
+        static Screen none() { return new Screen(null); }
+        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(stream) : none(); }
+        boolean isOn() { return to != null; }
+
+        /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
+        static boolean isTerminal(PrintWriter stream) {
+            if (stream != OUT && stream != ERR || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
+            try { return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO().start().waitFor() == 0; }
+            catch (IOException noSuchCommand) { return false; }
+            catch (InterruptedException e) { Thread.currentThread().interrupt(); return false; }
+        }
+
+        /** Lines must not end in the last column, after which terminals differ. */
+        synchronized int width() {
+            if (asked != 0 && System.nanoTime() - asked < 400_000_000) return columns - 1;
+            asked = System.nanoTime();
+            try {
+                Process stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+                String[] size = new String(stty.getInputStream().readAllBytes()).trim().split(" ");
+                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) { rows = Integer.parseInt(size[0]); columns = Integer.parseInt(size[1]); }
+            } catch (IOException | NumberFormatException unknown) { /* as it was */ }
+            String given = Objects.requireNonNullElse(System.getenv("COLUMNS"), "");
+            if (given.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(given));
+            return columns - 1;
+        }
+
+        synchronized void draw(List<String> lines) {
+            if (to == null) return;
+            int width = width();
+            StringBuilder text = new StringBuilder(back());
+            boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
+            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(l, width)).toList();
+            for (int i = 0; i < drawn.size(); i++) text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
+            // Not the whole screen at once: tmux would keep what was cleared as its history.
+            to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
+            to.flush();
+        }
+
+        /** To the first of the drawn lines; a terminal that was made narrower has broken them. The cursor is at the start of the last one. */
+        private String back() {
+            int up = 0;
+            for (int i = 0; i < drawn.size() - 1; i++) up += Math.max(1, (width(drawn.get(i)) + columns - 1) / columns);
+            return up == 0 ? "\r" : "\r\033[" + up + "A";
+        }
+
+        /** Takes away what is drawn. */
+        synchronized void clear() { if (!drawn.isEmpty()) draw(List.of()); }
+
+        /** Takes it away for good. */
+        synchronized void close() {
+            clear();
+            to = null;
+        }
+
+        /** Leaves it where it is, for good. */
+        synchronized void keep() {
+            draw(drawn); // over the ^C that the terminal has put there
+            if (!drawn.isEmpty()) to.println();
+            drawn = List.of();
+            to = null;
+        }
+
+        /** Of a part that is done: as a bar, five times a second. */
+        synchronized void bar(double share, String text) {
+            if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
+            barAt = System.nanoTime();
+            int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
+            draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
+        }
+
+        static String left(double share, double seconds) {
+            double left = share > 0 ? Math.max(0, seconds / share - seconds) : Double.NaN;
+            return Double.isNaN(left) ? "? s left" : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
+        }
+
+        /** The same stream, but what is drawn gives way to its lines. @param form what a line becomes on a terminal */
+        PrintWriter above(PrintWriter stream, java.util.function.UnaryOperator<String> form) {
+            if (to == null) return stream;
+            boolean terminal = isTerminal(stream);
+            return new PrintWriter(new Writer() {
+                private final StringBuilder text = new StringBuilder();
+                @Override public void write(char[] chars, int from, int length) {
+                    synchronized (Screen.this) {
+                        int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
+                        if (end == 0) return;
+                        List<String> below = drawn;
+                        clear();
+                        if (!terminal) stream.print(text.substring(0, end));
+                        else text.substring(0, end).lines().map(form).forEach(stream::println);
+                        stream.flush();
+                        text.delete(0, end);
+                        if (terminal && !below.isEmpty()) draw(below); // elsewhere it may have to go through a pipe first
+                    }
+                }
+                @Override public void flush() throws IOException { if (stream.checkError()) throw new IOException("closed"); }
+                @Override public void close() { stream.flush(); }
+            }, true);
+        }
+
+        /** In columns of a terminal: Chinese takes two, an accent of its own none. */
+        static int width(String line) { return line.codePoints().map(Screen::width).sum(); }
+
+        private static int width(int c) {
+            if (c < 0x300) return 1;
+            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT).contains(Character.getType(c))) return 0;
+            return c >= 0x1100 && c < 0x1160 || c >= 0x2e80 && c < 0xa4d0 || c >= 0xac00 && c < 0xd7a4 || c >= 0xf900 && c < 0xfb00 || c >= 0xfe30 && c < 0xfe70
+                    || c >= 0xff00 && c < 0xff61 || c >= 0xffe0 && c < 0xffe7 || c >= 0x1f300 && c < 0x1fb00 || c >= 0x20000 && c < 0x40000 ? 2 : 1;
+        }
+
+        static String cut(String line, int columns) {
+            StringBuilder cut = new StringBuilder();
+            int used = 0, room = width(line) <= columns ? columns : columns - 1;
+            for (int c : line.codePoints().toArray()) {
+                if ((used += width(c)) > room) return cut.append(UNICODE ? '\u2026' : '>').toString();
+                cut.appendCodePoint(Character.isISOControl(c) ? '?' : c);
+            }
+            return cut.toString();
+        }
+    }
+    // ---- End of what those have in common. ----
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;

@@ -56,7 +56,7 @@ class CheckTopic implements Callable<Integer> {
     @Mixin CheckDelivery.Common common = new CheckDelivery.Common();
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(CheckDelivery.Screen.OUT, CheckDelivery.Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */

@@ -110,9 +110,10 @@ class FailoverMatrix implements Callable<Integer> {
     private List<String> reach;
     private Cluster own;
     private int unchecked;
+    private CheckDelivery.Screen screen = CheckDelivery.Screen.none();
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(CheckDelivery.Screen.OUT, CheckDelivery.Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -127,12 +128,14 @@ class FailoverMatrix implements Callable<Integer> {
         if (list) { cells(givenTimeouts().get(0)).forEach(common.out::println); return 0; }
         if (out == null) out = Path.of("runs", "matrix-" + DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         readRuns();
+        screen = CheckDelivery.Screen.on(common.err);
+        common.err = screen.above(common.err, line -> line);
         boolean interrupted = false;
         Exception failed = null;
         try { matrix(); }
         catch (InterruptedException | InterruptException e) { interrupted = true; }
         catch (Exception e) { failed = e; } // what was done is shown before it is told
-        finally { endOwn(); background.shutdownNow(); }
+        finally { screen.close(); endOwn(); background.shutdownNow(); }
         FailoverMatrixTable table = new FailoverMatrixTable(runs);
         if (!runs.isEmpty()) Files.writeString(out.resolve("matrix.md"), table.markdown());
         if (!common.json) common.out.print(table.text());
@@ -161,12 +164,26 @@ class FailoverMatrix implements Callable<Integer> {
             deleteLeftovers();
             long began = System.nanoTime();
             for (int i = 0; i < missing.size(); i++) {
-                String left = i == 0 ? "" : String.format(Locale.ROOT, ", %.0f min left", Math.ceil((System.nanoTime() - began) / 60e9 / i * (missing.size() - i)));
+                String left = i == 0 ? "" : ", " + CheckDelivery.Screen.left((double) i / missing.size(), (System.nanoTime() - began) / 1e9);
                 common.say("%d of %d%s: %s, run %d of %d", i + 1, missing.size(), left, missing.get(i).getKey(), missing.get(i).getValue(), repeat);
-                Run run = run(missing.get(i).getKey(), missing.get(i).getValue());
-                if (run != null) keep(run);
+                int done = i;
+                Future<?> bar = screen.isOn() ? background.submit(() -> drawBar(done, missing.size(), began)) : CompletableFuture.completedFuture(null);
+                try {
+                    Run run = run(missing.get(i).getKey(), missing.get(i).getValue());
+                    if (run != null) keep(run);
+                } finally { bar.cancel(true); }
             }
+            screen.clear();
             endOwn();
+        }
+    }
+
+    /** Until it is interrupted, while a run goes on. Of its own length is known what the ones before have taken. */
+    private Void drawBar(int done, int all, long began) throws InterruptedException {
+        for (long start = System.nanoTime(); ; Thread.sleep(250)) {
+            double before = (start - began) / 1e9, now = (System.nanoTime() - start) / 1e9, each = done == 0 ? Double.NaN : before / done;
+            String left = done == 0 ? "? left" : CheckDelivery.Screen.left((done + Math.min(0.99, now / each)) / all, before + Math.min(now, each));
+            screen.bar((double) done / all, String.format(Locale.ROOT, "%d of %d runs, %.0f s in this one, %s", done, all, now, left));
         }
     }
 

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java LabScreen.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -94,9 +94,10 @@ class Lab implements Callable<Integer> {
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
     private Report.Live live;
+    private LabScreen screen;
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(WatchIsr.Screen.OUT, WatchIsr.Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -124,6 +125,7 @@ class Lab implements Callable<Integer> {
             if (live != null) live.close();
             throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");
         }
+        screen = LabScreen.below(this);
         String ended = text("ended.early");
         int code = 1;
         try {
@@ -137,6 +139,7 @@ class Lab implements Callable<Integer> {
             ended = text("ended.incomplete", steps.size(), step == null ? "" : step.title, e.getMessage());
             throw e;
         } finally {
+            screen.close();
             finish(ended, code);
         }
         return code;
@@ -272,6 +275,7 @@ class Lab implements Callable<Integer> {
     /** Every look of the watcher that runs beside the whole experiment. */
     private synchronized boolean seen(WatchIsr.Snapshot now) {
         snapshot = now;
+        screen.seen(now);
         notifyAll();
         return false;
     }
@@ -432,6 +436,7 @@ class Lab implements Callable<Integer> {
             latencies.add(((Number) event.get("latencyUs")).longValue());
         }
         if ("send-error".equals(event.get("type"))) sendErrors++;
+        screen.seen(event);
         try {
             String line = JSON.std.asString(event);
             events.write(line + "\n");

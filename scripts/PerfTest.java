@@ -111,7 +111,7 @@ class PerfTest implements Callable<Integer> {
 
     /** For composite scripts: no lines, no events, only the summary. */
     boolean quiet;
-    private String clear = ""; // what clears the progress bar, if there is one
+    private Screen screen = Screen.none();
     private List<String> csvColumns;
     private String notWritten;
     private Run run;
@@ -123,7 +123,7 @@ class PerfTest implements Callable<Integer> {
     }
 
     public static void main(String... args) {
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        System.exit(run(Screen.OUT, Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -134,8 +134,11 @@ class PerfTest implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (System.console() != null && System.getenv("NO_COLOR") == null) clear = "\r\033[K";
-        Summary s = measure();
+        screen = Screen.on(common.err);
+        common.out = screen.above(common.out, line -> line);
+        common.err = screen.above(common.err, line -> line);
+        Summary s;
+        try { s = measure(); } finally { screen.close(); }
         Thread.interrupted(); // Ctrl-C was heeded; what follows is the rest of the output
         if (run.outputClosed) return 0;
         print(s.line(""));
@@ -485,7 +488,7 @@ class PerfTest implements Callable<Integer> {
             if (failures == null) failures = tallies(Kind.FAILED);
             phase(failures, index).record(Kind.FAILED, now - began);
             phase(failures, index).count(now, 0);
-            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("%sFirst %s: %s", clear, e.getClass().getSimpleName(), e.getMessage());
+            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("First %s: %s", e.getClass().getSimpleName(), e.getMessage());
         }
 
         /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
@@ -617,9 +620,9 @@ class PerfTest implements Callable<Integer> {
             long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
             for (boolean last = false; !last; ) {
                 long left = from + interval - System.nanoTime();
-                last = running.await(clear.isEmpty() ? left : Math.min(left, 200_000_000), TimeUnit.NANOSECONDS);
+                last = running.await(screen.isOn() ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
                 long now = System.nanoTime();
-                if (!clear.isEmpty()) drawBar(last, now - start);
+                if (!last) drawBar(now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
                 if (log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
@@ -668,11 +671,10 @@ class PerfTest implements Callable<Integer> {
                     receivers.stream().mapToLong(r -> r.twice).sum(), receivers.stream().allMatch(r -> r.complete));
         }
 
-        private void drawBar(boolean last, long nanosSoFar) {
+        private void drawBar(long nanosSoFar) {
             long ended = sum(Kind.SERVICE, t -> t.records.get()) + sum(Kind.FAILED, t -> t.records.get());
-            double share = Math.min(1, duration == null ? (double) ended / count : (double) nanosSoFar / nanos), seconds = nanosSoFar / 1e9;
-            common.err.printf(Locale.ROOT, last ? clear : clear + "[%-30s] %.0f%%  %.0f records/s, %s left", "#".repeat((int) (share * 30)), share * 100, ended / seconds,
-                    ended == 0 ? "?" : Math.round(seconds / Math.max(share, 1e-9) - seconds) + " s");
+            double share = duration == null ? (double) ended / count : (double) nanosSoFar / nanos, seconds = nanosSoFar / 1e9;
+            screen.bar(share, String.format(Locale.ROOT, "%.0f records/s, %s", ended / seconds, Screen.left(ended == 0 ? 0 : share, seconds)));
         }
 
         // ---- What limited it ----
@@ -815,10 +817,7 @@ class PerfTest implements Callable<Integer> {
         common.out.println(csvColumns.stream().map(column -> row.getOrDefault(column, "")).collect(Collectors.joining(",")));
     }
 
-    private void print(String line) {
-        common.err.printf("%s", clear); // which flushes
-        if (!common.json && !telling.csv && !quiet) common.out.println(line);
-    }
+    private void print(String line) { if (!common.json && !telling.csv && !quiet) common.out.println(line); }
 
     /** In the layout of Apache's tools. */
     private static void printMetrics(PrintWriter out, Map<MetricName, Object> metrics) {
@@ -926,6 +925,148 @@ class PerfTest implements Callable<Integer> {
         } catch (ExecutionException notAllowed) { return true; }
     }
 
+    // ---- Common to the scripts that draw on the terminal. The same text in each; a test compares them. ----
+
+    /**
+     * The last lines of a terminal, drawn again and again in place, while what is printed comes above them. In a pipe or a file, with TERM=dumb, or where another program runs the
+     * script, there is none: nothing is drawn then, and not a control character written. The cursor is never hidden, so that nothing has to be mended, whatever ends the script.
+     */
+    static final class Screen {
+        /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
+        static final PrintWriter OUT = new PrintWriter(System.out, true), ERR = new PrintWriter(System.err, true);
+        /** Whether the terminal's character set has more than letters. */
+        static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
+        static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
+
+        private PrintWriter to;
+        private List<String> drawn = List.of();
+        private int columns = 80, rows = 24;
+        private long asked, barAt;
+        /** What colours a line that was cut. */
+        java.util.function.UnaryOperator<String> paint = line -> line;
+
+        private Screen(PrintWriter to) { this.to = to; }
+
+        static Screen none() { return new Screen(null); }
+        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(stream) : none(); }
+        boolean isOn() { return to != null; }
+
+        /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
+        static boolean isTerminal(PrintWriter stream) {
+            if (stream != OUT && stream != ERR || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
+            try { return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO().start().waitFor() == 0; }
+            catch (IOException noSuchCommand) { return false; }
+            catch (InterruptedException e) { Thread.currentThread().interrupt(); return false; }
+        }
+
+        /** Lines must not end in the last column, after which terminals differ. */
+        synchronized int width() {
+            if (asked != 0 && System.nanoTime() - asked < 400_000_000) return columns - 1;
+            asked = System.nanoTime();
+            try {
+                Process stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+                String[] size = new String(stty.getInputStream().readAllBytes()).trim().split(" ");
+                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) { rows = Integer.parseInt(size[0]); columns = Integer.parseInt(size[1]); }
+            } catch (IOException | NumberFormatException unknown) { /* as it was */ }
+            String given = Objects.requireNonNullElse(System.getenv("COLUMNS"), "");
+            if (given.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(given));
+            return columns - 1;
+        }
+
+        synchronized void draw(List<String> lines) {
+            if (to == null) return;
+            int width = width();
+            StringBuilder text = new StringBuilder(back());
+            boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
+            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(l, width)).toList();
+            for (int i = 0; i < drawn.size(); i++) text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
+            // Not the whole screen at once: tmux would keep what was cleared as its history.
+            to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
+            to.flush();
+        }
+
+        /** To the first of the drawn lines; a terminal that was made narrower has broken them. The cursor is at the start of the last one. */
+        private String back() {
+            int up = 0;
+            for (int i = 0; i < drawn.size() - 1; i++) up += Math.max(1, (width(drawn.get(i)) + columns - 1) / columns);
+            return up == 0 ? "\r" : "\r\033[" + up + "A";
+        }
+
+        /** Takes away what is drawn. */
+        synchronized void clear() { if (!drawn.isEmpty()) draw(List.of()); }
+
+        /** Takes it away for good. */
+        synchronized void close() {
+            clear();
+            to = null;
+        }
+
+        /** Leaves it where it is, for good. */
+        synchronized void keep() {
+            draw(drawn); // over the ^C that the terminal has put there
+            if (!drawn.isEmpty()) to.println();
+            drawn = List.of();
+            to = null;
+        }
+
+        /** Of a part that is done: as a bar, five times a second. */
+        synchronized void bar(double share, String text) {
+            if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
+            barAt = System.nanoTime();
+            int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
+            draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
+        }
+
+        static String left(double share, double seconds) {
+            double left = share > 0 ? Math.max(0, seconds / share - seconds) : Double.NaN;
+            return Double.isNaN(left) ? "? s left" : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
+        }
+
+        /** The same stream, but what is drawn gives way to its lines. @param form what a line becomes on a terminal */
+        PrintWriter above(PrintWriter stream, java.util.function.UnaryOperator<String> form) {
+            if (to == null) return stream;
+            boolean terminal = isTerminal(stream);
+            return new PrintWriter(new Writer() {
+                private final StringBuilder text = new StringBuilder();
+                @Override public void write(char[] chars, int from, int length) {
+                    synchronized (Screen.this) {
+                        int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
+                        if (end == 0) return;
+                        List<String> below = drawn;
+                        clear();
+                        if (!terminal) stream.print(text.substring(0, end));
+                        else text.substring(0, end).lines().map(form).forEach(stream::println);
+                        stream.flush();
+                        text.delete(0, end);
+                        if (terminal && !below.isEmpty()) draw(below); // elsewhere it may have to go through a pipe first
+                    }
+                }
+                @Override public void flush() throws IOException { if (stream.checkError()) throw new IOException("closed"); }
+                @Override public void close() { stream.flush(); }
+            }, true);
+        }
+
+        /** In columns of a terminal: Chinese takes two, an accent of its own none. */
+        static int width(String line) { return line.codePoints().map(Screen::width).sum(); }
+
+        private static int width(int c) {
+            if (c < 0x300) return 1;
+            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT).contains(Character.getType(c))) return 0;
+            return c >= 0x1100 && c < 0x1160 || c >= 0x2e80 && c < 0xa4d0 || c >= 0xac00 && c < 0xd7a4 || c >= 0xf900 && c < 0xfb00 || c >= 0xfe30 && c < 0xfe70
+                    || c >= 0xff00 && c < 0xff61 || c >= 0xffe0 && c < 0xffe7 || c >= 0x1f300 && c < 0x1fb00 || c >= 0x20000 && c < 0x40000 ? 2 : 1;
+        }
+
+        static String cut(String line, int columns) {
+            StringBuilder cut = new StringBuilder();
+            int used = 0, room = width(line) <= columns ? columns : columns - 1;
+            for (int c : line.codePoints().toArray()) {
+                if ((used += width(c)) > room) return cut.append(UNICODE ? '\u2026' : '>').toString();
+                cut.appendCodePoint(Character.isISOControl(c) ? '?' : c);
+            }
+            return cut.toString();
+        }
+    }
+    // ---- End of what those have in common. ----
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;

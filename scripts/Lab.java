@@ -116,11 +116,11 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        if (Files.exists(out.resolve("events.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
         if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
             Files.createDirectories(out);
-            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile(), true), "UTF-8");
+            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8"); // of a run that came to no producer nothing is worth keeping
         } catch (IOException e) {
             if (live != null) live.close();
             throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");

@@ -47,7 +47,7 @@ class ClusterTest {
     @Test @Order(3) void upStartsAKilledNodeAgain() throws Exception {
         TestCluster.healthy();
         Map<Integer, Object> pids = TestCluster.pids();
-        assertEquals(0, TestCluster.killNode("2").code());
+        assertEquals(0, TestCluster.killNode("2", "--force").code());
         assertTrue(TestCluster.isFree(29292) && TestCluster.isFree(29293), "killed, and the ports are still taken");
         TestCluster.Run status = cluster(TestCluster.DATA, "status");
         assertEquals(10, status.code(), status.toString());

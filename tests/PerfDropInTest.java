@@ -188,26 +188,28 @@ class PerfDropInTest {
         PerfTest perf = new PerfTest();
         perf.common.configure(perf, TestCluster.quiet(), TestCluster.quiet(), words(load + topics.get(1)));
         FutureTask<PerfTest.Summary> ours = new FutureTask<>(perf::measure);
-        for (FutureTask<?> task : List.of(theirs, ours)) new Thread(task).start();
-        try (Admin admin = TestCluster.admin()) {
-            for (String topic : topics) TestCluster.await("load on " + topic, () -> PerfTruthTest.end(admin, topic) > 500);
-        }
-        assertEquals(0, TestCluster.killNode("" + paused, "--mode", "pause", "--for", "5s", "--force").code());
-        PerfTest.Summary s = ours.get(60, TimeUnit.SECONDS);
-        TestCluster.Run run = theirs.get(60, TimeUnit.SECONDS);
-        assertEquals(0, run.code(), run.toString());
-        double printed = Double.parseDouble(run.out().lines().reduce((a, b) -> b).orElseThrow().replaceAll(".*, ([0-9.]+) ms avg latency.*", "$1"));
-        // The broker's clock has when each was appended. The first was due just before it was appended: what that took is in no truth, which is some milliseconds too low.
-        double[] truth = new double[2];
-        for (int t = 0; t < 2; t++) {
-            double[] at = PerfTruthTest.appended(topics.get(t), n);
-            double due = Double.MAX_VALUE;
-            for (int i = 0; i < n; i++) due = Math.min(due, at[i] - i);
-            for (int i = 0; i < n; i++) truth[t] += (at[i] - due - i) / n;
-        }
-        String what = "Apache's mean " + printed + " ms of " + truth[0] + ", perf's " + s.response().getMean() / 1000 + " of " + truth[1];
-        assertTrue(truth[0] > 800 && truth[1] > 800, "the pause shows: " + what);
-        assertTrue(printed < truth[0] / 3, what);
-        assertEquals(truth[1], s.response().getMean() / 1000, 20 + truth[1] / 100, what);
+        try {
+            for (FutureTask<?> task : List.of(theirs, ours)) new Thread(task).start();
+            try (Admin admin = TestCluster.admin()) {
+                for (String topic : topics) TestCluster.await("load on " + topic, () -> PerfTruthTest.end(admin, topic) > 500);
+            }
+            assertEquals(0, TestCluster.killNode("" + paused, "--mode", "pause", "--for", "5s", "--force").code());
+            PerfTest.Summary s = ours.get(60, TimeUnit.SECONDS);
+            TestCluster.Run run = theirs.get(60, TimeUnit.SECONDS);
+            assertEquals(0, run.code(), run.toString());
+            double printed = Double.parseDouble(run.out().lines().reduce((a, b) -> b).orElseThrow().replaceAll(".*, ([0-9.]+) ms avg latency.*", "$1"));
+            // The broker's clock has when each was appended. The first was due just before it was appended: what that took is in no truth, which is some milliseconds too low.
+            double[] truth = new double[2];
+            for (int t = 0; t < 2; t++) {
+                double[] at = PerfTruthTest.appended(topics.get(t), n);
+                double due = Double.MAX_VALUE;
+                for (int i = 0; i < n; i++) due = Math.min(due, at[i] - i);
+                for (int i = 0; i < n; i++) truth[t] += (at[i] - due - i) / n;
+            }
+            String what = "Apache's mean " + printed + " ms of " + truth[0] + ", perf's " + s.response().getMean() / 1000 + " of " + truth[1];
+            assertTrue(truth[0] > 800 && truth[1] > 800, "the pause shows: " + what);
+            assertTrue(printed < truth[0] / 3, what);
+            assertEquals(truth[1], s.response().getMean() / 1000, 20 + truth[1] / 100, what);
+        } finally { TestCluster.deleteTopics(topics); }
     }
 }

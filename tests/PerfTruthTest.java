@@ -296,6 +296,7 @@ class PerfTruthTest {
         double start;
         try (Stream<String> lines = Files.lines(log)) { start = lines.filter(l -> l.startsWith("#[StartTime:")).map(l -> l.replaceAll("[^0-9]*([0-9.]+).*", "$1")).mapToDouble(Double::parseDouble).findFirst().orElseThrow() * 1000; }
         double[] truth = appended(topic, n);
+        TestCluster.deleteTopics(List.of(topic));
         for (int i = 0; i < n; i++) truth[i] -= start + i;
         Arrays.sort(truth);
         double mean = Arrays.stream(truth).average().orElseThrow(), p95 = truth[(int) (n * 0.95) - 1], max = truth[n - 1];

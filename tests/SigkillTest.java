@@ -52,10 +52,12 @@ class SigkillTest {
                 TestCluster.Run check = TestCluster.run(CheckDelivery::run, "-b", Cluster.bootstrap(), "--timeout", "10s", out.resolve("ledger.jsonl").toString());
                 assertEquals(14, check.code(), moment + check);
             }
-            // ... is not mixed up with another run ...
-            TestCluster.Run mixed = TestCluster.run(Lab::run, "--out", out.toString(), "--data-dir", TestCluster.DATA);
-            assertEquals(12, mixed.code(), mixed.toString());
-            assertTrue(mixed.err().startsWith(out + " holds a run"), mixed.err());
+            // ... is not mixed up with another run, if a producer has been there to lose something ...
+            if (Files.exists(out.resolve("ledger.jsonl"))) {
+                TestCluster.Run mixed = TestCluster.run(Lab::run, "--out", out.toString(), "--data-dir", TestCluster.DATA);
+                assertEquals(12, mixed.code(), mixed.toString());
+                assertTrue(mixed.err().startsWith(out + " holds a run"), mixed.err());
+            }
             // ... and is mended by the command that starts one, which says so.
             boolean known = status.out().contains("(fault: ");
             TestCluster.Run up = cluster("up", "--timeouts", "fast");
@@ -65,7 +67,7 @@ class SigkillTest {
         }
         assertTrue(faults >= 2, "only " + faults + " left a node killed");
         Path out = FOLDER.resolve("last");
-        assertEquals(0, TestCluster.killNode("2").code());
+        assertEquals(0, TestCluster.killNode("2", "--force").code());
         TestCluster.Run last = TestCluster.run(Lab::run, "--timeouts", "fast", "--records", "2000", "--observe", "200ms", "--out", out.toString(), "--data-dir", TestCluster.DATA);
         assertEquals(0, last.code(), last.toString());
         assertTrue(last.out().contains("Found a part of the cluster up, and started the rest after") && last.err().contains("kafka02 had a fault (kill since "), last.toString());
@@ -104,7 +106,7 @@ class SigkillTest {
     @Test @Order(3) void aFaultForAWhileWhoseCommandIsKilledIsUndoneByStartNode() throws Exception {
         for (String mode : List.of("kill", "pause", "stop")) {
             TestCluster.healthy();
-            TestCluster.Child child = TestCluster.child(KillNode.class, "2", "--mode", mode, "--for", "5m", "--data-dir", TestCluster.DATA);
+            TestCluster.Child child = TestCluster.child(KillNode.class, "2", "--mode", mode, "--for", "5m", "--force", "--data-dir", TestCluster.DATA);
             killWhen(child, "the " + mode, () -> child.text().contains("Undoing it in"));
             TestCluster.Run status = cluster("status");
             assertTrue(status.out().contains("(fault: " + mode + ")"), status.out());

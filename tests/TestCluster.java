@@ -168,6 +168,11 @@ class TestCluster {
         assertEquals(0, create.code, create.err);
     }
 
+    /** Of topics with a single replica, for whose node's death a later test would have to ask with --force. */
+    static void deleteTopics(List<String> topics) throws Exception {
+        try (Admin admin = admin()) { admin.deleteTopics(topics).all().get(); }
+    }
+
     /** The active controller, by the metadata quorum. */
     static int controller() throws Exception {
         try (Admin admin = admin()) { return admin.describeMetadataQuorum().quorumInfo().get().leaderId(); }

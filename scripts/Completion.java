@@ -51,7 +51,7 @@ class Completion implements Callable<Integer> {
     public Integer call() throws Exception {
         if (common.json) throw new KillNode.Exit(2, "completion answers a shell, and has no --json.");
         if (what == What.BASH || what == What.ZSH) common.out.print(script());
-        else names().forEach(common.out::println);
+        else names().stream().filter(n -> n.matches("[A-Za-z0-9._:-]+")).forEach(common.out::println); // whatever it is that answers: a shell will read it
         return 0;
     }
 

@@ -381,7 +381,8 @@ class Lab implements Callable<Integer> {
         try {
             writeVerdict(ended, took, waiting);
             Outages.Seen outages = LabNotebook.outages(this);
-            Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time));
+            try { Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time)); }
+            catch (IOException | RuntimeException e) { common.say("%s", text("ended.no-notebook", e)); } // the verdict is told all the same
             if (!common.json) common.out.printf("%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
         } finally {
             try { leaveCluster(code); } finally {

@@ -30,8 +30,8 @@ class LabScreen {
         LabScreen screen = new LabScreen(lab.common.json ? WatchIsr.Screen.none() : WatchIsr.Screen.on(lab.common.out), lab);
         if (!screen.screen.isOn()) return screen;
         if (WatchIsr.Screen.COLOURS) screen.screen.paint = line -> WatchIsr.paint(line).replaceAll("(" + screen.silent(0).split(" ")[0] + " .*)", "\033[31m$1\033[m");
-        lab.common.out = screen.screen.above(lab.common.out, line -> fold(line, screen.screen.width()));
-        lab.common.err = screen.screen.above(lab.common.err, line -> fold(line, screen.screen.width()));
+        lab.common.out = screen.screen.above(lab.common.out, line -> screen.screen.isOn() ? fold(line, screen.screen.width()) : line); // the tables at the end are whole
+        lab.common.err = screen.screen.above(lab.common.err, line -> line);
         Thread drawing = new Thread(() -> {
             try { for (; screen.screen.isOn(); Thread.sleep(400)) screen.screen.draw(screen.lines(screen.screen.width())); }
             catch (InterruptedException over) { /* of the lab */ }

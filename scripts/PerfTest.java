@@ -933,7 +933,7 @@ class PerfTest implements Callable<Integer> {
      */
     static final class Screen {
         /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
-        static final PrintWriter OUT = new PrintWriter(System.out, true), ERR = new PrintWriter(System.err, true);
+        static final PrintWriter OUT = writer(System.out), ERR = writer(System.err);
         /** Whether the terminal's character set has more than letters. */
         static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
         static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
@@ -946,6 +946,12 @@ class PerfTest implements Callable<Integer> {
         java.util.function.UnaryOperator<String> paint = line -> line;
 
         private Screen(PrintWriter to) { this.to = to; }
+
+        /** ASCII is what a locale that nobody has set comes to, as in a container or under cron, and not what whoever reads it has. */
+        private static PrintWriter writer(PrintStream stream) {
+            java.nio.charset.Charset set = java.nio.charset.Charset.forName(System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()));
+            return new PrintWriter(new OutputStreamWriter(stream, set.equals(java.nio.charset.StandardCharsets.US_ASCII) ? java.nio.charset.StandardCharsets.UTF_8 : set), true);
+        }
 
         static Screen none() { return new Screen(null); }
         static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(stream) : none(); }

@@ -342,7 +342,10 @@ class Report implements Callable<Integer> {
                     if (!"start".equals(text("state"))) { if (producing.remove(text("producer")) && producing.isEmpty()) producerEnded = ts; }
                     else if (producing.size() < FEW && producing.add(text("producer")) && producing.size() == 1) { producerBegan = ts; producerEnded = 0; }
                 }
-                case "outage" -> { whole("node"); more.put("at", micros(text("at"))); more.keySet().removeAll(List.of("partitions", "notes", "all")); if (told.size() < FEW) told.add(new HashMap<>(more)); }
+                case "outage" -> { whole("node"); more.put("at", micros(text("at"))); more.keySet().removeAll(List.of("partitions", "notes", "all"));
+                        if (!(more.get("gap") instanceof Map<?, ?> gap)) more.remove("gap");
+                        else if (gap.entrySet().stream().anyMatch(e -> (e.getKey() + "").matches("ms|.*Ms") && e.getValue() != null && !(e.getValue() instanceof Number))) throw new IllegalArgumentException("gap is not of numbers");
+                        if (told.size() < FEW) told.add(new HashMap<>(more)); }
                 case "perf-window" -> {
                     windows.add(new double[] {ts, number("recordsPerSec"), optional("p50Ms", "avgMs"), optional("p99Ms", "maxMs"), number("maxMs"), number("records")});
                     if (windows.size() > 2_000) mergeWindows();
@@ -1337,7 +1340,7 @@ class Report implements Callable<Integer> {
                   cell(heads[1], clock(run, o.at), rel(o.at)), cell(heads[2], ...(o.lost == null && o.elected == null && !o.wasController ? ['stays'] : after(o, 'elected', 'none'))),
                   cell(heads[3], ...(run.acks ? after(o, 'firstAck', o.gapFrom == null ? 'no gap over 1 s' : 'none yet') : ['no producer'])),
                       cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
-                  cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
+                  cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null && o.inSync == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
                       : ['not watched'])));
               }))), phaseTable(run), rows.length > 100 ? el('p', { class: 'none' }, 'These are the first 100 of ' + rows.length + ' faults.') : null);
             }

@@ -2,7 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.File;
 import java.nio.file.*;
-import java.util.List;
+import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.regex.*;
@@ -28,7 +28,9 @@ class NotebookTest {
         Files.createSymbolicLink(folder.resolve("jbang"), ContractTest.REPO.resolve("jbang"));
         File output = folder.resolve("output").toFile();
         // set -m: background commands get the signals that they would get in a terminal.
-        ProcessBuilder bash = new ProcessBuilder("bash", "-e", "-x", "-c", "set -m\n" + script).directory(folder.toFile()).redirectErrorStream(true).redirectOutput(output);
+        List<String> command = new ArrayList<>(TestCluster.signalled());
+        command.addAll(List.of("bash", "-e", "-x", "-c", "set -m\n" + script));
+        ProcessBuilder bash = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).redirectOutput(output);
         bash.environment().put("KRAFT_LAB_HOME", folder.resolve("home").toString());
         bash.environment().remove("KAFKA_BOOTSTRAP");
         Process process = bash.start();

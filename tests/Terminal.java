@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.*;
@@ -67,9 +68,11 @@ class Terminal implements AutoCloseable {
     }
     String raw() throws Exception { return Files.readString(raw); }
 
-    void await(String what, Predicate condition) throws Exception {
+    void await(String what, Predicate condition) throws Exception { await(what, TestCluster.PATIENCE, condition); }
+
+    void await(String what, Duration patience, Predicate condition) throws Exception {
         String[] text = {""};
-        try { TestCluster.await(what, () -> condition.test(text[0] = text())); } catch (AssertionError e) { throw new AssertionError(e.getMessage() + " in\n" + text[0]); }
+        try { TestCluster.await(what, patience, () -> condition.test(text[0] = text())); } catch (AssertionError e) { throw new AssertionError(e.getMessage() + " in\n" + text[0]); }
     }
 
     interface Predicate { boolean test(String text) throws Exception; }

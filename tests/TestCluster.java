@@ -20,7 +20,7 @@ import org.opentest4j.TestAbortedException;
  */
 class TestCluster {
     private static final String MARK = "-Dkraft-lab.node=";
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    static final Duration PATIENCE = Duration.ofSeconds(60);
     private static volatile boolean ending;
     private static boolean ours;
     private static int children;
@@ -145,9 +145,11 @@ class TestCluster {
     static Admin admin() { return Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap(), "request.timeout.ms", 2000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000)); }
 
     /** Returns when the condition holds, and fails when it does not within a minute. */
-    static void await(String what, Callable<Boolean> condition) throws Exception {
-        for (long deadline = System.nanoTime() + PATIENCE.toNanos(); !condition.call(); Thread.sleep(20))
-            if (System.nanoTime() > deadline) fail("Not within " + PATIENCE.toSeconds() + " s: " + what);
+    static void await(String what, Callable<Boolean> condition) throws Exception { await(what, PATIENCE, condition); }
+
+    static void await(String what, Duration patience, Callable<Boolean> condition) throws Exception {
+        for (long deadline = System.nanoTime() + patience.toNanos(); !condition.call(); Thread.sleep(20))
+            if (System.nanoTime() > deadline) fail("Not within " + patience.toSeconds() + " s: " + what);
     }
 
     static List<Map<String, Object>> events(List<String> lines) throws Exception {

@@ -40,6 +40,7 @@ class DockerLabTest {
         TestEngine.up();
         passed(lab("--runtime", "external", "-b", Cluster.bootstrap(), "--kill-command", "docker kill {name}", "--start-command", "docker start {name}"), "hooks");
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
+        Files.move(folder.resolve("run"), folder.resolve("hooks")); // one folder, one run
         TestCluster.Run unsaid = lab("--runtime", "external", "-b", Cluster.bootstrap());
         assertEquals(2, unsaid.code(), unsaid.toString());
         assertTrue(unsaid.err().contains("--kill-command and --start-command"), unsaid.err());

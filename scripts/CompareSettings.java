@@ -67,10 +67,14 @@ class CompareSettings implements Callable<Integer> {
         return Math.max(s.response().getValueAtPercentile(percentile), 1) / 1000.0;
     }
 
-    private static Map<String, ToDoubleFunction<PerfTest.Summary>> figures() {
+    /** Rounds that were over when Ctrl-C came. */
+    private int whole;
+
+    private Map<String, ToDoubleFunction<PerfTest.Summary>> figures() {
         Map<String, ToDoubleFunction<PerfTest.Summary>> figures = new LinkedHashMap<>();
-        figures.put("records/s", PerfTest.Summary::recordsPerSec);
+        figures.put("records/s", s -> throughput > 0 && s.reached(throughput) ? throughput : s.recordsPerSec()); // the wait for the last answer is no lack of speed
         for (double p : new double[] {50, 99, 99.9}) figures.put("p" + (p == 99.9 ? "99.9" : "" + (int) p) + " ms", s -> latency(s, p));
+        if (load.e2e) figures.put("e2e p99 ms", s -> Math.max(1, s.latencies().get(PerfTest.Kind.E2E).getValueAtPercentile(99)) / 1000.0);
         return figures;
     }
 
@@ -87,14 +91,15 @@ class CompareSettings implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         List<Row> rows = compare();
-        if (common.json) return 0;
+        int code = whole > 0 ? 130 : 0;
+        if (common.json) return code;
         settings().forEach((name, setting) -> common.out.printf("%s: %s%n", name, setting.isBlank() ? "(as it is)" : setting));
         common.out.printf("%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
         for (Row r : rows) common.out.printf(Locale.ROOT, "%-12s %-3s %14.2f   %s%n", r.figure, r.setting, r.median, r.ratio == null ? "" : r.ratio);
         long intervals = rows.stream().filter(r -> r.ratio != null).count();
         common.say("Of 20 such intervals about one misses the truth by chance; here are %d.", intervals);
         if (throughput < 0) common.say("At --throughput -1 the latencies are mostly the producers' own queues: how far each is ahead, not how fast a broker answers. Give a rate that all of them reach to compare those.");
-        return 0;
+        return code;
     }
 
     /** Runs all rounds and emits {@code comparison} for each row. */
@@ -105,11 +110,19 @@ class CompareSettings implements Callable<Integer> {
         List<String> order = new ArrayList<>(settings.keySet());
         Map<String, List<PerfTest.Summary>> runs = new HashMap<>();
         for (String name : order) { runs.put(name, new ArrayList<>()); load(settings.get(name)); } // what the first run of each costs is not compared
-        for (int round = 1; round <= rounds; round++, Collections.reverse(order)) for (String name : order) {
-            PerfTest.Summary s = load(settings.get(name));
-            runs.get(name).add(s);
-            common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round, name, s.recordsPerSec(), latency(s, 50), latency(s, 99));
+        try {
+            for (int round = 1; round <= rounds; round++, Collections.reverse(order)) for (String name : order) {
+                PerfTest.Summary s = load(settings.get(name));
+                runs.get(name).add(s);
+                common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round, name, s.recordsPerSec(), latency(s, 50), latency(s, 99));
+            }
+        } catch (InterruptedException e) { // Ctrl-C: the whole rounds are compared
+            whole = runs.values().stream().mapToInt(List::size).min().orElse(0);
+            if (whole < 2) throw e;
+            common.say("Interrupted after %d of %d rounds.", whole, rounds);
+            runs.replaceAll((name, all) -> all.subList(0, whole));
         }
+        int rounds = runs.get("A").size();
         List<Row> rows = new ArrayList<>();
         figures().forEach((figure, of) -> settings.forEach((name, setting) -> {
             double[] toA = runs.get("A").stream().mapToDouble(of).toArray(), own = runs.get(name).stream().mapToDouble(of).toArray(), ratios = new double[rounds];
@@ -153,6 +166,8 @@ class CompareSettings implements Callable<Integer> {
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();
         if (s.records() == 0 || s.failed() > 0) throw new PerfTest.Exit(s.records() == 0 ? PerfTest.ALL_FAILED : 1, "With '" + setting + "' " + s.failed() + " sends failed: there is nothing to compare.");
+        if (s.read() != null && (!s.read().complete() || s.read().missing() > 0))
+            throw new PerfTest.Exit(s.read().complete() ? PerfTest.ANOMALY : PerfTest.INCOMPLETE, "With '" + setting + "' " + (s.read().complete() ? s.read().missing() + " acknowledged records were not read back." : "not all was read to its end within --timeout."));
         return s;
     }
 

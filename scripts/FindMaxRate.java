@@ -57,6 +57,7 @@ class FindMaxRate implements Callable<Integer> {
 
     private final List<Step> steps = new ArrayList<>();
     private double warm;
+    private boolean stopped;
     int mostSteps = 120;
 
     public static void main(String... args) {
@@ -77,7 +78,8 @@ class FindMaxRate implements Callable<Integer> {
         if (!common.json && a.rate > 0) common.out.printf(Locale.ROOT, "%.0f records/s keep %s%s.%n", a.rate, wanted, a.missed > 0 ? String.format(Locale.ROOT, "; %.0f do not", a.missed) : "");
         if (a.gaveUp) common.say("Gave up after %d steps, before the searches had ended: begin nearer to the rate, with --from.", a.steps.size());
         else if (a.noisy()) common.say("This machine is too noisy for one figure: searches found between %.0f and %.0f records/s. Longer steps (--step) may help.", a.noiseFrom, a.noiseTo);
-        return a.gaveUp || a.noisy() ? PerfTest.INCOMPLETE : 0;
+        if (stopped) common.say("Interrupted: not all of the searches ended.");
+        return stopped ? 130 : a.gaveUp || a.noisy() ? PerfTest.INCOMPLETE : 0;
     }
 
     /** Searches, and searches again from below and from above what was found, and emits {@code rate-step} and {@code max-rate}. */
@@ -91,7 +93,10 @@ class FindMaxRate implements Callable<Integer> {
         double first = found.get(0).held;
         for (double again : first == 0 ? new double[0] : new double[] {first / RAISE_AGAIN, first * RAISE_AGAIN}) if (steps.size() < mostSteps) {
             common.say("Searched again, from %.0f records/s:", again);
-            found.add(search(again, RAISE_AGAIN));
+            try { found.add(search(again, RAISE_AGAIN)); } catch (InterruptedException e) { // Ctrl-C: what was found is told
+                stopped = true;
+                break;
+            }
         }
         found.sort(Comparator.comparingDouble(Found::held));
         Found median = found.get(found.size() / 2);
@@ -130,7 +135,7 @@ class FindMaxRate implements Callable<Integer> {
 
     private static PerfTest.Summary steady(PerfTest.Summary all) { return all.steady() == null ? all : all.steady(); }
     /** What was sent in the warm-up counts as well. */
-    private static long unread(PerfTest.Summary all) { return all.read() == null ? 0 : all.read().missing(); }
+    private static long unread(PerfTest.Summary all) { return all.read() == null ? 0 : all.read().complete() ? all.read().missing() : Math.max(1, all.read().missing()); }
 
     /** A miss is repeated, and near the limit a hold too; the majority of at most three decides. */
     private boolean holds(double rate, boolean nearLimit) throws Exception {

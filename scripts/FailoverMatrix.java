@@ -138,7 +138,7 @@ class FailoverMatrix implements Callable<Integer> {
         finally { screen.close(); endOwn(); background.shutdownNow(); }
         FailoverMatrixTable table = new FailoverMatrixTable(runs);
         if (!runs.isEmpty()) Files.writeString(out.resolve("matrix.md"), table.markdown());
-        if (!common.json) common.out.print(table.text());
+        if (!common.json && !(runs.isEmpty() && failed != null)) common.out.print(table.text());
         if (failed != null) throw failed;
         if (unchecked > 0) common.say("%d runs could not be checked to the end, and are not counted; the same command does them again.", unchecked);
         common.say(interrupted ? "Interrupted; failover-matrix --out %s with the same choices does the rest." : "Runs: %s", out);

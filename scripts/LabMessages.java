@@ -5,7 +5,7 @@ import java.util.*;
 
 /**
  * What the lab says, in the reader's language: texts by their keys, from lab-messages*.properties, where a translator needs no Java. They are filled in by {@link String#format}
- * and not by MessageFormat, in which an apostrophe swallows what follows; its numbers are the language's (24.57 s, 24,57 с).
+ * and not by MessageFormat, in which an apostrophe swallows what follows; its numbers are the language's (24.57 s in English, 24,57 in Russian).
  */
 class LabMessages {
     private static final Map<String, Locale> LANGUAGES = new TreeMap<>(Map.of("en", Locale.ROOT, "ru", new Locale("ru")));

@@ -410,7 +410,7 @@ class Report implements Callable<Integer> {
         private double optional(String field, String other) { return more.get(field) instanceof Number n ? n.doubleValue() : number(other); }
         private long whole(String field) { if (more.get(field) instanceof Long n) return n; throw new IllegalArgumentException(field + " is not an integer"); }
         private String text(String field) { if (more.get(field) instanceof String s) return s; throw new IllegalArgumentException(field + " is not a string"); }
-        private static String cut(String text) { return text == null || text.length() <= 300 ? text : text.substring(0, 299) + "…"; }
+        private static String cut(String text) { return text == null || text.length() <= 300 ? text : text.substring(0, 299) + "\u2026"; }
 
         /** Microseconds of 2026-11-23T12:40:32.938153Z, read digit by digit, for there are millions; any other form by the library. */
         static long micros(String ts) {
@@ -970,13 +970,13 @@ class Report implements Callable<Integer> {
               return e;
             };
             const group = n => Math.abs(n) < 1e15 ? n.toLocaleString('en') : String(n);
-            const num = n => n == null ? '–' : Number.isInteger(n) ? group(n) : Math.abs(n) >= 1000 ? group(Math.round(n)) : String(+n.toPrecision(Math.abs(n) >= 100 ? 4 : 3));
-            const ms = v => v == null ? '–' : v >= 60000 ? dur(v / 1000) : v >= 1000 ? +(v / 1000).toFixed(2) + ' s' : (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)) + ' ms';
-            const dur = s => { if (s == null) return '–'; if (s < 60) return s.toFixed(s < 10 ? 2 : 1) + ' s'; const m = Math.floor(s / 60); return m < 60 ? m + ' min ' + Math.round(s % 60) + ' s'
+            const num = n => n == null ? '\u2013' : Number.isInteger(n) ? group(n) : Math.abs(n) >= 1000 ? group(Math.round(n)) : String(+n.toPrecision(Math.abs(n) >= 100 ? 4 : 3));
+            const ms = v => v == null ? '\u2013' : v >= 60000 ? dur(v / 1000) : v >= 1000 ? +(v / 1000).toFixed(2) + ' s' : (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)) + ' ms';
+            const dur = s => { if (s == null) return '\u2013'; if (s < 60) return s.toFixed(s < 10 ? 2 : 1) + ' s'; const m = Math.floor(s / 60); return m < 60 ? m + ' min ' + Math.round(s % 60) + ' s'
                 : Math.floor(m / 60) + ' h ' + m % 60 + ' min'; };
             const clock = (run, t, digits = 3) => new Date(run.t0 + t * 1000).toISOString().slice(11, 19 + (digits ? digits + 1 : 0));
             const two = n => String(n).padStart(2, '0');
-            const rel = (t, step = 1) => { const a = Math.abs(t), s = a % 60, sign = t < -1e-9 ? '−' : '';
+            const rel = (t, step = 1) => { const a = Math.abs(t), s = a % 60, sign = t < -1e-9 ? '\u2212' : '';
               return step >= 60 && span[1] - span[0] > 7200 ? sign + Math.floor(a / 3600) + ':' + two(Math.round(a / 60) % 60) + ' h' : sign + Math.floor(a / 60) + ':'
                   + (step < 1 ? s.toFixed(step < .1 ? 2 : 1).padStart(step < .1 ? 5 : 4, '0') : two(Math.round(s))); };
             /** The last index whose x is not after t. */
@@ -1122,7 +1122,7 @@ class Report implements Callable<Integer> {
                 read(run, t) { const led = {}, stuck = []; for (const r of run.partitions) { const l = holds(r, 'leader', t); if (l != null) led[l] = (led[l] || 0) + 1;
                     if (r.gaps.some(g => t >= g[0] && t < g[1])) stuck.push(r); }
                   return [...Object.keys(led).sort().map(l => l < -1 ? null : l < 0 ? led[l] + ' without leader' : 'node ' + l + ' leads ' + led[l]), stuck.length ? stuck.length + ' wait ('
-                      + stuck.slice(0, 6).map(r => r.topic + '-' + r.p).join(', ') + (stuck.length > 6 ? ', …' : '') + ')' : 'none waits']; },
+                      + stuck.slice(0, 6).map(r => r.topic + '-' + r.p).join(', ') + (stuck.length > 6 ? ', \u2026' : '') + ')' : 'none waits']; },
                 rest: run => [run.partitions.length + ' partitions of ' + [...new Set(run.partitions.map(p => p.topic))].slice(0, 4).join(', '), run.partitions.some(p => p.leader.some(l => l >= 0))
                     ? null : 'leaders are not in the stream'],
                 key: run => [...nodesOf(run).filter(id => run.partitions.some(p => p.leader.includes(id))).map(id => [nodeColour(id), 'led by node ' + id]),
@@ -1252,7 +1252,7 @@ class Report implements Callable<Integer> {
               }
               legend() { for (const p of this.plots) p.key.replaceChildren(...p.spec.key(this.run).map(([c, text]) => { const parts = c.split(' '), colour = parts.pop(),
                   i = el('i', { class: parts.join(' ') }); parts.length ? i.style.borderColor = colour : i.style.background = colour; return el('span', {}, i, text); })); }
-              say(t) { for (const p of this.plots) { p.out.textContent = (t == null ? p.spec.rest(this.run) : p.spec.read(this.run, t)).filter(x => x != null).join(' · ');
+              say(t) { for (const p of this.plots) { p.out.textContent = (t == null ? p.spec.rest(this.run) : p.spec.read(this.run, t)).filter(x => x != null).join(' \u00b7 ');
                   p.out.className = t == null ? '' : 'at'; } }
               update(run) { if (this.key(run) !== this.made) return this.build(run); this.run = run;
                   for (const p of this.plots) { p.u.batch(() => { p.u.setData(p.spec.data(run), false); p.u.setScale('x', { min: span[0], max: span[1] }); }); } this.legend(); this.say(hovered); }
@@ -1339,7 +1339,7 @@ class Report implements Callable<Integer> {
                         + (o.name.endsWith(o.node) ? o.name : o.name + ' (' + o.node + ')'))),
                   cell(heads[1], clock(run, o.at), rel(o.at)), cell(heads[2], ...(o.lost == null && o.elected == null && !o.wasController ? ['stays'] : after(o, 'elected', 'none'))),
                   cell(heads[3], ...(run.acks ? after(o, 'firstAck', o.gapFrom == null ? 'no gap over 1 s' : 'none yet') : ['no producer'])),
-                      cell(heads[4], ...(run.acks ? after(o, 'allAck', '–') : ['–'])),
+                      cell(heads[4], ...(run.acks ? after(o, 'allAck', '\u2013') : ['\u2013'])),
                   cell(heads[5], ...after(o, 'restored', 'not restored')), cell(heads[6], ...(run.isr.x.length ? o.shrunk == null && o.inSync == null ? ['none fell out'] : after(o, 'inSync', 'not yet')
                       : ['not watched'])));
               }))), phaseTable(run), rows.length > 100 ? el('p', { class: 'none' }, 'These are the first 100 of ' + rows.length + ' faults.') : null);
@@ -1349,13 +1349,13 @@ class Report implements Callable<Integer> {
               const rows = run.outages.filter(o => o.gap).slice(0, 100), parts = ['before', 'quorum', 'elect', 'lead', 'ack', 'open'];
               const heads = ['Longest gap', 'Partition', 'Before', 'No quorum', 'Election', 'Leaders, ISR', 'First acknowledgement', 'Not ended', 'Sum'];
               return !rows.length ? null : el('table', { class: 'cards phases' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i > 1 ? 'n' : '' }, h)))),
-                el('tbody', {}, rows.map(o => el('tr', {}, [o.mode + ' ' + o.node, o.gap.topic + '-' + o.gap.partition, ...parts.map(p => o.gap[p + 'Ms'] == null ? '–' : ms(o.gap[p + 'Ms'])), ms(o.gap.ms)]
+                el('tbody', {}, rows.map(o => el('tr', {}, [o.mode + ' ' + o.node, o.gap.topic + '-' + o.gap.partition, ...parts.map(p => o.gap[p + 'Ms'] == null ? '\u2013' : ms(o.gap[p + 'Ms'])), ms(o.gap.ms)]
                   .map((text, i) => el('td', { class: i > 1 ? 'n' : '', 'data-label': heads[i] }, text))))));
             }
             function loadTable(run) {
               if (!run.summaries.length && !Object.keys(run.curves).length) return null;
               const rows = Object.entries(run.curves).map(([tag, c]) => [{ service: 'Service time', response: 'Response time', e2e: 'End to end', commit: 'Commit' }[tag]
-                  || (tag === 'acknowledgements' ? 'Producer’s acknowledgements' : tag), c.n, c.p50, c.p95, c.p99, c.p999, c.max]);
+                  || (tag === 'acknowledgements' ? 'Producer\u2019s acknowledgements' : tag), c.n, c.p50, c.p95, c.p99, c.p999, c.max]);
               const heads = ['Latency', 'Records', 'p50', 'p95', 'p99', 'p99.9', 'Maximum'];
               return el('table', { class: 'cards' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i ? 'n' : '' }, h)))),
                   el('tbody', {}, rows.map(r => el('tr', {}, r.map((v, i) => el('td', { class: i ? 'n' : '', 'data-label': heads[i] }, i < 1 ? v : i < 2 ? num(v) : ms(v)))))));
@@ -1386,10 +1386,10 @@ class Report implements Callable<Integer> {
               return el('table', { class: 'differences' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), runs.map(r => el('th', { scope: 'col', class: 'n' }, r.name)))),
                   el('tbody', {}, labels.map(label => {
                 const of = lists.map(l => l.find(f => f.label === label)), first = of[0];
-                return el('tr', {}, el('th', { scope: 'row' }, label), of.map((f, i) => { if (!f) return el('td', { class: 'n' }, '–');
+                return el('tr', {}, el('th', { scope: 'row' }, label), of.map((f, i) => { if (!f) return el('td', { class: 'n' }, '\u2013');
                   const d = i && first ? f.value - first.value : 0; return el('td', { class: 'n' }, i && first && d
-                      ? el('small', { class: f.less ? d < 0 ? 'good' : 'bad' : '' }, (d < 0 ? '−' : '+') + f.form(Math.abs(d))
-                          + (first.value ? ' (' + (d < 0 ? '−' : '+') + Math.abs(Math.round(d / first.value * 100)) + ' %)' : '')) : null, f.form(f.value)); }));
+                      ? el('small', { class: f.less ? d < 0 ? 'good' : 'bad' : '' }, (d < 0 ? '\u2212' : '+') + f.form(Math.abs(d))
+                          + (first.value ? ' (' + (d < 0 ? '\u2212' : '+') + Math.abs(Math.round(d / first.value * 100)) + ' %)' : '')) : null, f.form(f.value)); }));
               })));
             }
 
@@ -1398,7 +1398,7 @@ class Report implements Callable<Integer> {
             let curvePlot = null;
             function percentiles(root) {
               const all = data.runs.flatMap((run, r) => Object.entries(run.curves).map(([tag, c]) => ({ c, r, tag,
-                  name: ({ service: 'service time', response: 'response time', e2e: 'end to end', acknowledgements: 'producer’s acknowledgements' }[tag] || tag)
+                  name: ({ service: 'service time', response: 'response time', e2e: 'end to end', acknowledgements: 'producer\u2019s acknowledgements' }[tag] || tag)
                       + (data.runs.length > 1 ? ', ' + run.name : ''), colour: () => C.nodes[curveColours[tag] ?? 5] })));
               if (!all.length) return root.append(el('p', { class: 'none' }, 'No latencies: neither a latency log (.hlog) nor acknowledgements.'));
               const at = p => -Math.log10(1 - p / 100), last = Math.min(7, max(all.map(s => at(s.c.p[s.c.p.length - 1])), 1)), out = el('output', {}), box = el('div', {});
@@ -1416,7 +1416,7 @@ class Report implements Callable<Integer> {
                 series: [{}, ...all.map(s => line(s.name, s.colour, { spanGaps: true, dash: s.r ? [6, 4] : undefined }))],
                 hooks: { setCursor: [u => { if (u.cursor.left < 0) { out.textContent = rest; out.className = ''; return; } const x = u.posToVal(u.cursor.left, 'x'), p = 100 - 10 ** (2 - x);
                     out.className = 'at'; out.textContent = +p.toFixed(x < 1 ? 1 : Math.ceil(x)) + ' %: '
-                        + all.map(s => { const i = s.c.p.findIndex(q => q >= p); return s.name + ' ' + ms(i < 0 ? s.c.max : s.c.ms[i]); }).join(' · '); }] }
+                        + all.map(s => { const i = s.c.p.findIndex(q => q >= p); return s.name + ' ' + ms(i < 0 ? s.c.max : s.c.ms[i]); }).join(' \u00b7 '); }] }
               }, uPlot.join(all.map(s => [s.c.p.map(at), s.c.ms.map(v => Math.max(v, .001))]), all.map(() => [2, 2])), box);
             }
 
@@ -1443,8 +1443,8 @@ class Report implements Callable<Integer> {
             const tops = () => {
               const several = data.runs.length > 1;
               return data.runs.map(run => { const [kind, words, more] = verdictOf(run); return el('div', {},
-                  el('p', { class: 'of' }, (several ? run.name : 'kraft-lab · ' + run.name) + (run.events ? ' · ' + new Date(run.t0 + run.begin * 1000).toISOString().slice(0, 16).replace('T', ' ')
-                      + ' UTC · '
+                  el('p', { class: 'of' }, (several ? run.name : 'kraft-lab \u00b7 ' + run.name) + (run.events ? ' \u00b7 ' + new Date(run.t0 + run.begin * 1000).toISOString().slice(0, 16).replace('T', ' ')
+                      + ' UTC \u00b7 '
                       + dur(run.end - run.begin) : '')),
                 el('div', { class: 'verdict ' + kind }, el(several ? 'h2' : 'h1', {}, words), el('p', {}, more)), several ? null
                     : el('dl', { class: 'figures' }, figures(run).map(f => el('div', {}, el('dt', {}, f.label), el('dd', {}, f.form(f.value)))))); });
@@ -1462,8 +1462,8 @@ class Report implements Callable<Integer> {
                   + (r.damaged ? '; ' + num(r.damaged) + ' damaged lines are left out (the first: ' + r.firstDamage + ')' : '') + '.'
                       + (r.summed.length ? ' Summed up: ' + r.summed.join('; ') + '.' : '') + (Object.keys(r.undrawn).length ? ' Not drawn: '
                           + Object.entries(r.undrawn).map(([t, n]) => n + ' ' + t).join(', ') + '.' : ''))),
-                el('p', {}, 'Times are UTC; the axis counts ' + (data.aligned ? 'from the first fault' : 'from the run’s first event')
-                    + ', in minutes and seconds. A gap is a time without any acknowledgement, of at least a second. Drag to zoom, double-click for the whole; with the timeline in focus: arrows, + and −, 0.')]);
+                el('p', {}, 'Times are UTC; the axis counts ' + (data.aligned ? 'from the first fault' : 'from the run\u2019s first event')
+                    + ', in minutes and seconds. A gap is a time without any acknowledgement, of at least a second. Drag to zoom, double-click for the whole; with the timeline in focus: arrows, + and \u2212, 0.')]);
             }
             function build() {
               colours(); prepare(); words(); document.body.classList.toggle('wide', data.runs.length > 1); span = whole();
@@ -1475,8 +1475,8 @@ class Report implements Callable<Integer> {
             }
             function tools() {
               const b = (text, label, go) => el('button', { 'aria-label': label, title: label, onclick: go }, text);
-              document.getElementById('tools').append(b('Whole run', 'Show the whole run', () => { follow = 0; zoom(...whole()); }), b('−', 'Zoom out', () => magnify(2)),
-                  b('+', 'Zoom in', () => magnify(.5)), b('←', 'Earlier', () => move(-.4)), b('→', 'Later', () => move(.4)),
+              document.getElementById('tools').append(b('Whole run', 'Show the whole run', () => { follow = 0; zoom(...whole()); }), b('\u2212', 'Zoom out', () => magnify(2)),
+                  b('+', 'Zoom in', () => magnify(.5)), b('\u2190', 'Earlier', () => move(-.4)), b('\u2192', 'Later', () => move(.4)),
                       ...(LIVE ? [b('Last minute', 'Follow the last minute', () => { follow = 60; tail(); })] : []), el('output', { id: 'where' }));
               document.getElementById('timeline').addEventListener('keydown', keys);
             }

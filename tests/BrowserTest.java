@@ -99,18 +99,18 @@ class BrowserTest {
     @Test void hoveringSaysWhatTheStreamHas() throws Exception {
         show(page, 1440, false);
         hover("latency", 8);
-        assertEquals("4.16 ms · message 160, partition 0, at 0:08.00", said("latency"), "as the acknowledgement at 8 s has it");
+        assertEquals("4.16 ms \u00b7 message 160, partition 0, at 0:08.00", said("latency"), "as the acknowledgement at 8 s has it");
         assertEquals("20 in this second", said("rate"));
         assertEquals("controller 1, epoch 3", said("nodes"));
         assertEquals("6 of 6", said("isr"));
         hover("isr", 14);
         assertEquals("4 of 6", said("isr"));
-        assertEquals("2 under-replicated · 0 offline · of 2", said("urp"));
-        assertEquals("controller 2, epoch 4 · node 1 does not answer", said("nodes"));
-        assertEquals("0 in this second · gap of 5.65 s since 12:00:09.850", said("rate"));
+        assertEquals("2 under-replicated \u00b7 0 offline \u00b7 of 2", said("urp"));
+        assertEquals("controller 2, epoch 4 \u00b7 node 1 does not answer", said("nodes"));
+        assertEquals("0 in this second \u00b7 gap of 5.65 s since 12:00:09.850", said("rate"));
         assertTrue(said("parts").contains("1 wait (critical_data-1)"), said("parts"));
         hover("load", 2.5);
-        assertEquals("p50 3.50 ms · p99 8.50 ms · maximum 9.50 ms", said("loadLatency"));
+        assertEquals("p50 3.50 ms \u00b7 p99 8.50 ms \u00b7 maximum 9.50 ms", said("loadLatency"));
         assertTrue(said("load").startsWith("1,000 records/s"), said("load"));
     }
 

@@ -67,7 +67,7 @@ class LabChartsTest {
             double[] rate = numbers(charts.get(0).get(5).replaceAll(" +line ", ""));
             assertEquals(20, rate[3]);
             for (int second = 10; second < 15; second++) assertEquals(0, rate[second], "nothing is acknowledged in second " + second);
-            assertEquals("    x-axis " + (words == LabMessages.ENGLISH ? "\"1 kill node 1\"" : "\"1 kill, узел 1\"").transform(s -> "[" + s + "]"), charts.get(1).get(3));
+            assertEquals("    x-axis " + (words == LabMessages.ENGLISH ? "\"1 kill node 1\"" : "\"1 kill, \u0443\u0437\u0435\u043b 1\"").transform(s -> "[" + s + "]"), charts.get(1).get(3));
             assertEquals(Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst().ms() / 1000, numbers(charts.get(1).get(5).replaceAll(" +bar ", ""))[0], 0.01);
             Outages.Gap worst = Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst();
             assertEquals(worst.phases().ms().size(), check(charts.get(2)), markdown);

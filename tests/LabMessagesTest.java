@@ -75,7 +75,7 @@ class LabMessagesTest {
             assertEquals(Arrays.stream(args).filter("WORD"::equals).count() > 0, said.contains("WORD"), said);
         }
         assertTrue(EN.text("load.means", 47032.3, 44.85).contains("47,032 records/s (44.9 MB/s)") && EN.text("load.means", 1.0, 1.0).contains("the producer's own buffer: it"), EN.text("load.means", 1.0, 1.0));
-        assertTrue(RU.text("load.means", 47032.3, 44.85).contains("47\u00a0032 записей/с (44,9 МБ/с)"), RU.text("load.means", 47032.3, 44.85));
+        assertTrue(RU.text("load.means", 47032.3, 44.85).contains("47\u00a0032 \u0437\u0430\u043f\u0438\u0441\u0435\u0439/\u0441 (44,9 \u041c\u0411/\u0441)"), RU.text("load.means", 47032.3, 44.85));
     }
 
     @Test void eachIsUsedAndWhatIsUsedIsThere() throws Exception {
@@ -125,7 +125,7 @@ class LabMessagesTest {
         List<ProbeCluster.Answer> well = List.of(answer("produce acks=1", 2, ok, 20, ""), answer("produce acks=1", 3, ok, 21, ""), answer("group join", -1, ok, 300, ""));
         assertEquals("All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2 and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share of the safety.",
                 LabNotebook.meaning(well, EN));
-        assertTrue(LabNotebook.meaning(well, RU).startsWith("На все вопросы (3) получены ответы; самый медленный — `group join`, 300 мс. Лидеры партиций есть только здесь: узлы 2 и 3; "), LabNotebook.meaning(well, RU));
+        assertTrue(LabNotebook.meaning(well, RU).startsWith("\u041d\u0430 \u0432\u0441\u0435 \u0432\u043e\u043f\u0440\u043e\u0441\u044b (3) \u043f\u043e\u043b\u0443\u0447\u0435\u043d\u044b \u043e\u0442\u0432\u0435\u0442\u044b; \u0441\u0430\u043c\u044b\u0439 \u043c\u0435\u0434\u043b\u0435\u043d\u043d\u044b\u0439 \u2014 `group join`, 300 \u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b \u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c \u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c: \u0443\u0437\u043b\u044b 2 \u0438 3; "), LabNotebook.meaning(well, RU));
         List<ProbeCluster.Answer> back = new ArrayList<>(well);
         back.add(0, answer("describe cluster", -1, ok, 5, "brokers 1,2,3"));
         assertTrue(LabNotebook.meaning(back, EN).endsWith("All nodes live, but partitions are led by nodes 2 and 3 alone: who was gone for a while is a follower until the controller moves leaders back, within five minutes."), LabNotebook.meaning(back, EN));
@@ -135,16 +135,16 @@ class LabMessagesTest {
                 + "Describing still works (13 ms), but from frozen metadata, as of when there was a controller: it tells of in-sync replicas 80 of 120; of these 40 on silent nodes. "
                 + "Partitions led by node 3 still take a record with acks=1. It was acknowledged at offset 7, the high watermark is 6: acknowledged and invisible. No consumer reads it before the other replicas have it, "
                 + "and if node 3 does not survive, it is lost. acks=all is refused (NotEnoughReplicas): it promises nothing that it cannot keep.", LabNotebook.meaning(lost, EN));
-        assertTrue(LabNotebook.meaning(lost, RU).contains("реплик в ISR 80 из 120, в том числе на молчащих узлах 40. Партиции, лидеры которых здесь: узел 3, — всё ещё"), LabNotebook.meaning(lost, RU));
+        assertTrue(LabNotebook.meaning(lost, RU).contains("\u0440\u0435\u043f\u043b\u0438\u043a \u0432 ISR 80 \u0438\u0437 120, \u0432 \u0442\u043e\u043c \u0447\u0438\u0441\u043b\u0435 \u043d\u0430 \u043c\u043e\u043b\u0447\u0430\u0449\u0438\u0445 \u0443\u0437\u043b\u0430\u0445 40. \u041f\u0430\u0440\u0442\u0438\u0446\u0438\u0438, \u043b\u0438\u0434\u0435\u0440\u044b \u043a\u043e\u0442\u043e\u0440\u044b\u0445 \u0437\u0434\u0435\u0441\u044c: \u0443\u0437\u0435\u043b 3, \u2014 \u0432\u0441\u0451 \u0435\u0449\u0451"), LabNotebook.meaning(lost, RU));
     }
 
     @Test void theTablesOfOutages() throws Exception {
         Outages.Seen seen = Outages.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
         String en = seen.markdown(false, EN), ru = seen.markdown(false, RU);
         assertTrue(en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync | longest gap |\n|---|---|---:|") && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"), en);
-        assertTrue(ru.startsWith("| # | отказ | время | контроллер |") && ru.contains("| 1 | kill, узел 1 | 12:00:10.000 | 2, эпоха 4, +2,00 с |"), ru);
+        assertTrue(ru.startsWith("| # | \u043e\u0442\u043a\u0430\u0437 | \u0432\u0440\u0435\u043c\u044f | \u043a\u043e\u043d\u0442\u0440\u043e\u043b\u043b\u0435\u0440 |") && ru.contains("| 1 | kill, \u0443\u0437\u0435\u043b 1 | 12:00:10.000 | 2, \u044d\u043f\u043e\u0445\u0430 4, +2,00 \u0441 |"), ru);
         assertEquals(en.lines().count(), ru.lines().count());
-        assertTrue(seen.text(false, EN).startsWith("#  FAULT ") && seen.text(false, EN).contains("LEADERS, ISR") && seen.text(false, RU).startsWith("#  ОТКАЗ "), seen.text(false, RU));
+        assertTrue(seen.text(false, EN).startsWith("#  FAULT ") && seen.text(false, EN).contains("LEADERS, ISR") && seen.text(false, RU).startsWith("#  \u041e\u0422\u041a\u0410\u0417 "), seen.text(false, RU));
         for (String remark : ru.lines().filter(l -> l.startsWith("- ")).toList()) assertTrue(isRussian(remark), remark);
         assertEquals(List.of(), seen.outages().get(0).notes().stream().filter(LabMessagesTest::isRussian).toList(), "the stream is in English");
     }

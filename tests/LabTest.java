@@ -87,10 +87,10 @@ class LabTest {
         Files.createDirectories(out.resolve("report.html"));
         TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--lang", "ru"));
         assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("Страницу report.html сделать не удалось, всё остальное готово: ")), run.err());
+        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("\u0421\u0442\u0440\u0430\u043d\u0438\u0446\u0443 report.html \u0441\u0434\u0435\u043b\u0430\u0442\u044c \u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c, \u0432\u0441\u0451 \u043e\u0441\u0442\u0430\u043b\u044c\u043d\u043e\u0435 \u0433\u043e\u0442\u043e\u0432\u043e: ")), run.err());
         String notebook = Files.readString(out.resolve("notebook.md"));
         isRussian(notebook);
-        assertTrue(notebook.startsWith("# Что происходит, когда умирает узел Kafka\n") && notebook.contains(" --lang ru`"), notebook);
+        assertTrue(notebook.startsWith("# \u0427\u0442\u043e \u043f\u0440\u043e\u0438\u0441\u0445\u043e\u0434\u0438\u0442, \u043a\u043e\u0433\u0434\u0430 \u0443\u043c\u0438\u0440\u0430\u0435\u0442 \u0443\u0437\u0435\u043b Kafka\n") && notebook.contains(" --lang ru`"), notebook);
         assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
         assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
         // On the terminal as well, where what tools print stays as it is.
@@ -99,7 +99,7 @@ class LabTest {
         assertEquals(List.of(), english);
         Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
         assertEquals("pass", verdict.get("verdict"));
-        assertTrue(verdict.get("text").toString().startsWith("PASS: каждая подтверждённая запись "), verdict.toString());
+        assertTrue(verdict.get("text").toString().startsWith("PASS: \u043a\u0430\u0436\u0434\u0430\u044f \u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0451\u043d\u043d\u0430\u044f \u0437\u0430\u043f\u0438\u0441\u044c "), verdict.toString());
         nothingIsLeft();
     }
 

@@ -54,6 +54,14 @@ class SourceFormTest {
         assertFalse(type.getModifiers().getFlags().contains(Modifier.PUBLIC), "is public");
     }
 
+    /** Java 17's compiler reads a source by the locale, and where none is set, as in a container or under cron, that is ASCII. */
+    @Test void sourcesAreAscii() throws Exception {
+        for (String folder : List.of("scripts", "tests", "bench")) try (var files = Files.list(REPO.resolve(folder))) {
+            for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList())
+                assertFalse(Files.readString(file).chars().anyMatch(c -> c > 126), file + " has characters that need an encoding: write them as escapes of four hexadecimal digits");
+        }
+    }
+
     @Test void commonBlockIsTheSameTextInEachStep() throws Exception {
         Map<String, List<Path>> texts = new HashMap<>();
         for (Path file : steps()) texts.computeIfAbsent(commonBlock(file), t -> new ArrayList<>()).add(file);

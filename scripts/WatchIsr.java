@@ -812,6 +812,17 @@ class WatchIsr implements Callable<Integer> {
         }
     }
 
+    /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
+    static String printable(Object value) {
+        StringBuilder text = new StringBuilder();
+        for (char c : String.valueOf(value).toCharArray()) {
+            int type = Character.getType(c);
+            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
+            text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
+        }
+        return text.toString();
+    }
+
     /** Now, as the events have it: ISO-8601, UTC, microseconds. */
     static String timestamp() {
         return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());

@@ -242,6 +242,9 @@ class FindController implements Callable<Integer> {
 
         /** For composite scripts: gets each event as well. */
         Consumer<Map<String, Object>> listener = event -> { };
+        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
+        Duration patience = Duration.ofSeconds(10);
+        Runnable leftover = () -> { };
         private Writer eventsWriter;
 
         /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
@@ -250,14 +253,14 @@ class FindController implements Callable<Integer> {
             return script;
         }
 
-        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
         int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
             CommandLine cli = commandLine(script, out, err);
             Thread worker = Thread.currentThread();
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {

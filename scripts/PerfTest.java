@@ -5,6 +5,8 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
+// Compression is native code, of which newer JVMs warn.
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION How fast, at what latency? Takes every flag of kafka-producer-perf-test
 
 import com.fasterxml.jackson.jr.ob.JSON;

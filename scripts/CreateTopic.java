@@ -461,9 +461,9 @@ class CreateTopic implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -484,7 +484,8 @@ class CreateTopic implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }

@@ -116,7 +116,7 @@ class MergeLatency implements Callable<Integer> {
 
     private void render(Map<String, Histogram> merged) {
         common.out.printf("%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
-        merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", tag, h.getTotalCount(), h.getMean() / 1000,
+        merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", printable(tag), h.getTotalCount(), h.getMean() / 1000,
                 p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }
 
@@ -323,9 +323,9 @@ class MergeLatency implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -346,7 +346,8 @@ class MergeLatency implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }

@@ -475,7 +475,7 @@ class ProbeCluster implements Callable<Integer> {
                     a.isInvisible() ? "the record acknowledged with acks=1 is above it (offset " + a.offset + ", high watermark " + a.highWatermark + "): acknowledged and invisible" : "")
                     .filter(s -> !s.isEmpty()).collect(Collectors.joining("; "));
             String ms = a.outcome == Outcome.NOT_ASKED ? "-" : "" + same.stream().mapToLong(Answer::ms).max().getAsLong();
-            lines.add(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", a.question, nodes.isEmpty() ? "-" : nodes, a.outcome, ms, detail).stripTrailing());
+            lines.add(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", a.question, nodes.isEmpty() ? "-" : nodes, a.outcome, ms, printable(detail)).stripTrailing());
         }
         return lines;
     }
@@ -677,9 +677,9 @@ class ProbeCluster implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -700,7 +700,8 @@ class ProbeCluster implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }

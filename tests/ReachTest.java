@@ -28,9 +28,13 @@ class ReachTest {
     static class Planted implements AutoCloseable {
         final ServerSocket server = new ServerSocket(0, 50, InetAddress.getByName("localhost"));
         final Kind kind;
+        final String advertised;
 
-        Planted(Kind kind) throws IOException {
+        Planted(Kind kind) throws IOException { this(kind, "nowhere.invalid"); }
+
+        Planted(Kind kind, String advertised) throws IOException {
             this.kind = kind;
+            this.advertised = advertised;
             Thread accepting = new Thread(this::accept, "planted");
             accepting.setDaemon(true);
             accepting.start();
@@ -66,7 +70,7 @@ class ReachTest {
                 case STRANGE -> "HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
                 case CONTROLLER -> api == 18 ? versions(1, 17, 18, 52, 55) : null;
                 case SASL -> api == 18 ? versions(0, 1, 3, 17, 18) : null;
-                case LOST -> api == 18 ? versions(0, 1, 3, 17, 18) : brokers("nowhere.invalid", 9092);
+                case LOST -> api == 18 ? versions(0, 1, 3, 17, 18) : brokers(advertised, 9092);
                 case REFUSING -> api == 18 ? versions(0, 1, 3, 17, 18) : brokers("localhost", 1);
                 case MUTE -> answer(in);
             };
@@ -78,10 +82,13 @@ class ReachTest {
             return answer.array();
         }
 
-        private static byte[] brokers(String host, int port) {
-            ByteBuffer answer = ByteBuffer.allocate(32 + host.length()).putInt(28 + host.length()).putInt(2).putInt(1).putInt(7);
-            answer.putShort((short) host.length()).put(host.getBytes(StandardCharsets.US_ASCII)).putInt(port).putShort((short) -1).putInt(7).putInt(0);
-            return answer.array();
+        /** Metadata, version 1, of two brokers: one in a rack. */
+        private static byte[] brokers(String name, int port) {
+            byte[] host = name.getBytes(StandardCharsets.UTF_8);
+            ByteBuffer answer = ByteBuffer.allocate(46 + 2 * host.length).putInt(42 + 2 * host.length).putInt(2).putInt(2);
+            answer.putInt(7).putShort((short) host.length).put(host).putInt(port).putShort((short) 2).put((byte) 'r').put((byte) '1');
+            answer.putInt(8).putShort((short) host.length).put(host).putInt(port).putShort((short) -1);
+            return answer.putInt(7).putInt(0).array();
         }
 
         @Override public void close() throws IOException { server.close(); }
@@ -109,10 +116,17 @@ class ReachTest {
 
     @Test void silenceIsLookedIntoBeforeItIsCalledALostQuorum() throws Exception {
         for (Kind kind : Kind.values()) try (Planted port = new Planted(kind)) {
-            FindController.Common common = configured("-b", port.address(), "--timeout", "1s");
+            FindController.Common common = configured("-b", port.address(), "--timeout", "4s");
             FindController.Exit exit = assertThrows(FindController.Exit.class, common::requireReachable);
             assertEquals(10, exit.code);
             assertTrue(exit.getMessage().contains(kind.reason), exit.getMessage());
+        }
+    }
+
+    @Test void whatABrokerAdvertisesIsRead() throws Exception {
+        try (Planted port = new Planted(Kind.LOST)) {
+            FindController.Common.Endpoint seen = FindController.Common.endpoint(new org.apache.kafka.common.Node(-1, "localhost", port.server.getLocalPort()), 1000);
+            assertEquals(List.of("7 nowhere.invalid:9092", "8 nowhere.invalid:9092"), seen.advertised().stream().map(n -> n.id() + " " + n.host() + ":" + n.port()).toList());
         }
     }
 

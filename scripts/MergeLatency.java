@@ -10,6 +10,7 @@
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;
 import java.net.*;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.time.*;
@@ -17,6 +18,8 @@ import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.HdrHistogram.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
@@ -42,10 +45,12 @@ import picocli.CommandLine.TypeConversionException;
 @Command(name = "merge-latency", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Adds the histograms of several logs of perf --hdr-log and prints the joint percentiles, in milliseconds.")
 class MergeLatency implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Logs that perf --hdr-log wrote.")
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Logs of perf --hdr-log, or of others (HdrHistogram's .hlog).")
     List<File> files;
     @Option(names = "--percentiles", paramLabel = "FILE", description = "Write the joint percentiles, for plots (.hgrm, milliseconds).")
     Path percentiles;
+    @Option(names = "--unit", paramLabel = "ns|us|ms|s", description = "Unit of the values, for logs that do not say it.")
+    String unit;
 
     @Mixin Common common = new Common();
 
@@ -61,6 +66,7 @@ class MergeLatency implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        LatencyLog.check(unit);
         Map<String, Histogram> merged = merge();
         if (!common.json) render(merged);
         merged.forEach((tag, h) -> common.emit("latency", "tag", tag, "files", files.size(), "records", h.getTotalCount(), "avgMs", h.getMean() / 1000, "maxMs", h.getMaxValue() / 1000.0,
@@ -75,41 +81,29 @@ class MergeLatency implements Callable<Integer> {
         double latestStart = 0, earliestEnd = Double.MAX_VALUE;
         File last = null, first = null;
         for (File file : files) {
-            double[] time = read(file, merged);
-            if (time[0] > latestStart) { latestStart = time[0]; last = file; }
-            if (time[1] < earliestEnd) { earliestEnd = time[1]; first = file; }
+            LatencyLog log = read(file, merged);
+            if (log.fromMs > latestStart) { latestStart = log.fromMs; last = file; }
+            if (log.toMs < earliestEnd) { earliestEnd = log.toMs; first = file; }
         }
-        if (latestStart >= earliestEnd) common.say("%s begins %.1f s after %s ends: that is not one load.", last, (latestStart - earliestEnd) / 1000, first);
+        if (latestStart >= earliestEnd) common.say("%s begins %.1f s after %s ends: that is not one load.", printable(last), (latestStart - earliestEnd) / 1000, printable(first));
         return merged;
     }
 
-    /** @return from when to when the log goes, in milliseconds */
-    private static double[] read(File file, Map<String, Histogram> merged) {
-        double from = Double.MAX_VALUE, to = 0;
-        long intervals = 0;
-        try (BufferedReader text = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
-            String start = text.readLine();
-            if (start == null || !start.startsWith("#[Histogram log format")) throw new Exit(2, file + " is no histogram log; perf --hdr-log writes one.");
-            intervals = text.lines().filter(l -> !l.isBlank() && !l.startsWith("#") && !l.startsWith("\"StartTimestamp\"")).count();
-        } catch (IOException e) {
-            throw new Exit(2, "Cannot read " + file + ".");
+    /** Adds a log's histograms, or says why it cannot: what it lacks would be missing in the percentiles. */
+    private LatencyLog read(File file, Map<String, Histogram> merged) {
+        LatencyLog log;
+        try { log = LatencyLog.read(file.toPath(), unit); } catch (IOException e) { throw new Exit(2, "Cannot read " + printable(file) + "."); }
+        String name = printable(file);
+        switch (log.state) {
+            case NO_LOG -> throw new Exit(2, name + " is no histogram log; perf --hdr-log writes one.");
+            case DAMAGED -> throw new Exit(INCOMPLETE, name + " is damaged or cut off: what it lacks would be missing in the percentiles.");
+            case NO_UNIT -> throw new Exit(2, name + " does not say in which unit its values are: give --unit ns, us, ms or s.");
+            default -> { }
         }
-        try (HistogramLogReader log = new HistogramLogReader(file)) {
-            for (EncodableHistogram next; (next = log.nextIntervalHistogram()) != null; ) {
-                Histogram h = (Histogram) next;
-                intervals--;
-                merged.computeIfAbsent(h.getTag() == null ? "service" : h.getTag(), tag -> new Histogram(3)).add(h);
-                from = Math.min(from, h.getStartTimeStamp());
-                to = Math.max(to, h.getEndTimeStamp());
-            }
-            if (intervals != 0) throw new IllegalStateException("a line that is no interval ends the reading");
-        } catch (FileNotFoundException e) {
-            throw new Exit(2, "Cannot read " + file + ".");
-        } catch (RuntimeException damaged) {
-            throw new Exit(INCOMPLETE, file + " is damaged or cut off: what it lacks would be missing in the percentiles.");
-        }
-        if (to == 0) throw new Exit(INCOMPLETE, file + " has no interval in it: did its perf send anything?");
-        return new double[] {from, to};
+        if (log.byTag.isEmpty()) throw new Exit(INCOMPLETE, name + " has no interval in it: did its perf send anything?");
+        if (log.inferred) common.say("%s: %s.", name, log.remark());
+        log.byTag.forEach((tag, h) -> merged.computeIfAbsent(tag, t -> new Histogram(3)).add(h));
+        return log;
     }
 
     private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
@@ -120,13 +114,113 @@ class MergeLatency implements Callable<Integer> {
                 p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }
 
+    /** A tag is a file's word: what is not a letter, a digit or a hyphen in it is written as its number, so that no file elsewhere is meant. */
+    static String inFileName(String tag) {
+        StringBuilder name = new StringBuilder();
+        for (char c : tag.toCharArray()) name.append(c < 128 && (Character.isLetterOrDigit(c) || c == '-') ? "" + c : String.format(Locale.ROOT, "_%x_", (int) c));
+        return name.toString();
+    }
+
     /** As perf does: the service time's into the file, the others' beside it (x.hgrm, x.response.hgrm). */
     private void write(String tag, Histogram h) {
-        Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + tag + "$1"));
+        Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + inFileName(tag) + "$1"));
         try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
             h.outputPercentileDistribution(out, 5, 1000.0);
-        } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + e.getMessage() + "."); }
+        } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + printable(e.getMessage()) + "."); }
     }
+
+    // ---- Common to the scripts that read latency logs. The same text in each; a test compares them. ----
+
+    /** A latency log (.hlog), whoever wrote it, read as far as it goes: its histograms by tag, in microseconds. */
+    static final class LatencyLog {
+        enum State { WHOLE, DAMAGED, NO_LOG, NO_UNIT }
+        private static final Map<String, Double> MICROSECONDS = Map.of("ns", 0.001, "us", 1.0, "ms", 1000.0, "s", 1_000_000.0);
+        private static final Pattern INTERVAL = Pattern.compile("(?:Tag=([^,]*),)?([0-9.]+),([0-9.]+),([^,]+),(.+)");
+        private static final Pattern UNIT = Pattern.compile("(?i)(?:\\bvalues?\\b[^,;]*?\\bin|\\bunits?\\b\\s*[:=]?(?: is| are)?)\\s+(ns|us|ms|s|(?:nano|micro|milli)?sec(?:ond)?s?)\\b");
+
+        final Map<String, Histogram> byTag = new TreeMap<>();
+        State state = State.NO_LOG;
+        double fromMs = Double.MAX_VALUE, toMs;
+        /** {@code ns}, {@code us}, {@code ms}, {@code s}, and whether only Interval_Max gives it away. */
+        String unit;
+        boolean inferred;
+
+        private final Map<String, Histogram> read = new TreeMap<>();
+        private final Set<Long> ratios = new HashSet<>();
+        private double startMs, baseMs;
+
+        static LatencyLog read(Path file, String given) throws IOException {
+            LatencyLog log = new LatencyLog();
+            try (BufferedReader text = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
+                for (String line; (line = text.readLine()) != null && log.state != State.DAMAGED; ) log.line(line);
+            }
+            if (log.state != State.NO_LOG && !log.read.isEmpty()) log.convert(given);
+            return log;
+        }
+
+        private void line(String line) {
+            if (line.startsWith("#[Histogram log format") || line.startsWith("\"StartTimestamp\"")) state = State.WHOLE;
+            if (line.startsWith("#")) comment(line);
+            else if (state == State.WHOLE && !line.isBlank() && !line.startsWith("\"StartTimestamp\"")) interval(line);
+        }
+
+        private void comment(String line) {
+            Matcher time = Pattern.compile("#\\[(Start|Base)Time: ([0-9.]+).*").matcher(line);
+            Matcher said = UNIT.matcher(line);
+            if (time.matches() && time.group(1).equals("Start")) startMs = Double.parseDouble(time.group(2)) * 1000;
+            else if (time.matches()) baseMs = Double.parseDouble(time.group(2)) * 1000;
+            else if (unit == null && said.find()) unit = symbol(said.group(1).toLowerCase(Locale.ROOT));
+        }
+
+        private static String symbol(String name) {
+            return name.replaceFirst("^(nano|micro|milli).*|sec.*", "$1").replace("nano", "ns").replace("micro", "us").replace("milli", "ms").replaceFirst("^$", "s");
+        }
+
+        private void interval(String line) {
+            Matcher m = INTERVAL.matcher(line.trim());
+            try {
+                if (!m.matches()) throw new IllegalArgumentException("no interval");
+                Histogram h = Histogram.decodeFromCompressedByteBuffer(ByteBuffer.wrap(Base64.getDecoder().decode(m.group(5))), 0);
+                double largest = Double.parseDouble(m.group(4)), at = Double.parseDouble(m.group(2)) * 1000, ms = Double.parseDouble(m.group(3)) * 1000;
+                read.computeIfAbsent(m.group(1) == null ? "service" : m.group(1), tag -> new Histogram(Math.max(3, h.getNumberOfSignificantValueDigits()))).add(h);
+                if (largest >= 0.02) ratios.add(ratio(h.getMaxValue() / largest)); // it has three decimals
+                if (baseMs > 0) at += baseMs;
+                else if (at < startMs - 365 * 86_400_000.0) at += startMs;
+                fromMs = Math.min(fromMs, at);
+                toMs = Math.max(toMs, at + ms);
+            } catch (java.util.zip.DataFormatException | RuntimeException e) { state = State.DAMAGED; }
+        }
+
+        /** How many values are one of Interval_Max; 0 if it is neither a thousand nor a million. */
+        private static long ratio(double ratio) {
+            for (long known : new long[] {1_000, 1_000_000}) if (Math.abs(ratio / known - 1) < 0.06) return known;
+            return 0;
+        }
+
+        /** What the log itself says stands, then what was given; else Interval_Max, which by convention is in milliseconds. */
+        private void convert(String given) {
+            if (unit == null && given != null) unit = given;
+            if (unit == null && ratios.size() == 1 && !ratios.contains(0L)) {
+                inferred = true;
+                unit = ratios.contains(1_000L) ? "us" : "ns";
+            }
+            if (unit == null && state == State.WHOLE) state = State.NO_UNIT;
+            if (unit == null) return;
+            double factor = MICROSECONDS.get(unit);
+            read.forEach((tag, h) -> byTag.put(tag, factor == 1 ? h : scaled(h, factor)));
+        }
+
+        private static Histogram scaled(Histogram from, double factor) {
+            Histogram to = new Histogram(from.getNumberOfSignificantValueDigits());
+            for (HistogramIterationValue v : from.recordedValues()) to.recordValueWithCount(Math.round(v.getValueIteratedTo() * factor), v.getCountAtValueIteratedTo());
+            return to;
+        }
+
+        static void check(String unit) { if (unit != null && !MICROSECONDS.containsKey(unit)) throw new Exit(2, "'" + unit + "' of --unit is not ns, us, ms or s."); }
+        /** For whoever reads the figures, as a factor of a thousand would not show. */
+        String remark() { return "values are taken to be in " + unit + ", because its Interval_Max is then in milliseconds; --unit if that is wrong"; }
+    }
+    // ---- End of what those that read latency logs have in common. ----
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 

@@ -38,10 +38,11 @@ class Nodes implements Callable<Integer> {
         KillNode.NodeRuntime runtime = runtimes.choose();
         common.say("Runtime: " + runtime.name());
         List<KillNode.Target> nodes = runtime.nodes(); // before the table begins
-        if (!common.json) common.out.printf(Locale.ROOT, "%-3s %-12s %-22s %s%n", "ID", "NODE", "ADDRESS", "STATE");
+        if (!common.json) common.out.printf(Locale.ROOT, "%-4s %-12s %-22s %-18s %s%n", "ID", "NODE", "ADDRESS", "ROLES", "STATE");
         for (KillNode.Target n : nodes) {
-            common.emit("node", "node", n.id(), "name", n.name(), "state", n.state(), "host", n.host(), "port", n.port(), "runtime", runtime.name());
-            if (!common.json) common.out.printf(Locale.ROOT, "%-3d %-12s %-22s %s%n", n.id(), KillNode.printable(n.name()), KillNode.printable(n.host()) + ":" + n.port(), n.state());
+            common.emit("node", "node", n.id(), "name", n.name(), "state", n.state(), "host", n.host(), "port", n.port(), "roles", n.roles(), "runtime", runtime.name());
+            String address = n.port() < 0 ? "unknown" : n.host() + ":" + n.port(), roles = n.roles().isEmpty() ? "unknown" : n.roles();
+            if (!common.json) common.out.printf(Locale.ROOT, "%-4d %-12s %-22s %-18s %s%n", n.id(), KillNode.printable(n.name()), KillNode.printable(address), KillNode.printable(roles), n.state());
         }
         return 0;
     }

@@ -4,6 +4,8 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
+// Compression is native code, of which newer JVMs warn.
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION What works right now, with the nodes and the quorum that are left?
 
 import com.fasterxml.jackson.jr.ob.JSON;

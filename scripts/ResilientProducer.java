@@ -4,6 +4,8 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
+// Compression is native code, of which newer JVMs warn.
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION Does a well-written producer keep going? Prints Sent: 136 and keeps a ledger
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -117,8 +119,13 @@ class ResilientProducer implements Callable<Integer> {
         return 0;
     }
 
-    /** An acknowledgement: when its message was sent, and when it came. */
-    public record Ack(long seq, int attempt, int partition, long offset, Instant sent, Instant at) { }
+    /** An acknowledgement: when its message was sent, and when it came. sentNanos is System.nanoTime(), which no set clock moves. */
+    public record Ack(long seq, int attempt, int partition, long offset, Instant sent, Instant at, long sentNanos) {
+        /** Returns the first of a partition (-1: any) whose message was sent after a System.nanoTime(). */
+        static Optional<Ack> firstSentAfter(long nanos, int partition, Collection<Ack> acks) {
+            return acks.stream().filter(a -> (partition < 0 || a.partition == partition) && a.sentNanos - nanos > 0).findFirst();
+        }
+    }
 
     /** A time without acknowledgements; partition -1 is the topic as a whole. */
     public record Gap(int partition, Instant from, Duration length) { }
@@ -188,12 +195,12 @@ class ResilientProducer implements Callable<Integer> {
     public synchronized long acknowledged() { return total(Outcome.acknowledged); }
     public synchronized Optional<Ack> lastAck() { return Optional.ofNullable(recentAcks.peekLast()); }
 
-    /** Waits until writes flow: the first acknowledgement of a message <em>sent</em> after an instant; empty after the timeout or the end of the run. */
-    public Optional<Ack> awaitAckAfter(Instant sent, Duration timeout) throws InterruptedException { return awaitAckAfter(-1, sent, timeout); }
-
-    /** The same for one partition. */
-    public synchronized Optional<Ack> awaitAckAfter(int partition, Instant sent, Duration timeout) throws InterruptedException {
-        Supplier<Optional<Ack>> found = () -> recentAcks.stream().filter(a -> (partition < 0 || a.partition == partition) && a.sent.isAfter(sent)).findFirst();
+    /**
+     * Waits until writes flow: the first acknowledgement of a message that was <em>sent</em> after a System.nanoTime(); empty after the timeout or the end of the run.
+     * @param partition -1: any
+     */
+    public synchronized Optional<Ack> awaitAckAfter(int partition, long sentNanos, Duration timeout) throws InterruptedException {
+        Supplier<Optional<Ack>> found = () -> Ack.firstSentAfter(sentNanos, partition, recentAcks);
         await(() -> finished || found.get().isPresent(), timeout.toNanos());
         return found.get();
     }
@@ -359,7 +366,7 @@ class ResilientProducer implements Callable<Integer> {
                 attempt.by.unresolved--;
                 if (error != null) { errors++; lastError = error; }
                 if (outcome == Outcome.acknowledged) {
-                    recentAcks.addLast(new Ack(attempt.seq, attempt.number, attempt.partition, offset, instant(attempt.sentNanos), instant(now)));
+                    recentAcks.addLast(new Ack(attempt.seq, attempt.number, attempt.partition, offset, instant(attempt.sentNanos), instant(now), attempt.sentNanos));
                     if (recentAcks.size() > 4096) recentAcks.removeFirst();
                     ended = gaps.acknowledged(attempt.partition, now);
                 } else gaps.unresolved(attempt.partition);

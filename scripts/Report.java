@@ -1301,7 +1301,7 @@ class Report implements Callable<Integer> {
 
             // ---- Words and tables ----
             const anomalies = [['lost', 'lost'], ['duplicates', 'duplicated'], ['reordered', 'reordered'], ['inconsistent', 'at another offset'], ['abortedReads', 'failed and yet written'],
-                ['phantoms', 'never sent'], ['unseen', 'not reached by the reader']];
+                ['phantoms', 'never sent'], ['unseen', 'not reached by the reader'], ['expired', 'deleted before it could be read']];
             function verdictOf(run) {
               const v = run.verdict, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
               if (v) {
@@ -1309,7 +1309,7 @@ class Report implements Callable<Integer> {
                     + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.';
                 if (v.verdict === 'pass') return ['pass', 'Passed: every acknowledged record is in the log.', counts];
                 if (v.verdict === 'fail') return ['fail', 'Failed: ' + (found.join(', ') || 'see check-delivery') + '.', counts];
-                return ['incomplete', 'Incomplete: not all of the log could be read' + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
+                return ['incomplete', 'Incomplete: ' + (v.acknowledged ? 'not all of the log could be read' : 'nothing was acknowledged') + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
                     (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];
               }
               const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0

@@ -281,7 +281,7 @@ class OutagesTest {
 
     /** The same waits as the producer's own clock, whatever is sent and acknowledged when. */
     @Test void waitsAreThoseThatTheProducerMeasures() throws Exception {
-        int open = 0; // in which the longest of a partition's gaps may hide another that had ended
+        int compared = 0;
         for (int seed = 0; seed < 400; seed++) {
             Random random = new Random(seed);
             events.clear();
@@ -314,9 +314,14 @@ class OutagesTest {
             // Below 200 ms a wait that is not the fault's is not listed.
             longest.values().removeIf(ms -> ms < 200);
             found.values().removeIf(ms -> ms < 200);
-            if (seen.outages().get(0).partitions().stream().allMatch(Outages.Gap::ended)) assertEquals(longest, found, "seed " + seed);
-            else open++;
+            // Where a partition's longest is one that has not ended, a shorter one that had is not listed.
+            List<Integer> open = seen.outages().get(0).partitions().stream().filter(g -> !g.ended()).map(Outages.Gap::partition).toList();
+            longest.keySet().removeAll(open);
+            found.keySet().removeAll(open);
+            compared += longest.size();
+            assertEquals(longest, found, "seed " + seed);
         }
+        assertTrue(compared > 800, compared + " gaps");
     }
 
     // ---- Messages that expire ----

@@ -265,7 +265,7 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** A fault that somebody's command has left, such as a matrix that was killed itself, would be taken for the cell's own. */
     private void requireWhole(KillNode.NodeRuntime runtime) throws Exception {
-        for (KillNode.Target n : runtime.nodes()) if (!n.state().equals("unknown") ? !n.state().equals("running") : !KillNode.Common.answers(n.host(), n.port(), 2000))
+        for (KillNode.Target n : runtime.nodes()) if (!n.state().equals("unknown") ? !n.state().equals("running") : KillNode.isGone(n))
             throw new KillNode.Exit(KillNode.REFUSED, n.name() + (n.state().equals("unknown") ? " does not answer" : " is " + n.state()) + ", and each run begins with a whole cluster: start-node all mends it.");
     }
 

@@ -455,6 +455,16 @@ class OutagesTest {
 
     // ---- The script ----
 
+    @Test void whatAFileSaysReachesNoTerminalRaw(@TempDir Path folder) throws Exception {
+        controllerKilled().event(1050, "kill-node", "fault", "node", 2, "mode", "kill\u001b[2J\r\nFault 9: all well").ack(0, 1100, 5000);
+        String forged = lines().replace("\"topic\":\"t\"", "\"topic\":\"t\\u001b[31m\\r\\nFault 9: no outage\\u0007\"");
+        for (String option : List.of("--all-partitions", "--markdown")) {
+            TestCluster.Run run = run(folder, forged, option);
+            assertTrue(run.out().contains("kill node 1") && run.out().contains("\\u001b[31m"), run.out());
+            assertFalse(run.out().chars().anyMatch(c -> c < ' ' && c != '\n') || run.out().lines().anyMatch(l -> l.startsWith("Fault 9")), run.out());
+        }
+    }
+
     /** Of a type that outages does not use nothing is read, whatever its fields are; of those that it uses a damaged one is named. */
     @Test void onlyFieldsOfTypesThatAreUsedAreRead(@TempDir Path folder) throws Exception {
         controllerKilled();

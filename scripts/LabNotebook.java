@@ -85,6 +85,7 @@ class LabNotebook {
         Outages.Seen seen = Outages.of(lab.out.resolve("events.jsonl").toFile());
         for (Outages.Outage o : seen.outages()) lab.emit("outage", o.fields());
         if (seen.availability() != null) lab.emit("availability", seen.availability().fields());
+        for (Outages.Gap g : seen.longestUnattributed()) lab.emit("wait", g.waited());
         return seen;
     }
 }

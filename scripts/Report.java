@@ -158,6 +158,8 @@ class Report implements Callable<Integer> {
         private final Map<Long, Steps> nodes = new TreeMap<>();
         private final Map<String, Part> parts = new LinkedHashMap<>();
         private final Gaps gaps = new Gaps(GAPS);
+        /** Where gaps stop that have not ended: with the producer, and not with an acknowledgement. */
+        private final Set<Long> lasting = new HashSet<>();
         private final List<Map<String, Object>> faults = new ArrayList<>(), restored = new ArrayList<>(), phases = new ArrayList<>(), summaries = new ArrayList<>(),
                 told = new ArrayList<>();
         private final List<double[]> windows = new ArrayList<>();
@@ -312,6 +314,7 @@ class Report implements Callable<Integer> {
                 }
                 case "stall" -> {
                     long began = micros(text("from")), ended = began + Math.round(number("ms") * 1000);
+                    if (Boolean.FALSE.equals(more.get("ended")) && lasting.size() < FEW) lasting.add(ended);
                     if (partition < 0) gaps.add(began, ended);
                     else { Part part = part(topic, partition); if (part != null) part.gaps.add(began, ended); }
                     from = Math.min(from, began);
@@ -694,8 +697,10 @@ class Report implements Callable<Integer> {
                 // The gap that holds the fault, or the first one after it. Of partitions: those that had to wait in that gap, or at all.
                 long[] gap = run.gaps.stream().filter(g -> g[1] > at && g[0] < until).findFirst().orElse(null);
                 OptionalLong all = run.parts.values().stream().flatMap(p -> p.gaps.stream()).filter(g -> g[1] > at && g[0] < (gap == null ? until : gap[1])).mapToLong(g -> g[1]).max();
-                if (gap != null) { o.put("gapFrom", run.x(gap[0])); put(o, "firstAck", gap[1]); }
-                if (gap != null || all.isPresent()) put(o, "allAck", Math.max(all.orElse(0), gap == null ? 0 : gap[1]));
+                if (gap != null) o.put("gapFrom", run.x(gap[0]));
+                if (gap != null && !run.lasting.contains(gap[1])) put(o, "firstAck", gap[1]);
+                boolean lasts = all.isPresent() && run.lasting.contains(all.getAsLong()) || gap != null && run.lasting.contains(gap[1]);
+                if (!lasts && (gap != null || all.isPresent())) put(o, "allAck", Math.max(all.orElse(0), gap == null ? 0 : gap[1]));
                 Long shrunk = first(isr.stream().filter(s -> s[1] < s[2]).map(s -> s[0]), t -> t >= at);
                 if (shrunk != null) { put(o, "shrunk", shrunk); put(o, "inSync", first(isr.stream().filter(s -> s[1] == s[2] && s[2] > 0 && s[6] == 0).map(s -> s[0]),
                         t -> t >= (back == null ? shrunk : Math.max(shrunk, back)))); }

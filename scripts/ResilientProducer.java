@@ -376,7 +376,7 @@ class ResilientProducer implements Callable<Integer> {
                 emit("ack", "seq", attempt.seq, "attempt", attempt.number, "topic", topic,
                         "partition", attempt.partition, "offset", offset, "latencyUs", latencyUs, "producer", attempt.by.id);
             if (mode == Mode.resilient) tell(attempt, error);
-            stalls(ended);
+            stalls(ended, true);
         } catch (Exception e) { // thrown to the client it would be lost: end the run, which throws it
             fail(e);
         }
@@ -395,16 +395,17 @@ class ResilientProducer implements Callable<Integer> {
         if (error != null && !quiet) errorToldNanos = System.nanoTime();
         if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + error.getMessage());
         if (error != null) emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
-                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id);
+                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id,
+                "topic", topic, "partition", attempt.partition, "latencyUs", (System.nanoTime() - attempt.sentNanos) / 1000);
         if (common.json || !quiet) checkOut();
     }
 
     private synchronized void checkOut() { if (closedOut |= common.out.checkError()) stop(); }
 
-    /** A gap is a stall when it is longer than the schedule explains. */
-    private void stalls(List<Gaps.Span> ended) {
-        for (Gaps.Span gap : ended) if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
-            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(instant(gap.from)), "ms", gap.length() / 1_000_000);
+    /** A gap is a stall when it is longer than the schedule explains. @param ended not ended: it still lasts when the producer ends */
+    private void stalls(List<Gaps.Span> gaps, boolean ended) {
+        for (Gaps.Span gap : gaps) if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
+            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(instant(gap.from)), "ms", gap.length() / 1_000_000, "ended", ended);
     }
 
     // ---- The ledger, and what is said meanwhile ----
@@ -505,7 +506,7 @@ class ResilientProducer implements Callable<Integer> {
         synchronized (this) { open = List.copyOf(pending); }
         for (Attempt attempt : open) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
         long now = System.nanoTime();
-        stalls(gaps.end(now));
+        stalls(gaps.end(now), false);
         if (ledger != null) for (Sender s : senders)
             note("end", true, "by", s.number, "sent", s.attempts, "acknowledged", s.outcomes[0], "failed", s.outcomes[1], "indeterminate", s.outcomes[2], "ts", timestamp());
         emit("producer", "state", "end", "producer", producerId, "topic", topic, "acknowledged", total(Outcome.acknowledged), "failed", total(Outcome.failed), "indeterminate", total(Outcome.indeterminate));

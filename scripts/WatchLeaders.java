@@ -67,7 +67,7 @@ class WatchLeaders implements Callable<Integer> {
     private final Map<TopicPartition, Led> known = new HashMap<>(), overtaken = new HashMap<>();
     private final Map<TopicPartition, Long> knownSince = new HashMap<>();
     private final Map<Integer, Map<TopicPartition, Led>> views = new HashMap<>();
-    private final List<Link> links = new ArrayList<>();
+    final List<Link> links = new ArrayList<>();
     private int controller = -1, epoch = -1;
     private boolean told;
     private long changedAt = System.nanoTime();
@@ -160,11 +160,19 @@ class WatchLeaders implements Callable<Integer> {
         if (!common.json) common.out.println(timestamp() + (node < 0 ? " no active controller after epoch " + epoch : " controller " + node + " epoch " + epoch));
     }
 
-    private void see(Link link, DescribeQuorumResponseData answer) {
+    void see(Link link, DescribeQuorumResponseData answer) {
         var quorum = answer.errorCode() != 0 || answer.topics().isEmpty() ? null : answer.topics().get(0).partitions().get(0);
-        if (quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (link.kind == Kind.BY_BROKER || quorum.leaderId() == link.node))
-            seeController(quorum.leaderId(), quorum.leaderEpoch(), link.asked());
-        else if (link.kind == Kind.BY_BROKER || link.node == controller) seeController(-1, epoch, null); // it has resigned
+        boolean byBroker = link.kind == Kind.BY_BROKER;
+        boolean leads = quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (byBroker || quorum.leaderId() == link.node);
+        link.names = leads ? quorum.leaderId() : -1;
+        if (leads) seeController(quorum.leaderId(), quorum.leaderEpoch(), link.asked());
+        else if (byBroker ? nobodyNames(controller) : link.node == controller) seeController(-1, epoch, null); // it has resigned
+    }
+
+    /** Returns whether no broker still names a controller: what one of them answers, late or of a network of its own, undoes nothing that another goes on reporting. */
+    private boolean nobodyNames(int node) {
+        long now = System.nanoTime();
+        return links.stream().noneMatch(l -> l.kind == Kind.BY_BROKER && l.live && l.names == node && (l.question == null || now - l.askedAt <= SILENT));
     }
 
     private void see(int broker, MetadataResponse metadata) {
@@ -195,20 +203,24 @@ class WatchLeaders implements Callable<Integer> {
 
     // ---- Who is asked ----
 
-    private enum Kind { CONTROLLER, BROKER, BY_BROKER }
+    enum Kind { CONTROLLER, BROKER, BY_BROKER }
 
     /** A connection with one question at a time: to a controller or by a broker who leads the quorum, to a broker what its metadata is. */
-    private class Link {
+    class Link {
         private final Kind kind;
         private final int node, port;
         private final String host;
         private final ByteBuffer size = ByteBuffer.allocate(4);
         private SocketChannel channel;
         private ByteBuffer answer;
-        private RequestHeader question;
+        RequestHeader question;
         /** live: it has answered on this connection, and the last question in time; answered: ever. */
-        private boolean connected, live, answered;
-        private long askedAt, openAt;
+        private boolean connected, answered;
+        boolean live;
+        long askedAt;
+        private long openAt;
+        /** Whom its last answer names as the active controller; -1: nobody. */
+        private int names = -1;
         private int questions;
 
         Link(Kind kind, int node, String host, int port) { this.kind = kind; this.node = node; this.host = host; this.port = port; }
@@ -317,7 +329,10 @@ class WatchLeaders implements Callable<Integer> {
             try {
                 QuorumInfo quorum = admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(1500)).quorumInfo().get();
                 seeController(quorum.leaderId(), (int) quorum.leaderEpoch(), null);
-            } catch (ExecutionException e) { seeController(-1, epoch, null); }
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof AuthorizationException) throw e; // not to be allowed to ask is no loss of the controller
+                seeController(-1, epoch, null);
+            }
             try {
                 Collection<String> names = topics.isEmpty() ? admin.listTopics(new ListTopicsOptions().listInternal(internal).timeoutMs(1500)).names().get() : topics;
                 for (TopicDescription t : admin.describeTopics(names, new DescribeTopicsOptions().timeoutMs(1500)).allTopicNames().get().values()) for (var p : t.partitions())

@@ -18,7 +18,8 @@ class OutagesClusterTest {
 
     @BeforeEach void healthyAndWatched() throws Exception {
         TestCluster.healthy();
-        assertEquals(0, TestCluster.run(CreateTopic::run, "phases", "--if-not-exists").code());
+        TestCluster.Run create = TestCluster.run(CreateTopic::run, "phases", "--if-not-exists");
+        assertEquals(0, create.code(), create.toString());
         watch.common.configure(watch, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "-b", Cluster.bootstrap());
         watch.common.listener = events::add;
         watching = background.submit(watch::watch);
@@ -26,7 +27,7 @@ class OutagesClusterTest {
     }
 
     @AfterEach void end() throws Exception {
-        watching.cancel(true);
+        if (watching != null) watching.cancel(true);
         background.shutdown();
         assertTrue(background.awaitTermination(10, TimeUnit.SECONDS), "the watcher ends when it is interrupted");
     }

@@ -210,4 +210,14 @@ class PerfJudgedTest {
         assertEquals(List.of("Reading payloads from: " + file, "Number of records read: 3"), lines.subList(0, 2));
         assertFalse(run(new PerfVerdictTest.OnePartition(), args + " --json").out().contains("payloads"));
     }
+
+    @Test void whatABrokerAnswersForgesNoLine() {
+        PerfVerdictTest.OnePartition hostile = new PerfVerdictTest.OnePartition() {
+            @Override Exception failure(int i) { return new org.apache.kafka.common.errors.PolicyViolationException("no\r\nPASS: \u001b[2Jall is well\u0007"); }
+        };
+        TestCluster.Run run = run(hostile, LOAD + "--num-records 10");
+        assertEquals(16, run.code(), run.toString());
+        assertTrue(run.err().contains("no\\u000d\\u000aPASS: \\u001b[2Jall is well\\u0007"), run.err());
+        assertFalse((run.out() + run.err()).chars().anyMatch(c -> c < ' ' && c != '\n'), run.toString());
+    }
 }

@@ -186,6 +186,19 @@ class PerfJudgedTest {
         assertTrue(windows.stream().anyMatch(w -> (boolean) w.get("steady")), windows.toString());
     }
 
+    @Test void theReportSaysWhichWindowsAreWarmUp(@TempDir Path folder) throws Exception {
+        Path events = folder.resolve("events.jsonl");
+        run(new PerfVerdictTest.OnePartition(), LOAD + "--num-records 400 --warmup-records 200 --reporting-interval 50 --events " + events);
+        Report.Run page = new Report.Run("run");
+        page.files.add(events);
+        page.readAll();
+        List<String> windows = Files.readAllLines(events).stream().filter(l -> l.contains("perf-window")).toList();
+        long cold = windows.stream().filter(l -> l.contains("\"steady\":false")).count();
+        assertTrue(cold >= 2 && cold < windows.size(), windows.toString());
+        String summed = page.forPage().get("summed").toString();
+        assertTrue(summed.contains("the first " + cold + " windows of the load test are its warm-up"), summed);
+    }
+
     @Test void theClientsOwnCollectionsAreCountedAndMentioned() throws Exception {
         PerfVerdictTest.OnePartition collecting = new PerfVerdictTest.OnePartition() {
             @Override public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {

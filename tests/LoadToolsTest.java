@@ -422,7 +422,7 @@ class LoadToolsTest {
     @Test void aKnownDifferenceIsShown() throws Exception {
         CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
         compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "4", "--duration", "200ms",
-                "--a", "delay=50", "--b", "delay=100");
+                "--a", "delay=200", "--b", "delay=400");
         List<Map<String, Object>> events = new ArrayList<>();
         compare.common.listener = events::add;
         Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));

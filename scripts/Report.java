@@ -163,7 +163,7 @@ class Report implements Callable<Integer> {
         private final List<Map<String, Object>> faults = new ArrayList<>(), restored = new ArrayList<>(), phases = new ArrayList<>(), summaries = new ArrayList<>(),
                 told = new ArrayList<>();
         private final List<double[]> windows = new ArrayList<>();
-        private int windowsMerged = 1;
+        private int windowsMerged = 1, warmupWindows;
         private final Map<String, long[]> errors = new LinkedHashMap<>();
         private Map<String, Object> verdict;
         private long verdictAt;
@@ -364,6 +364,7 @@ class Report implements Callable<Integer> {
                         if (told.size() < FEW) told.add(new HashMap<>(more)); }
                 case "perf-window" -> {
                     windows.add(new double[] {ts, number("recordsPerSec"), optional("p50Ms", "avgMs"), optional("p99Ms", "maxMs"), number("maxMs"), number("records")});
+                    if (Boolean.FALSE.equals(more.get("steady"))) warmupWindows++;
                     if (windows.size() > 2_000) mergeWindows();
                 }
                 case "perf-summary" -> { number("recordsPerSec"); if (summaries.size() < 20) summaries.add(plain()); }
@@ -489,6 +490,7 @@ class Report implements Callable<Integer> {
             page.put("windows", Map.of("x", windows.stream().mapToDouble(w -> x((long) w[0])).toArray(), "from",
                     windows.stream().mapToDouble(w -> x((long) (w[0] - w[5] / Math.max(1e-9, w[1]) * 1e6))).toArray(), "rate", column(windows, 1, 1), "p50", column(windows, 2, 1), "p99",
                             column(windows, 3, 1), "max", column(windows, 4, 1)));
+            if (warmupWindows > 0) summed.add("the first " + warmupWindows + " windows of the load test are its warm-up, by which no objective is judged");
             if (windowsMerged > 1) summed.add("a point of the load test is " + windowsMerged + " of its windows");
             page.put("summaries", summaries);
             page.put("errors", errors.entrySet().stream().map(e -> Map.of("error", e.getKey(), "n", e.getValue()[0], "first", x(e.getValue()[1]))).toList());

@@ -1164,6 +1164,7 @@ class KillNode implements Callable<Integer> {
                 try {
                     found = quorum(admin, common);
                 } catch (ExecutionException refused) { /* such as the permission: the brokers are listed all the same */ }
+                if (found.isEmpty()) common.requireReachable(); // or silence would be taken for a lost quorum
                 members = found.isPresent() ? members(found.get()) : configured(brokersVoters(brokers));
                 voters = found.isPresent() ? new TreeSet<>(found.get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).toList()) : members.keySet();
             }

@@ -36,7 +36,7 @@ class LauncherTest {
             """;
 
     /** What the launcher and JBang need, and nothing else: no jbang, no java, no Maven. */
-    private static final List<String> COMMANDS = List.of("bash", "cat", "cksum", "env", "flock", "head", "ls", "mkdir", "mktemp", "mv", "perl", "readlink", "rm", "sha256sum", "shasum", "touch");
+    private static final List<String> COMMANDS = List.of("bash", "cat", "cksum", "env", "flock", "head", "ls", "mkdir", "mktemp", "mv", "perl", "printenv", "readlink", "rm", "sha256sum", "shasum", "touch");
 
     @TempDir static Path temp;
     private static Path repo, elsewhere, tools, cache, link;
@@ -222,7 +222,7 @@ class LauncherTest {
     private static final Pattern ASSIGNED = Pattern.compile("(?<![\\w$%-])([A-Za-z_]\\w*)\\+?=|(?:for|local|read -r(?: -d '')?) ([A-Za-z_]\\w*)");
     /** What the launcher may set that is not its own: bash's, JBang's. */
     private static final Set<String> OTHERS = Set.of("IFS", "CDPATH", "CLICOLOR_FORCE", "JBANG_STDIN_NOTTY", "JBANG_RUNTIME_SHELL", "JBANG_LAUNCH_CMD", "JBANG_DOWNLOAD_VERSION",
-            "JBANG_DIR", "JBANG_CACHE_DIR", "JBANG_REPO", "XDG_CACHE_HOME", "MAVEN_OPTS");
+            "JBANG_DIR", "JBANG_CACHE_DIR", "JBANG_REPO", "XDG_CACHE_HOME", "MAVEN_OPTS", "JAVA_VERSION");
 
     /** The names that the launcher assigns, without those in comments. */
     private static Set<String> assigned() throws Exception {
@@ -272,7 +272,7 @@ class LauncherTest {
                 String where = "'" + value + "' in each variable, " + (release ? "" : "no release file, ") + way;
                 assertEquals("a b", run(hostile, "", link.toString(), "tiny", "args", "a b").out, where);
                 assertEquals("a b", run(hostile, "", link.toString(), repo.resolve("scripts/Tiny.java").toString(), "args", "a b").out, where + ": a file in place of an alias");
-                for (String name : List.of("name", "entry", "slot")) assertEquals(value, run(hostile, "", link.toString(), "tiny", "env", name).out, where + ": the script's " + name);
+                for (String name : List.of("name", "entry", "slot")) assertEquals(value + "\n", run(hostile, "", link.toString(), "tiny", "env", name).out, where + ": the script's " + name);
                 assertNotTrapped(where);
                 for (Path kept : dotfiles) assertTrue(Files.exists(kept), where + " deleted " + kept);
             }
@@ -295,7 +295,7 @@ class LauncherTest {
                 while [ "$1" != Tiny ]; do shift; done
                 case "$2" in
                   args) printf %s "$3" ;;
-                  env) eval "printf %s \"\${$3}\"" ;;
+                  env) printenv "$3" ;;
                   exit) exit "$3" ;;
                 esac
                 """);

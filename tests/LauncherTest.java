@@ -219,7 +219,7 @@ class LauncherTest {
 
     // ---- What the caller's environment, the cache and JBang may hold ----
 
-    private static final Pattern ASSIGNED = Pattern.compile("(?<![\\w$%-])([A-Za-z_]\\w*)\\+?=|(?:for|local|read -r(?: -d '')?) ([A-Za-z_]\\w*)");
+    private static final Pattern ASSIGNED = Pattern.compile("(?<![\\w$%-])([A-Za-z_]\\w+)\\+?=|read -r(?: -d '')? (\\w+)|^\\s*for (\\w+) in ");
     /** What the launcher may set that is not its own: bash's, JBang's. */
     private static final Set<String> OTHERS = Set.of("IFS", "CDPATH", "CLICOLOR_FORCE", "JBANG_STDIN_NOTTY", "JBANG_RUNTIME_SHELL", "JBANG_LAUNCH_CMD", "JBANG_DOWNLOAD_VERSION",
             "JBANG_DIR", "JBANG_CACHE_DIR", "JBANG_REPO", "XDG_CACHE_HOME", "MAVEN_OPTS", "JAVA_VERSION");
@@ -229,7 +229,7 @@ class LauncherTest {
         Set<String> names = new TreeSet<>();
         for (String line : Files.readAllLines(repo.resolve("jbang"))) {
             Matcher m = ASSIGNED.matcher(line.replaceAll("(^|\\s)#\\s.*", "").replaceAll("-D\\w[\\w.]*=|-XX:\\w+=|--?\\w[\\w-]*=", ""));
-            while (m.find()) names.add(m.group(1) != null ? m.group(1) : m.group(2));
+            while (m.find()) names.add(Stream.of(m.group(1), m.group(2), m.group(3)).filter(Objects::nonNull).findFirst().orElseThrow());
         }
         return names;
     }

@@ -409,9 +409,9 @@ class LauncherTest {
     /** What Maven 3.8 prints, each time. */
     @Test void whyJBangCouldNotBeFetched() throws Exception {
         Map<String, String> reasons = new LinkedHashMap<>();
-        reasons.put("[ERROR] Could not create local repository at /home/x/.m2/repository -> [Help 1]", "Maven cannot write to its local repository");
-        reasons.put("[ERROR] Could not transfer artifact ... /home/x/.m2/repository/org/y.jar.123.tmp (Read-only file system) -> [Help 1]", "JBANG_REPO=FOLDER");
-        reasons.put("[ERROR] Could not transfer artifact ... /home/x/.m2/repository/org/y.jar.123.tmp (Permission denied) -> [Help 1]", "MAVEN_OPTS=-Dmaven.repo.local=FOLDER");
+        reasons.put("[ERROR] Could not create local repository at /x/.m2/repository -> [Help 1]", "Maven cannot write to its local repository");
+        reasons.put("[ERROR] Could not transfer artifact ... /x/.m2/repository/org/y.jar.123.tmp (Read-only file system) -> [Help 1]", "JBANG_REPO=FOLDER");
+        reasons.put("[ERROR] Could not transfer artifact ... /x/.m2/repository/org/y.jar.123.tmp (Permission denied) -> [Help 1]", "MAVEN_OPTS=-Dmaven.repo.local=FOLDER");
         reasons.put("[ERROR] GET request of: y.jar from central failed: No space left on device -> [Help 1]", "no space is left");
         reasons.put("[ERROR] Could not transfer artifact ... Unknown host repo.example.org -> [Help 1]", "check the network");
         Path base = Files.createDirectories(temp.resolve("fresh")), folder = Files.createDirectories(temp.resolve("maven"));

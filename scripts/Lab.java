@@ -118,14 +118,14 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        requireUnusedFolder();
         if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
-            Files.createDirectories(out);
-            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8"); // of a run that came to no producer nothing is worth keeping
+            claimFolder();
+            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8");
         } catch (IOException e) {
             if (live != null) live.close();
-            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");
+            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e) + "; name another with --out.");
         }
         screen = LabScreen.below(this);
         common.patience = KillNode.undoPatience(common.timeout);
@@ -148,6 +148,24 @@ class Lab implements Callable<Integer> {
             finish(ended, code);
         }
         return code;
+    }
+
+    /** What a run writes into its folder, and what its folder's mark says. */
+    private static final List<String> FILES = List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html");
+    private static final String RUN = "a run";
+
+    /** A folder takes one run. What a lab began there is replaced if it came to no producer: nothing of it is worth keeping. Files of others are left as they are. */
+    private void requireUnusedFolder() {
+        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        List<String> there = FILES.stream().filter(f -> Files.exists(out.resolve(f), LinkOption.NOFOLLOW_LINKS)).toList();
+        boolean ours = Cluster.Own.isMarked(out, RUN) && there.stream().allMatch(f -> Files.isRegularFile(out.resolve(f), LinkOption.NOFOLLOW_LINKS));
+        if (!there.isEmpty() && !ours) throw new Cluster.Exit(Cluster.REFUSED, text("run.others", out, String.join(", ", there)));
+    }
+
+    private void claimFolder() throws IOException {
+        Files.createDirectories(out);
+        Cluster.Own.mark(out, RUN, "lab", "as long as it has no ledger, the next lab with this --out replaces its files");
+        for (String file : FILES) Files.deleteIfExists(out.resolve(file));
     }
 
     private void experiment() throws Exception {

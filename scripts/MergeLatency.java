@@ -124,6 +124,9 @@ class MergeLatency implements Callable<Integer> {
     /** As perf does: the service time's into the file, the others' beside it (x.hgrm, x.response.hgrm). */
     private void write(String tag, Histogram h) {
         Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + inFileName(tag) + "$1"));
+        try {
+            requireReplaceable(to, "Value", "--percentiles");
+        } catch (IOException e) { throw new Exit(2, "Cannot read what is in --percentiles " + to + " now: " + e.getMessage() + "."); }
         try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
             h.outputPercentileDistribution(out, 5, 1000.0);
         } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + printable(e.getMessage()) + "."); }
@@ -221,6 +224,17 @@ class MergeLatency implements Callable<Integer> {
         String remark() { return "values are taken to be in " + unit + ", because its Interval_Max is then in milliseconds; --unit if that is wrong"; }
     }
     // ---- End of what those that read latency logs have in common. ----
+
+    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    static void requireReplaceable(Path file, String beginning, String option) throws IOException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
+        if (Files.isSymbolicLink(file)) throw new Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
+        if (!Files.exists(file) || Files.size(file) == 0) return;
+        try (InputStream in = Files.newInputStream(file)) {
+            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
+            if (!head.stripLeading().startsWith(beginning)) throw new Exit(2, file + " is there, and is none that " + option + " has written, so it stays as it is: name another file.");
+        }
+    }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 

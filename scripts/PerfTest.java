@@ -177,6 +177,7 @@ class PerfTest implements Callable<Integer> {
     /** Sends the load and emits {@code perf-window} and {@code perf-summary}. Interrupted, it returns what was done and stays interrupted. */
     public Summary measure() throws Exception {
         check();
+        requireReplaceableOutputs();
         Instant at = startAt();
         try (Run run = this.run = new Run()) {
             run.connect(topicsExist(run.properties));
@@ -351,10 +352,14 @@ class PerfTest implements Callable<Integer> {
             forEach((kind, h) -> common.say("%-14s %10d" + " %10.2f".repeat(FIGURES.size()), Stream.concat(Stream.of(kind.label, h.getTotalCount()), FIGURES.stream().map(f -> ms(h, f))).toArray()));
         }
 
+        static Path beside(Path file, Kind kind) {
+            return kind == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + kind.tag + "$1"));
+        }
+
         /** The service time's into the file, the others' beside it: x.hgrm, x.response.hgrm. */
         void writePercentiles(Path file) throws IOException {
             for (var latency : entrySet()) {
-                Path to = latency.getKey() == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + latency.getKey().tag + "$1"));
+                Path to = beside(file, latency.getKey());
                 try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
                     latency.getValue().outputPercentileDistribution(out, 5, 1000.0);
                     if (out.checkError()) throw new IOException(to + " (is the disk full?)");
@@ -1211,6 +1216,23 @@ class PerfTest implements Callable<Integer> {
         }
     }
     // ---- End of what those have in common. ----
+    private void requireReplaceableOutputs() throws IOException {
+        if (telling.hdrLog != null) requireReplaceable(Path.of("" + telling.hdrLog), "#[kraft-lab perf", "--hdr-log");
+        if (telling.percentiles == null) return;
+        for (Kind kind : Kind.values()) requireReplaceable(Latencies.beside(telling.percentiles, kind), "Value", "--percentiles");
+    }
+
+    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    static void requireReplaceable(Path file, String beginning, String option) throws IOException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
+        if (Files.isSymbolicLink(file)) throw new Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
+        if (!Files.exists(file) || Files.size(file) == 0) return;
+        try (InputStream in = Files.newInputStream(file)) {
+            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
+            if (!head.stripLeading().startsWith(beginning)) throw new Exit(2, file + " is there, and is none that " + option + " has written, so it stays as it is: name another file.");
+        }
+    }
+
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;

@@ -94,7 +94,7 @@ class Report implements Callable<Integer> {
             run.notes.forEach(note -> common.say("%s: %s", run.name, note));
         }
         if (out == null) out = runs.size() == 1 && runs.get(0).folder != null ? runs.get(0).folder.resolve("report.html") : Path.of("report.html");
-        try { Files.writeString(out, Page.html(runs, false)); }
+        try { Page.write(out, runs); }
         catch (IOException e) { throw new Exit(1, "Cannot write the page " + out + ": " + problem(e) + "; name another with --out."); }
         common.emit("page", "at", out.toString(), "runs", runs.size(), "events", runs.stream().mapToLong(r -> r.events).sum(), "damaged", runs.stream().mapToLong(r -> r.damaged).sum());
         if (!common.json) common.out.println(out);
@@ -850,6 +850,26 @@ class Report implements Callable<Integer> {
     /** Puts the page together: its style, uPlot, its script, and the data, in which nothing can end the element that it is in. */
     static class Page {
         private static final String UPLOT = "META-INF/resources/webjars/uplot/1.6.30/";
+
+        /** Writes the page, in place of one that report made: another file stays as it is, and a link is not followed, unless to a pipe or a device. */
+        static void write(Path file, List<Run> runs) throws IOException {
+            boolean stream = Files.exists(file) && !Files.isRegularFile(file);
+            if (stream && !Files.isDirectory(file)) {
+                Files.writeString(file, html(runs, false), StandardOpenOption.WRITE);
+                return;
+            }
+            if (Files.isSymbolicLink(file)) throw new Exit(REFUSED, "The page " + file + " is a link, which report does not follow: name another with --out.");
+            if (Files.isRegularFile(file) && !isPage(file)) throw new Exit(REFUSED, file + " is there and is no page of report, so it stays as it is: name another with --out.");
+            Files.writeString(file, html(runs, false), StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING, LinkOption.NOFOLLOW_LINKS);
+        }
+
+        /** By its head; an empty file is nobody's. */
+        private static boolean isPage(Path file) throws IOException {
+            try (InputStream in = Files.newInputStream(file)) {
+                String head = new String(in.readNBytes(2000), java.nio.charset.StandardCharsets.UTF_8);
+                return head.isEmpty() || head.startsWith("<!DOCTYPE html>") && head.contains("<title>kraft-lab: ") && head.contains("Content-Security-Policy");
+            }
+        }
 
         static String html(List<Run> runs, boolean live) throws IOException {
             String uplot = "/*!\n" + resource("LICENSE").replace("*/", "") + "*/\n" + resource("dist/uPlot.iife.min.js");

@@ -422,11 +422,22 @@ class ResilientProducer implements Callable<Integer> {
                 Files.move(file, kept);
                 common.say("%s has no end, its producer was killed or still runs: kept as %s, for check-delivery.", file, kept);
             }
+            requireLedger(begun);
             OutputStream out = new FileOutputStream(begun.toFile());
             writeThrough(out);
             Files.move(begun, file, StandardCopyOption.ATOMIC_MOVE);
             return out;
         } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + "."); }
+    }
+
+    /** What a producer that was killed left before its ledger had its name; of that name may be a link, or somebody else's file. */
+    static void requireLedger(Path begun) throws IOException {
+        if (!Files.exists(begun, LinkOption.NOFOLLOW_LINKS)) return;
+        if (Files.isRegularFile(begun, LinkOption.NOFOLLOW_LINKS)) try (InputStream in = Files.newInputStream(begun)) {
+            String head = new String(in.readNBytes(10), StandardCharsets.UTF_8);
+            if (head.isEmpty() || head.equals("{\"ledger\":")) return;
+        }
+        throw new IOException(begun + " is there, and is no ledger");
     }
 
     private static boolean ends(Path ledger) throws IOException {

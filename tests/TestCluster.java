@@ -130,13 +130,17 @@ class TestCluster {
         return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0 ? List.of("env", "--default-signal=INT") : List.of();
     }
 
-    static Child child(Class<?> script, String... args) throws Exception {
+    static Child child(Class<?> script, String... args) throws Exception { return child(Map.of(), script, args); }
+
+    static Child child(Map<String, String> environment, Class<?> script, String... args) throws Exception {
         List<String> command = new ArrayList<>(signalled());
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
                 "-cp", System.getProperty("java.class.path"), script.getName()));
         command.addAll(List.of(args));
         Path out = HOME.resolve("child" + ++children + ".out");
-        return new Child(new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().putAll(environment);
+        return new Child(builder.redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
     }
 
     // ---- What tests look at ----

@@ -77,21 +77,55 @@ class FailoverMatrix implements Callable<Integer> {
 
     /**
      * What one run cost. @param gapMs in which no partition acknowledged anything  @param partitionGapMs of the partition that waited longest; both null with acks=0 or when it never ended
-     * @param other anomalies of other kinds  @param rate, holdMs as it was run with
+     * @param other anomalies of other kinds  @param rate, holdMs as it was run with  @param reasons why it is not complete; of a run that broke off there is nothing else
      */
-    record Run(Cell cell, int number, double rate, long holdMs, Long gapMs, Long partitionGapMs, long acknowledged, long lost, long landed, long absent, long failed, long duplicated, long reordered, long other, long errors, String verdict, long tookMs) {
+    record Run(Cell cell, int number, double rate, long holdMs, Long gapMs, Long partitionGapMs, long acknowledged, long lost, long landed, long absent, long failed, long duplicated, long reordered, long other, long errors, String verdict, long tookMs,
+               long unseen, List<String> reasons) {
+        /** What a run is worth as evidence of loss. */
+        enum Proof { CHECKED, NOTHING_PROMISED, UNFINISHED }
+
+        /** Returns what this run may be counted for: without an acknowledgement nothing was promised, and what was not read to the end may still hold anything. */
+        Proof proof() {
+            if (verdict.equals("fail")) return Proof.CHECKED;
+            if (acknowledged == 0) return landed + absent > 0 ? Proof.NOTHING_PROMISED : Proof.UNFINISHED;
+            return verdict.equals("pass") ? Proof.CHECKED : Proof.UNFINISHED;
+        }
+
+        /** Returns what the producer's end and the delivery check come to. */
+        static Run of(Cell cell, int number, double rate, long holdMs, ResilientProducer.Summary sent, CheckDelivery.Verdict v, long tookMs) {
+            Long all = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
+            Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
+            long lost = v.count(CheckDelivery.Anomaly.LOST);
+            // At the offset of what was lost another record stands, as a rule, which is nothing more.
+            long elsewhere = Math.max(0, v.count(CheckDelivery.Anomaly.INCONSISTENT) - lost);
+            long other = v.count(CheckDelivery.Anomaly.ABORTED_READ) + v.count(CheckDelivery.Anomaly.PHANTOM) + elsewhere;
+            String verdict = v.acknowledged() == 0 && !v.verdict().equals("fail") ? "incomplete" : v.verdict();
+            return new Run(cell, number, rate, holdMs, all, partition, v.acknowledged(), lost, v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
+                    v.count(CheckDelivery.Anomaly.REORDERED), other, sent.errors(), verdict, tookMs, v.count(CheckDelivery.Anomaly.UNSEEN), v.incomplete());
+        }
+
+        /** Returns a run that came to no end: it is done again. */
+        static Run brokenOff(Cell cell, int number, double rate, long holdMs, String why, long tookMs) {
+            return new Run(cell, number, rate, holdMs, null, null, 0, 0, 0, 0, 0, 0, 0, 0, 0, "incomplete", tookMs, 0, List.of("it broke off: " + why));
+        }
+
+        boolean isOf(Cell other, int n) { return cell.equals(other) && number == n; }
+
         Object[] fields() {
             return new Object[] {"acks", cell.acks, "minIsr", cell.minIsr, "idempotent", cell.idempotent, "fault", cell.fault.toString(), "timeouts", cell.timeouts, "run", number, "rate", rate, "holdMs", holdMs,
                 "gapMs", gapMs, "partitionGapMs", partitionGapMs, "acknowledged", acknowledged, "lost", lost, "indeterminateLanded", landed, "indeterminateAbsent", absent, "failed", failed, "duplicates", duplicated,
-                "reordered", reordered, "otherAnomalies", other, "errors", errors, "verdict", verdict, "tookMs", tookMs};
+                "reordered", reordered, "otherAnomalies", other, "errors", errors, "verdict", verdict, "tookMs", tookMs, "unseen", unseen, "incomplete", reasons};
         }
 
         static Run of(Map<String, Object> e) {
             Cell cell = new Cell((String) e.get("acks"), (Integer) e.get("minIsr"), (Boolean) e.get("idempotent"), Fault.valueOf(e.get("fault").toString().toUpperCase(Locale.ROOT).replace('-', '_')), (String) e.get("timeouts"));
             return new Run(cell, (Integer) e.get("run"), ((Number) e.get("rate")).doubleValue(), number(e, "holdMs"), number(e, "gapMs"), number(e, "partitionGapMs"), number(e, "acknowledged"), number(e, "lost"),
                     number(e, "indeterminateLanded"), number(e, "indeterminateAbsent"), number(e, "failed"), number(e, "duplicates"), number(e, "reordered"), number(e, "otherAnomalies"), number(e, "errors"),
-                    (String) e.get("verdict"), number(e, "tookMs"));
+                    (String) e.get("verdict"), number(e, "tookMs"), e.get("unseen") == null ? 0 : number(e, "unseen"), strings(e.get("incomplete")));
         }
+
+        /** Returns the reasons; a line of an earlier version has none. */
+        private static List<String> strings(Object list) { return list instanceof List<?> l ? l.stream().map(String::valueOf).toList() : List.of(); }
 
         private static Long number(Map<String, Object> e, String field) { return e.get(field) == null ? null : ((Number) e.get(field)).longValue(); }
     }
@@ -109,7 +143,7 @@ class FailoverMatrix implements Callable<Integer> {
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "matrix"); t.setDaemon(true); return t; });
     private List<String> reach;
     private Cluster own;
-    private int unchecked;
+    private int brokenInARow;
     private CheckDelivery.Screen screen = CheckDelivery.Screen.none();
 
     public static void main(String... args) {
@@ -140,9 +174,10 @@ class FailoverMatrix implements Callable<Integer> {
         if (!runs.isEmpty()) Files.writeString(out.resolve("matrix.md"), table.markdown());
         if (!common.json && !(runs.isEmpty() && failed != null)) common.out.print(table.text());
         if (failed != null) throw failed;
-        if (unchecked > 0) common.say("%d runs could not be checked to the end, and are not counted; the same command does them again.", unchecked);
+        long unfinished = runs.stream().filter(r -> r.proof() == Run.Proof.UNFINISHED).count();
+        if (unfinished > 0) common.say("%d runs were not checked to the end, and count only as such; the same command runs them again.", unfinished);
         common.say(interrupted ? "Interrupted; failover-matrix --out %s with the same choices does the rest." : "Runs: %s", out);
-        return interrupted ? 130 : unchecked > 0 ? KillNode.INCOMPLETE : 0;
+        return interrupted ? 130 : unfinished > 0 ? KillNode.INCOMPLETE : 0;
     }
 
     /** Does what is not in {@link #runs} yet. */
@@ -154,11 +189,7 @@ class FailoverMatrix implements Callable<Integer> {
         if (disconnects) found.get().require(KillNode.Mode.valueOf(Fault.DISCONNECT_LEADER.mode.toUpperCase(Locale.ROOT)));
         if (found.isPresent()) requireWhole(found.get());
         for (Cluster.Timeouts t : found.isPresent() ? Collections.<Cluster.Timeouts>singletonList(null) : givenTimeouts()) {
-            List<Map.Entry<Cell, Integer>> missing = new ArrayList<>();
-            for (int n = 1; n <= repeat; n++) for (Cell cell : cells(t)) {
-                int number = n;
-                if (runs.stream().noneMatch(r -> r.cell.equals(cell) && r.number == number)) missing.add(Map.entry(cell, n));
-            }
+            List<Map.Entry<Cell, Integer>> missing = missing(cells(t), repeat);
             if (missing.isEmpty()) continue;
             if (found.isPresent()) reach(found.get().name(), runtimes.dataDir); else startOwn(t);
             deleteLeftovers();
@@ -168,14 +199,25 @@ class FailoverMatrix implements Callable<Integer> {
                 common.say("%d of %d%s: %s, run %d of %d", i + 1, missing.size(), left, missing.get(i).getKey(), missing.get(i).getValue(), repeat);
                 int done = i;
                 Future<?> bar = screen.isOn() ? background.submit(() -> drawBar(done, missing.size(), began)) : CompletableFuture.completedFuture(null);
-                try {
-                    Run run = run(missing.get(i).getKey(), missing.get(i).getValue());
-                    if (run != null) keep(run);
-                } finally { bar.cancel(true); }
+                try { keep(runOrSayWhyNot(missing.get(i).getKey(), missing.get(i).getValue())); }
+                finally { bar.cancel(true); }
             }
             screen.clear();
             endOwn();
         }
+    }
+
+    /** Returns, round by round, which runs are not in {@link #runs}, or are and came to no end. What cannot prove anything is not run again for that. */
+    List<Map.Entry<Cell, Integer>> missing(List<Cell> cells, int rounds) {
+        List<Map.Entry<Cell, Integer>> missing = new ArrayList<>();
+        for (int n = 1; n <= rounds; n++) {
+            for (Cell cell : cells) {
+                int number = n;
+                boolean done = runs.stream().anyMatch(r -> r.isOf(cell, number) && r.proof() != Run.Proof.UNFINISHED);
+                if (!done) missing.add(Map.entry(cell, n));
+            }
+        }
+        return missing;
     }
 
     /** Until it is interrupted, while a run goes on. Of its own length is known what the ones before have taken. */
@@ -223,7 +265,7 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** A fault that somebody's command has left, such as a matrix that was killed itself, would be taken for the cell's own. */
     private void requireWhole(KillNode.NodeRuntime runtime) throws Exception {
-        for (KillNode.Target n : runtime.nodes()) if (!n.state().equals("unknown") ? !n.state().equals("running") : !KillNode.Common.answers(n.host(), n.port(), 2000))
+        for (KillNode.Target n : runtime.nodes()) if (!n.state().equals("unknown") ? !n.state().equals("running") : KillNode.isGone(n))
             throw new KillNode.Exit(KillNode.REFUSED, n.name() + (n.state().equals("unknown") ? " does not answer" : " is " + n.state()) + ", and each run begins with a whole cluster: start-node all mends it.");
     }
 
@@ -275,7 +317,30 @@ class FailoverMatrix implements Callable<Integer> {
 
     // ---- One run ----
 
-    /** @return null when the log could not be read to the end, so that nothing is proved */
+    /** Runs a combination. When a run breaks off, a cluster of its own is started anew for the next; the second one in a row ends it all, as does the first on a cluster that was found. */
+    private Run runOrSayWhyNot(Cell cell, int number) throws Exception {
+        long began = System.nanoTime();
+        try {
+            Run run = run(cell, number);
+            brokenInARow = 0;
+            return run;
+        } catch (Exception e) {
+            if (own == null || isInterrupt(e) || ++brokenInARow > 1) throw e;
+            String why = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+            common.say("   broken off, and the nodes are started anew: %s", KillNode.printable(why));
+            endOwn();
+            startOwn(Cluster.Timeouts.valueOf(cell.timeouts.toUpperCase(Locale.ROOT)));
+            return Run.brokenOff(cell, number, rate, hold.toMillis(), why, (System.nanoTime() - began) / 1_000_000);
+        }
+    }
+
+    /** Returns whether Ctrl-C is the cause: it must not start anything. */
+    private static boolean isInterrupt(Throwable e) {
+        if (Thread.currentThread().isInterrupted()) return true;
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) if (cause instanceof InterruptedException || cause instanceof InterruptException) return true;
+        return false;
+    }
+
     private Run run(Cell cell, int number) throws Exception {
         long began = System.nanoTime();
         String topic = TOPIC + Long.toString(System.currentTimeMillis(), 36);
@@ -326,23 +391,14 @@ class FailoverMatrix implements Callable<Integer> {
         check.common.listener = said::add;
         CheckDelivery.Verdict v = check.check();
         if (v.incomplete().contains("interrupted")) throw new InterruptedException();
-        if (v.verdict().equals("incomplete")) {
-            unchecked++;
-            common.say("   not counted: %s", String.join("; ", v.incomplete()));
-            return null;
-        }
+        Run run = Run.of(cell, number, rate, hold.toMillis(), sent, v, (System.nanoTime() - began) / 1_000_000);
         if (!v.verdict().equals("pass") && cell.acks.equals("all") && cell.minIsr > 1) { // which Kafka does not promise to happen: it has to be looked at
             Path kept = out.resolve("anomalies-" + ledger.getFileName());
             Files.copy(ledger, kept, StandardCopyOption.REPLACE_EXISTING);
             for (Map<String, Object> e : said) Files.writeString(out.resolve("anomalies-verdicts.jsonl"), JSON.std.asString(e) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
             common.say("   %s: its ledger is kept as %s, what was found in anomalies-verdicts.jsonl beside it", v.verdict(), kept);
         }
-        Long longest = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
-        Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
-        // At the offset of what was lost another record stands, as a rule, which is nothing more.
-        long other = v.count(CheckDelivery.Anomaly.ABORTED_READ) + v.count(CheckDelivery.Anomaly.PHANTOM) + Math.max(0, v.count(CheckDelivery.Anomaly.INCONSISTENT) - v.count(CheckDelivery.Anomaly.LOST));
-        return new Run(cell, number, rate, hold.toMillis(), longest, partition, v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
-                v.count(CheckDelivery.Anomaly.REORDERED), other, sent.errors(), v.verdict(), (System.nanoTime() - began) / 1_000_000);
+        return run;
     }
 
     /** What each client needs to reach the cluster. */
@@ -406,8 +462,7 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** Until each partition has taken a record that was sent from now on. Without acknowledgements (acks=0) only its end tells. */
     private Void awaitWrites(Cell cell, ResilientProducer producer, Future<?> producing, Admin admin, String topic) throws Exception {
-        Instant now = Instant.now();
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        long now = System.nanoTime(), deadline = now + PATIENCE.toNanos();
         Map<Integer, Long> ends = new HashMap<>();
         for (int p = 0; p < 3; p++) {
             while (true) {
@@ -432,23 +487,28 @@ class FailoverMatrix implements Callable<Integer> {
 
     // ---- What is kept ----
 
-    private void readRuns() throws IOException {
+    List<Run> readRuns() throws IOException {
+        runs.clear();
         try { Files.createDirectories(out); } catch (IOException e) { throw new KillNode.Exit(1, "Cannot make the folder " + out + ": " + e.getMessage() + "; name another with --out."); }
         Path file = out.resolve("matrix.jsonl");
-        if (!Files.exists(file)) return;
+        if (!Files.exists(file)) return runs;
         String text = Files.readString(file);
         if (!text.isEmpty() && !text.endsWith("\n")) Files.writeString(file, "\n", StandardOpenOption.APPEND); // cut off by a kill: what comes next is a line of its own
         for (String line : text.lines().filter(l -> !l.isBlank()).toList()) {
             Run run;
             try { run = Run.of(JSON.std.mapFrom(line)); }
             catch (IOException | RuntimeException cutOff) { common.say("A line of %s that is none of a run is passed over.", file); continue; }
+            Run read = run;
             if (run.rate != rate || run.holdMs != hold.toMillis())
                 throw new KillNode.Exit(2, String.format(Locale.ROOT, "The runs in %s are with --rate %.0f --hold %dms: give the same, or another --out.", out, run.rate, run.holdMs));
+            runs.removeIf(r -> r.isOf(read.cell, read.number)); // done again
             runs.add(run);
         }
+        return runs;
     }
 
     private void keep(Run run) throws IOException {
+        runs.removeIf(r -> r.isOf(run.cell, run.number));
         runs.add(run);
         common.emit("matrix-run", run.fields());
         Map<String, Object> line = new LinkedHashMap<>();
@@ -456,6 +516,7 @@ class FailoverMatrix implements Callable<Integer> {
         Files.writeString(out.resolve("matrix.jsonl"), JSON.std.asString(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         common.say("   longest gap %s, %d acknowledged, %d lost, %d duplicated, %d reordered, %d indeterminate (%d landed)", run.partitionGapMs == null ? "-" : String.format(Locale.ROOT, "%.2f s", run.partitionGapMs / 1e3),
                 run.acknowledged, run.lost, run.duplicated, run.reordered, run.landed + run.absent, run.landed);
+        if (run.proof() == Run.Proof.UNFINISHED) common.say("   not checked to the end: %d unseen; %s", run.unseen, KillNode.printable(String.join("; ", run.reasons)));
     }
 
     private static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }

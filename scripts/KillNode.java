@@ -20,14 +20,16 @@ import com.github.dockerjava.core.*;
 import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
 import java.net.*;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
@@ -49,8 +51,8 @@ import picocli.CommandLine;
  * Breaks nodes of a lab cluster on purpose, and with {@code --restore} (alias start-node) undoes what was done to them.
  *
  * <p>It first works out what the fault means (voters left, partitions under min ISR or offline), says it, and refuses with exit
- * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its pid still has the start
- * instant of its {@code node.json}; a container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
+ * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its process is the one of its
+ * {@code node.json}, by pid, boot and start; that file is obeyed only if nobody else can have written it. A container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
  * reached by {@code --kill-command} and {@code --start-command}.
  *
  * <pre>kill-node controller --for 30s
@@ -87,12 +89,17 @@ class KillNode implements Callable<Integer> {
     @Mixin Common common = new Common();
     @Mixin Runtimes runtimes = new Runtimes(common);
 
-    /** A node as its runtime knows it. @param port client port, -1 when unknown  @param state running, paused, disconnected, stopping or down; unknown with hooks */
-    public record Target(int id, String name, String host, int port, String state) { }
+    /**
+     * A node as its runtime knows it. @param port client port, of a dedicated controller its own; -1 when unknown  @param roles as Kafka's
+     * process.roles has them, empty when unknown  @param state running, paused, disconnected, stopping or down; unknown with hooks
+     */
+    public record Target(int id, String name, String host, int port, String roles, String state) {
+        boolean isBroker() { return !roles.equals("controller"); }
+    }
 
     /** What was broken, or was being broken when an interrupt came. */
-    final List<Target> broken = new ArrayList<>();
-    private int undone;
+    final List<Target> broken = new CopyOnWriteArrayList<>();
+    private final Set<Integer> restored = ConcurrentHashMap.newKeySet();
 
     /** @param at when the signal was sent or the command began; with Docker, when the engine saw it happen */
     public record Done(Target node, Mode mode, Instant at) { }
@@ -116,30 +123,126 @@ class KillNode implements Callable<Integer> {
             return 0;
         }
         if (lasting != null && runtime.name().equals("hooks") && runtimes.startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
-        try {
-            for (Done d : breakNodes(runtime)) if (!common.json) common.out.printf("%s %s%n", d.node.name(), past(d.mode));
-            if (lasting == null || dryRun) return 0;
-            common.say("Undoing it in %.1f s (Ctrl-C: now).", lasting.toMillis() / 1e3);
-            Thread.sleep(lasting.toMillis());
-        } finally {
-            if (lasting != null) undoAll(runtime);
+        if (lasting != null && !dryRun) return breakForAWhile(runtime);
+        breakAndReport(runtime);
+        return 0;
+    }
+
+    private void breakAndReport(NodeRuntime runtime) throws Exception {
+        for (Done d : breakNodes(runtime)) {
+            if (!common.json) common.out.printf("%s %s%n", printable(d.node.name()), past(d.mode));
         }
-        if (undone < broken.size()) throw new Exit(1, (broken.size() - undone) + " of " + broken.size() + " nodes could not be restored.");
+    }
+
+    /** Whatever ends the wait, what was broken is undone, or named with the command that does it. */
+    private int breakForAWhile(NodeRuntime runtime) throws Exception {
+        common.patience = undoPatience(common);
+        common.leftover = () -> nameLeft(left());
+        try (SecondInterrupt second = new SecondInterrupt(common.leftover)) {
+            try {
+                breakAndReport(runtime);
+                common.say("Undoing it in %.1f s (Ctrl-C: now).", lasting.toMillis() / 1e3);
+                Thread.sleep(lasting.toMillis());
+            } finally {
+                undoAll(runtime);
+            }
+        }
+        List<Target> left = left();
+        if (!left.isEmpty()) throw new Exit(1, left.size() + " of " + broken.size() + " nodes could not be restored.");
         if (!noWait) awaitBack(broken);
         return 0;
+    }
+
+    /** Returns for how long Ctrl-C waits for faults to be undone: a command may take its --timeout, a container its grace and more. */
+    static Duration undoPatience(Common common) { return common.timeout.multipliedBy(2).plusSeconds(90); }
+
+    private List<Target> left() { return broken.stream().filter(n -> !restored.contains(n.id())).toList(); }
+
+    private void nameLeft(List<Target> left) {
+        if (left.isEmpty()) return;
+        String names = String.join(", ", left.stream().map(n -> printable(n.name())).toList());
+        common.say("%s", "Not restored: " + names + "; this does it: " + undoCommand(left));
+    }
+
+    /** Returns what one types to undo it: start-node, with the options by which this script reaches the nodes. */
+    String undoCommand(List<Target> nodes) {
+        StringBuilder command = new StringBuilder("start-node");
+        nodes.forEach(n -> command.append(' ').append(n.id()));
+        for (CommandLine.Model.OptionSpec option : common.spec.commandLine().getParseResult().matchedOptions()) {
+            if (!REACHING.contains(option.longestName())) continue;
+            command.append(' ').append(option.longestName()).append(' ').append(quoted(String.valueOf((Object) option.getValue())));
+        }
+        return command.toString();
+    }
+
+    private static final Set<String> REACHING = Set.of("--bootstrap-server", "--command-config", "--runtime", "--data-dir", "--start-command");
+
+    private static String quoted(String text) {
+        if (text.matches("[A-Za-z0-9_./:,@=+-]+")) return text;
+        return "'" + printable(text).replace("'", "'\\''") + "'";
     }
 
     /** Also when interrupted, or when a fault was applied by half: what was broken for a while must not stay broken. */
     private void undoAll(NodeRuntime runtime) {
         boolean interrupted = Thread.interrupted();
+        ExecutorService pool = Executors.newCachedThreadPool();
+        Map<Target, Future<Instant>> undoing = startUndoing(pool, runtime, broken);
         for (Target node : broken) {
-            try {
-                undo(runtime, node);
-                undone++;
-                common.say("%s restored", node.name());
-            } catch (Exception e) { common.say("%s could not be restored: %s", node.name(), e.getMessage()); }
+            boolean known = false;
+            while (!known) {
+                try {
+                    undoing.get(node).get();
+                    common.say("%s restored", printable(node.name()));
+                    known = true;
+                } catch (InterruptedException again) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    common.say("%s could not be restored: %s This does it: %s", printable(node.name()), e.getCause().getMessage(), undoCommand(List.of(node)));
+                    known = true;
+                }
+            }
         }
+        pool.shutdown();
         if (interrupted) Thread.currentThread().interrupt();
+    }
+
+    /** Side by side: a slow one keeps no other waiting. */
+    private Map<Target, Future<Instant>> startUndoing(ExecutorService pool, NodeRuntime runtime, List<Target> nodes) {
+        Map<Target, Future<Instant>> undoing = new LinkedHashMap<>();
+        for (Target node : nodes) undoing.put(node, pool.submit(() -> undo(runtime, node)));
+        return undoing;
+    }
+
+    /**
+     * While the JVM ends by Ctrl-C, and faults are being undone: another Ctrl-C says what is left, and ends it at once. By reflection, since the
+     * compiler warns of sun.misc.Signal wherever it is named; where there is none, a second Ctrl-C does nothing.
+     */
+    static class SecondInterrupt implements AutoCloseable {
+        private final Thread hook;
+
+        SecondInterrupt(Runnable leftover) {
+            hook = new Thread(() -> handle(leftover));
+            Runtime.getRuntime().addShutdownHook(hook);
+        }
+
+        private static void handle(Runnable leftover) {
+            try {
+                Class<?> signal = Class.forName("sun.misc.Signal");
+                Class<?> handler = Class.forName("sun.misc.SignalHandler");
+                Object halting = java.lang.reflect.Proxy.newProxyInstance(handler.getClassLoader(), new Class<?>[] {handler}, (proxy, method, arguments) -> {
+                    leftover.run();
+                    Runtime.getRuntime().halt(130);
+                    return null;
+                });
+                signal.getMethod("handle", signal, handler).invoke(null, signal.getConstructor(String.class).newInstance("INT"), halting);
+            } catch (ReflectiveOperationException | IllegalArgumentException none) { /* the first Ctrl-C is waited for all the same */ }
+        }
+
+        @Override public void close() {
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+        }
     }
 
     /** What runs the nodes, by the options or by looking. */
@@ -156,9 +259,10 @@ class KillNode implements Callable<Integer> {
     public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
         for (Target node : nodes)
-            if (List.of("down", past(mode)).contains(node.state())) throw new Exit(1, node.name() + " is " + node.state() + " already; start-node " + node.id() + " brings it back.");
-        Impact impact = impact(nodes.stream().map(Target::id).toList(), gone(runtime));
-        common.say("%s %s: %s", mode.toString(), String.join(", ", nodes.stream().map(Target::name).toList()), impact.sentence());
+            if (List.of("down", past(mode)).contains(node.state())) throw new Exit(1, printable(node.name()) + " is " + node.state() + " already; start-node " + node.id() + " brings it back.");
+        for (Target node : nodes) runtime.requireUsable(node);
+        Impact impact = impact(nodes.stream().map(Target::id).toList(), runtime);
+        common.say("%s %s: %s", mode.toString(), String.join(", ", nodes.stream().map(n -> printable(n.name())).toList()), impact.sentence());
         if (dryRun) return List.of();
         runtime.require(mode);
         if (impact.harmful() && !force) throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
@@ -175,34 +279,75 @@ class KillNode implements Callable<Integer> {
     /** Undoes what was done to every target, and waits until each is registered and unfenced again. */
     public List<Done> restoreNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
-        List<Done> done = new ArrayList<>();
-        for (Target node : nodes) {
-            if (node.state().equals("running")) common.say("%s runs already.", node.name());
-            else if (!dryRun) done.add(new Done(node, mode, undo(runtime, node)));
-        }
+        for (Target node : nodes) runtime.requireUsable(node);
+        for (Target node : nodes) if (node.state().equals("running")) common.say("%s runs already.", printable(node.name()));
+        List<Done> done = dryRun ? List.of() : undoEach(runtime, nodes.stream().filter(n -> !n.state().equals("running")).toList());
         if (!noWait && !dryRun) awaitBack(nodes);
+        return done;
+    }
+
+    /** Each is tried, whatever becomes of the others. */
+    private List<Done> undoEach(NodeRuntime runtime, List<Target> nodes) throws Exception {
+        List<Done> done = new ArrayList<>();
+        List<String> failures = new ArrayList<>();
+        ExecutorService pool = Executors.newCachedThreadPool();
+        try {
+            for (Map.Entry<Target, Future<Instant>> e : startUndoing(pool, runtime, nodes).entrySet()) {
+                try {
+                    done.add(new Done(e.getKey(), mode, e.getValue().get()));
+                } catch (ExecutionException failed) {
+                    if (nodes.size() == 1 && failed.getCause() instanceof Exception cause) throw cause;
+                    failures.add(printable(e.getKey().name()) + ": " + failed.getCause().getMessage());
+                }
+            }
+        } finally {
+            pool.shutdownNow();
+        }
+        if (!failures.isEmpty()) throw new Exit(1, failures.size() + " of " + nodes.size() + " nodes could not be restored. " + String.join(" ", failures));
         return done;
     }
 
     private Instant undo(NodeRuntime runtime, Target node) throws Exception {
         Instant at = runtime.restore(node);
+        restored.add(node.id());
         common.emit("restored", "node", node.id(), "name", node.name(), "runtime", runtime.name(), "at", at.toString());
         return at;
     }
 
     private void awaitBack(List<Target> nodes) throws Exception {
         long deadline = System.nanoTime() + common.timeout.toNanos();
-        Set<Integer> wanted = new TreeSet<>(nodes.stream().map(Target::id).toList()), back = Set.of();
+        Set<Integer> wanted = new TreeSet<>(nodes.stream().map(Target::id).toList()), back = new HashSet<>();
+        List<Target> brokers = nodes.stream().filter(Target::isBroker).toList();
+        Followers followers = new Followers();
         // Without an active controller a node cannot register: its port stays closed, and this times out, rightly.
         try (Admin admin = Admin.create(common.client(IMPATIENT))) {
             for (; System.nanoTime() < deadline; Thread.sleep(100)) {
-                back = registered(admin);
-                if (back.containsAll(wanted) && nodes.stream().allMatch(n -> n.port() < 0 || Common.answers(n.host(), n.port(), 1000))) return;
+                back.clear();
+                back.addAll(registered(admin));
+                if (brokers.size() < nodes.size()) back.addAll(followers.look(quorum(admin, common)));
+                if (back.containsAll(wanted) && brokers.stream().allMatch(n -> n.port() < 0 || Common.answers(n.host(), n.port(), 1000))) return;
             }
         }
         wanted.removeAll(back);
         throw new Exit(MISSED, "Started, but not back within " + common.timeout.toSeconds() + " s: " + (wanted.isEmpty() ? "does not answer on its port" : "node " + wanted
                 + " is not registered") + "; without a quorum none can be (find-controller tells), --no-wait does not wait.");
+    }
+
+    /** Who follows the metadata log, by two looks of which the second finds a later fetch: dedicated controllers register nowhere. */
+    private static class Followers {
+        private final Map<Integer, Long> first = new HashMap<>();
+        private final Set<Integer> following = new HashSet<>();
+
+        Set<Integer> look(Optional<QuorumInfo> found) {
+            if (found.isEmpty()) return Set.of();
+            QuorumInfo quorum = found.get();
+            following.add(quorum.leaderId());
+            for (QuorumInfo.ReplicaState r : Stream.concat(quorum.voters().stream(), quorum.observers().stream()).toList()) {
+                long fetched = r.lastFetchTimestamp().orElse(-1);
+                if (fetched > first.merge(r.replicaId(), fetched, Math::min)) following.add(r.replicaId());
+            }
+            return following;
+        }
     }
 
     private static Set<Integer> registered(Admin admin) throws InterruptedException {
@@ -237,25 +382,25 @@ class KillNode implements Callable<Integer> {
     }
 
     private static List<Target> random(List<Target> known, Set<Integer> taken) {
-        List<Target> free = new ArrayList<>(known.stream().filter(t -> !taken.contains(t.id()) && (t.state().equals("unknown") ? Common.answers(t.host(), t.port(), 1000) : !t.state().equals("down"))).toList());
+        List<Target> free = new ArrayList<>(known.stream().filter(t -> !taken.contains(t.id()) && (t.state().equals("unknown") ? !isGone(t) : !t.state().equals("down"))).toList());
         if (free.isEmpty()) throw new Exit(1, "No running node is left to choose from.");
         return List.of(free.get(ThreadLocalRandom.current().nextInt(free.size())));
     }
 
     private static Target byName(List<Target> known, String word) {
         return known.stream().filter(t -> word.equals("" + t.id()) || word.equals(t.name())).findFirst().orElseThrow(() ->
-                new Exit(2, "There is no node '" + word + "'; there are " + String.join(", ", known.stream().map(t -> t.id() + " (" + t.name() + ")").toList()) + "."));
+                new Exit(2, "There is no node '" + printable(word) + "'; there are " + String.join(", ", known.stream().map(t -> t.id() + " (" + printable(t.name()) + ")").toList()) + "."));
     }
 
     private static Target byId(List<Target> known, int id, String word) {
-        return known.stream().filter(t -> t.id() == id).findFirst().orElseThrow(() -> new Exit(1, "The node of '" + word + "' is " + id + ", which this runtime does not run."));
+        return known.stream().filter(t -> t.id() == id).findFirst().orElseThrow(() -> new Exit(1, "The node of '" + printable(word) + "' is " + id + ", which this runtime does not run."));
     }
 
     private int controller() throws Exception {
         try (Admin admin = common.admin(IMPATIENT)) {
             long deadline = System.nanoTime() + common.timeout.toNanos();
             do {
-                Optional<QuorumInfo> quorum = quorum(admin);
+                Optional<QuorumInfo> quorum = quorum(admin, common);
                 if (quorum.isPresent()) return quorum.get().leaderId();
                 Thread.sleep(100);
             } while (System.nanoTime() < deadline);
@@ -263,47 +408,70 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    private static Optional<QuorumInfo> quorum(Admin admin) throws InterruptedException {
+    /** Returns the quorum, if it has a leader. @throws ExecutionException what says nothing of the quorum, such as a missing permission */
+    private static Optional<QuorumInfo> quorum(Admin admin, Common common) throws Exception {
+        int patience = (int) Math.min(4000, common.timeout.toMillis());
         try {
-            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(4000)).quorumInfo().get()).filter(q -> q.leaderId() >= 0);
-        } catch (ExecutionException e) { return Optional.empty(); }
+            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(patience)).quorumInfo().get()).filter(q -> q.leaderId() >= 0);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof org.apache.kafka.common.errors.TimeoutException) return Optional.empty();
+            throw e;
+        }
     }
 
     private int leader(String partition) throws Exception {
         int dash = partition.lastIndexOf('-');
-        if (dash < 1 || !partition.substring(dash + 1).matches("\\d+")) throw new Exit(2, "'leader:" + partition + "' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.");
+        if (dash < 1 || !partition.substring(dash + 1).matches("\\d+")) throw new Exit(2, "'leader:" + printable(partition) + "' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.");
         String topic = partition.substring(0, dash);
         int number = Integer.parseInt(partition.substring(dash + 1));
         try (Admin admin = common.admin(IMPATIENT)) {
             TopicPartitionInfo info = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().stream()
-                    .filter(p -> p.partition() == number).findFirst().orElseThrow(() -> new Exit(2, topic + " has no partition " + number + "."));
-            if (info.leader() == null || info.leader().isEmpty()) throw new Exit(1, partition + " has no leader.");
+                    .filter(p -> p.partition() == number).findFirst().orElseThrow(() -> new Exit(2, printable(topic) + " has no partition " + number + "."));
+            if (info.leader() == null || info.leader().isEmpty()) throw new Exit(1, printable(partition) + " has no leader.");
             return info.leader().id();
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof UnknownTopicOrPartitionException) throw new Exit(2, "There is no topic " + topic + ".");
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) throw new Exit(2, "There is no topic " + printable(topic) + ".");
             throw e;
         }
     }
 
     // ---- What it means ----
 
-    /** @param voters ids of the quorum's voters, empty when there is no quorum now  @param left voters alive after the fault */
-    record Impact(Set<Integer> voters, Set<Integer> left, int controller, List<Integer> nodes, int underMinIsr, int offline, int partitions) {
-        boolean losesQuorum() { return left.size() * 2 <= voters.size(); }
-        boolean harmful() { return losesQuorum() || offline > 0; }
+    /** The voters before and after a fault. @param voters empty when unknown  @param left those alive after it  @param controller the active one, -1 when there is none */
+    record Voters(Set<Integer> voters, Set<Integer> left, int controller) {
+        boolean holds() { return left.size() * 2 > voters.size(); }
+
+        String sentence(List<Integer> nodes) {
+            String counts = voters.isEmpty() ? "the voters are unknown" : left.size() + " of " + voters.size() + " voters left";
+            if (controller < 0) return "there is no active controller, " + counts;
+            return (nodes.contains(controller) ? "the active controller is among them; " : "") + counts + ", " + (holds() ? "the quorum holds" : "the quorum is lost");
+        }
+    }
+
+    /** What a fault does to partitions. @param total -1 when that is unknown */
+    record Partitions(int total, int underMinIsr, int offline) {
+        static final Partitions UNKNOWN = new Partitions(-1, 0, 0);
 
         String sentence() {
-            if (voters.isEmpty()) return "there is no active controller, so what it means for the partitions cannot be known.";
-            return (nodes.contains(controller) ? "the active controller is among them; " : "") + left.size() + " of " + voters.size() + " voters left, "
-                    + (losesQuorum() ? "the quorum is lost" : "the quorum holds") + "; of " + partitions + " partitions " + underMinIsr
-                    + " fall under min ISR, " + offline + " go offline.";
+            if (total < 0) return "what it means for the partitions is unknown";
+            return "of " + total + " partitions " + underMinIsr + " fall under min ISR, " + offline + " go offline";
+        }
+    }
+
+    record Impact(Voters voters, Partitions partitions, List<Integer> nodes) {
+        boolean harmful() { return voters.controller < 0 || !voters.holds() || partitions.total < 0 || partitions.offline > 0; }
+
+        String sentence() {
+            boolean frozen = voters.controller < 0 && partitions.total >= 0;
+            return voters.sentence(nodes) + "; " + (frozen ? "by the metadata from before that, " : "") + partitions.sentence() + ".";
         }
 
         String reason() {
-            if (voters.isEmpty()) return "without an active controller nobody can say what would be lost";
             List<String> reasons = new ArrayList<>();
-            if (losesQuorum()) reasons.add("the quorum would be lost (" + left.size() + " of " + voters.size() + " voters left)");
-            if (offline > 0) reasons.add(offline + " of " + partitions + " partitions would go offline");
+            if (voters.controller < 0) reasons.add("there is no active controller that could elect other leaders (" + (voters.voters.isEmpty() ? "the voters are unknown" : voters.left.size() + " of " + voters.voters.size() + " voters left") + ")");
+            else if (!voters.holds()) reasons.add("the quorum would be lost (" + voters.left.size() + " of " + voters.voters.size() + " voters left)");
+            if (partitions.total < 0) reasons.add("nobody can say what would become of the partitions");
+            if (partitions.offline > 0) reasons.add(partitions.offline + " of " + partitions.total + " partitions would go offline");
             return String.join(", and ", reasons);
         }
     }
@@ -311,38 +479,97 @@ class KillNode implements Callable<Integer> {
     /** Nodes that are not there, whatever the metadata still says: it takes seconds to learn of a death. */
     private static Set<Integer> gone(NodeRuntime runtime) throws Exception {
         Set<Integer> gone = new HashSet<>();
-        for (Target t : runtime.nodes())
-            if (t.state().equals("unknown") ? !Common.answers(t.host(), t.port(), 1000) : !t.state().equals("running")) gone.add(t.id());
+        for (Target t : runtime.nodes()) if (t.state().equals("unknown") ? isGone(t) : !t.state().equals("running")) gone.add(t.id());
         return gone;
     }
 
-    private Impact impact(List<Integer> nodes, Set<Integer> gone) throws Exception {
-        try (Admin admin = common.admin(IMPATIENT)) {
-            Optional<QuorumInfo> found = quorum(admin);
-            if (found.isEmpty()) return new Impact(Set.of(), Set.of(), -1, nodes, 0, 0, 0);
-            QuorumInfo quorum = found.get();
-            // Alive is who fetched lately, by the leader's clock; the leader counts by being it.
-            long now = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId()).mapToLong(v -> v.lastFetchTimestamp().orElse(-1)).findFirst().orElse(-1);
-            Set<Integer> voters = new TreeSet<>(), left = new TreeSet<>();
-            for (QuorumInfo.ReplicaState v : quorum.voters()) {
-                voters.add(v.replicaId());
-                boolean alive = v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3000;
-                if (alive && !nodes.contains(v.replicaId()) && !gone.contains(v.replicaId())) left.add(v.replicaId());
-            }
-            int under = 0, offline = 0, partitions = 0;
-            Map<String, TopicDescription> topics = admin.describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get()).allTopicNames().get();
-            Map<String, Integer> minIsr = minIsr(admin, topics.keySet());
-            for (TopicDescription topic : topics.values()) {
-                for (TopicPartitionInfo p : topic.partitions()) {
-                    partitions++;
-                    if (p.isr().stream().noneMatch(n -> nodes.contains(n.id()))) continue;
-                    long remaining = p.isr().stream().filter(n -> !nodes.contains(n.id()) && !gone.contains(n.id())).count();
-                    if (remaining == 0) offline++;
-                    else if (remaining < minIsr.get(topic.name())) under++;
-                }
-            }
-            return new Impact(voters, left, quorum.leaderId(), nodes, under, offline, partitions);
+    /** Clients reach a broker's port, or nobody does; a dedicated controller's may be closed to this machine, and then its silence proves nothing. */
+    static boolean isGone(Target node) {
+        if (node.isBroker()) return !Common.answers(node.host(), node.port(), 1000);
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress(node.host(), node.port()), 1000);
+        } catch (ConnectException refused) {
+            return true;
+        } catch (IOException | IllegalArgumentException unknown) {
+            return false;
         }
+        return !Common.answers(node.host(), node.port(), 1000);
+    }
+
+    private Impact impact(List<Integer> nodes, NodeRuntime runtime) throws Exception {
+        Set<Integer> gone = gone(runtime);
+        try (Admin admin = common.admin(IMPATIENT)) {
+            Voters voters = voters(nodes, gone, runtime, admin);
+            try {
+                return new Impact(voters, partitions(admin, nodes, gone, voters), nodes);
+            } catch (ExecutionException e) {
+                common.say("The partitions cannot be asked for: %s", printable(e.getCause().getMessage()));
+                return new Impact(voters, Partitions.UNKNOWN, nodes);
+            }
+        }
+    }
+
+    private Voters voters(List<Integer> nodes, Set<Integer> gone, NodeRuntime runtime, Admin admin) throws Exception {
+        Optional<QuorumInfo> found = quorum(admin, common);
+        return found.isPresent() ? voters(found.get(), nodes, gone) : configuredVoters(runtime.voters(), nodes, gone);
+    }
+
+    /** Of the quorum itself: alive is who fetched lately, by the leader's clock; the leader counts by being it. */
+    static Voters voters(QuorumInfo quorum, List<Integer> nodes, Set<Integer> gone) {
+        long now = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId()).mapToLong(v -> v.lastFetchTimestamp().orElse(-1)).findFirst().orElse(-1);
+        Set<Integer> voters = new TreeSet<>(), left = new TreeSet<>();
+        for (QuorumInfo.ReplicaState v : quorum.voters()) {
+            voters.add(v.replicaId());
+            boolean alive = v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3000;
+            if (alive && !nodes.contains(v.replicaId()) && !gone.contains(v.replicaId())) left.add(v.replicaId());
+        }
+        return new Voters(voters, left, quorum.leaderId());
+    }
+
+    /** Without a quorum: who should be in it, and is not known to be gone. */
+    static Voters configuredVoters(Set<Integer> voters, List<Integer> nodes, Set<Integer> gone) {
+        Set<Integer> left = new TreeSet<>(voters);
+        left.removeAll(nodes);
+        left.removeAll(gone);
+        return new Voters(voters, left, -1);
+    }
+
+    private static Partitions partitions(Admin admin, List<Integer> nodes, Set<Integer> gone, Voters voters) throws Exception {
+        Set<String> names = admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get();
+        Collection<TopicDescription> topics = admin.describeTopics(names).allTopicNames().get().values();
+        return partitions(topics, minIsr(admin, names), nodes, gone, voters);
+    }
+
+    /** What becomes of each partition that one of the nodes has a part in. */
+    static Partitions partitions(Collection<TopicDescription> topics, Map<String, Integer> minIsr, List<Integer> nodes, Set<Integer> gone, Voters voters) {
+        int under = 0, offline = 0, total = 0;
+        for (TopicDescription topic : topics) {
+            for (TopicPartitionInfo p : topic.partitions()) {
+                total++;
+                if (!isOnline(p, gone, voters)) continue;
+                int wanted = minIsr.get(topic.name());
+                if (goesOffline(p, nodes, gone, voters)) offline++;
+                else if (remaining(p, List.of(), gone) >= wanted && remaining(p, nodes, gone) < wanted) under++;
+            }
+        }
+        return new Partitions(total, under, offline);
+    }
+
+    /** Without a controller a leader that is gone has no successor, and the partition is offline already, whatever the metadata says. */
+    private static boolean isOnline(TopicPartitionInfo p, Set<Integer> gone, Voters voters) {
+        boolean led = p.leader() != null && !p.leader().isEmpty();
+        return led && (voters.controller >= 0 || !gone.contains(p.leader().id()));
+    }
+
+    /** With a quorum left, another replica in sync is elected; without, nobody elects. */
+    private static boolean goesOffline(TopicPartitionInfo p, List<Integer> nodes, Set<Integer> gone, Voters voters) {
+        boolean elects = voters.controller >= 0 && voters.holds();
+        if (!elects) return nodes.contains(p.leader().id()) || gone.contains(p.leader().id());
+        return p.isr().stream().anyMatch(n -> nodes.contains(n.id())) && remaining(p, nodes, gone) == 0;
+    }
+
+    private static long remaining(TopicPartitionInfo p, List<Integer> nodes, Set<Integer> gone) {
+        return p.isr().stream().filter(n -> !nodes.contains(n.id()) && !gone.contains(n.id())).count();
     }
 
     private static Map<String, Integer> minIsr(Admin admin, Set<String> topics) throws Exception {
@@ -358,8 +585,12 @@ class KillNode implements Callable<Integer> {
     public interface NodeRuntime {
         String name();
         List<Target> nodes() throws Exception;
+        /** Returns the ids of the quorum's voters as its configuration has them, for when the quorum is lost; empty when unknown. */
+        Set<Integer> voters() throws Exception;
         /** Refuses a mode that it has not, before anything is done. */
         default void require(Mode mode) { }
+        /** Refuses a node that it must not touch, before anything is done. */
+        default void requireUsable(Target node) { }
         Instant fault(Target node, Mode mode) throws Exception;
         Instant restore(Target node) throws Exception;
     }
@@ -375,6 +606,9 @@ class KillNode implements Callable<Integer> {
         @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
                 defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
         Path dataDir;
+        private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
+        /** Marks a node's process in its command line. */
+        private static final String MARK = "-Dkraft-lab.node=";
         private final Common common;
 
         Runtimes(Common common) { this.common = common; }
@@ -417,20 +651,33 @@ class KillNode implements Callable<Integer> {
 
         private static boolean live(List<Target> nodes) { return nodes.stream().anyMatch(n -> !n.state.equals("down")); }
 
-        /** Nodes started by cluster up: signals to the pid of node.json. */
+        /** Nodes started by cluster up: signals to the process of node.json. */
         private class Embedded implements NodeRuntime {
             public String name() { return "embedded"; }
 
             public List<Target> nodes() throws IOException {
                 List<Target> nodes = new ArrayList<>();
-                File[] files = Objects.requireNonNullElse(dataDir.toFile().listFiles(f -> new File(f, "node.json").exists()), new File[0]);
-                Arrays.sort(files);
-                for (File folder : files) {
-                    Map<String, Object> json = read(folder.getName());
+                for (Map<String, Object> json : noted()) {
                     String state = process(json).isEmpty() ? "down" : !(json.get("fault") instanceof Map<?, ?> f) ? "running" : "pause".equals(f.get("mode")) ? "paused" : "stopping";
-                    nodes.add(new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", (Integer) json.get("port"), state));
+                    nodes.add(new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", (Integer) json.get("port"), roles(json), state));
                 }
                 return nodes;
+            }
+
+            public Set<Integer> voters() throws IOException {
+                Set<Integer> voters = new TreeSet<>();
+                for (Map<String, Object> json : noted()) if (json.get("controllerPort") != null) voters.add((Integer) json.get("id"));
+                return voters;
+            }
+
+            private static String roles(Map<String, Object> json) { return json.get("controllerPort") == null ? "broker" : "broker,controller"; }
+
+            private List<Map<String, Object>> noted() throws IOException {
+                File[] folders = Objects.requireNonNullElse(dataDir.toFile().listFiles(f -> Files.exists(f.toPath().resolve("node.json"), LinkOption.NOFOLLOW_LINKS)), new File[0]);
+                Arrays.sort(folders);
+                List<Map<String, Object>> noted = new ArrayList<>();
+                for (File folder : folders) noted.add(read(folder.getName()));
+                return noted;
             }
 
             public void require(Mode mode) {
@@ -438,42 +685,96 @@ class KillNode implements Callable<Integer> {
             }
 
             public Instant fault(Target node, Mode mode) throws Exception {
-                Map<String, Object> json = read(node.name);
-                ProcessHandle process = process(json).orElseThrow(() -> new Exit(1, node.name + " does not run (any more)."));
-                // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
-                json.put("fault", Map.of("mode", mode.toString(), "since", timestamp()));
-                write(node.name, json);
-                Instant at = Instant.now();
-                switch (mode) {
-                    case KILL -> signal(process, "KILL");
-                    case STOP -> { signal(process, "CONT"); signal(process, "TERM"); }
-                    default -> signal(process, "STOP");
-                }
+                Instant[] at = {null};
+                ProcessHandle process = locked(() -> {
+                    Map<String, Object> json = read(node.name);
+                    ProcessHandle p = process(json).orElseThrow(() -> new Exit(1, printable(node.name) + " does not run (any more)."));
+                    // Written down first: a script killed between the two leaves a note of a fault that is not there, which restoring forgives.
+                    json.put("fault", Map.of("mode", mode.toString(), "since", timestamp()));
+                    write(node.name, json);
+                    at[0] = Instant.now();
+                    switch (mode) {
+                        case KILL -> signal(p, "KILL");
+                        case STOP -> { signal(p, "CONT"); signal(p, "TERM"); }
+                        default -> signal(p, "STOP");
+                    }
+                    return p;
+                });
                 long deadline = System.nanoTime() + common.timeout.toNanos();
-                for (; mode != Mode.PAUSE && process(json).isPresent(); Thread.sleep(5))
-                    if (System.nanoTime() > deadline) throw new Exit(MISSED, node.name + " (pid " + process.pid() + ") did not end within " + common.timeout.toSeconds() + " s.");
-                return at;
+                for (; mode != Mode.PAUSE && isAlive(process); Thread.sleep(5))
+                    if (System.nanoTime() > deadline) throw new Exit(MISSED, printable(node.name) + " (pid " + process.pid() + ") did not end within " + common.timeout.toSeconds() + " s.");
+                return at[0];
             }
 
             public Instant restore(Target node) throws Exception {
-                Instant at = Instant.now();
-                Map<String, Object> json = read(node.name);
-                Optional<ProcessHandle> process = process(json);
-                boolean stopping = process.isPresent() && json.get("fault") instanceof Map<?, ?> f && !"pause".equals(f.get("mode"));
-                // It was told to end and has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
-                for (long began = System.nanoTime(); stopping && process(json).isPresent(); Thread.sleep(20))
-                    if (System.nanoTime() - began > 5_000_000_000L) signal(process.get(), "KILL");
-                if (process.isPresent() && !stopping) signal(process.get(), "CONT");
-                else {
-                    @SuppressWarnings("unchecked") List<String> command = (List<String>) json.get("command");
-                    Process started = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
-                            .redirectOutput(ProcessBuilder.Redirect.appendTo(new File((String) json.get("log")))).start();
-                    json.put("pid", started.pid());
-                    json.put("started", started.info().startInstant().orElse(Instant.EPOCH).toString());
+                return locked(() -> {
+                    Instant at = Instant.now();
+                    Map<String, Object> json = read(node.name);
+                    Optional<ProcessHandle> process = process(json);
+                    boolean stopping = process.isPresent() && json.get("fault") instanceof Map<?, ?> f && !"pause".equals(f.get("mode"));
+                    // It was told to end and has not yet: a little more time, then SIGKILL, or it would end after it was "restored".
+                    for (long began = System.nanoTime(); stopping && process(json).isPresent(); Thread.sleep(20))
+                        if (System.nanoTime() - began > 5_000_000_000L) signal(process.get(), "KILL");
+                    if (process.isPresent() && !stopping) signal(process.get(), "CONT");
+                    else start(node.name, json);
+                    json.put("fault", null);
+                    write(node.name, json);
+                    return at;
+                });
+            }
+
+            private void start(String name, Map<String, Object> json) throws IOException {
+                requireUnusedData(name);
+                @SuppressWarnings("unchecked") List<String> command = (List<String>) json.get("command");
+                Process started = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null"))
+                        .redirectOutput(ProcessBuilder.Redirect.appendTo(new File((String) json.get("log")))).start();
+                json.put("pid", started.pid());
+                json.put("started", started.info().startInstant().orElse(Instant.EPOCH).toString());
+                json.put("startTicks", startTicks(started.pid()));
+                json.put("bootId", bootId());
+            }
+
+            /** The last guard: a living broker holds a lock on its data, whatever node.json says of its process. */
+            private void requireUnusedData(String name) throws IOException {
+                Path folder = dataDir.resolve(name), settings = folder.resolve("server.properties");
+                Properties properties = new Properties();
+                if (Files.exists(settings)) try (Reader reader = Files.newBufferedReader(settings)) { properties.load(reader); }
+                for (String data : properties.getProperty("log.dirs", folder.resolve("data").toString()).split(",")) {
+                    Path lock = Path.of(data.trim(), ".lock");
+                    if (!Files.exists(lock)) continue;
+                    try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.WRITE)) {
+                        if (tryLock(channel) == null) throw new Exit(REFUSED, "The data of " + printable(name) + " in " + data.trim()
+                                + " is in use by a process that its node.json does not name: 'cluster down' ends it, then 'cluster up' starts all nodes.");
+                    }
                 }
-                json.put("fault", null);
-                write(node.name, json);
-                return at;
+            }
+
+            /** Does it while no other script starts or signals nodes of this folder: cluster holds the same lock. */
+            private <T> T locked(Callable<T> action) throws Exception {
+                long deadline = System.nanoTime() + common.timeout.toNanos();
+                if (!ONE_AT_A_TIME.tryLock(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) throw busy();
+                try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+                    for (boolean said = false; tryLock(channel) == null; Thread.sleep(50)) {
+                        if (System.nanoTime() > deadline) throw busy();
+                        if (!said) common.say("Waiting for another command that is at work in %s ...", dataDir);
+                        said = true;
+                    }
+                    return action.call();
+                } finally {
+                    ONE_AT_A_TIME.unlock();
+                }
+            }
+
+            private Exit busy() {
+                return new Exit(MISSED, "Another command (such as cluster up) has been at work in " + dataDir + " for more than " + common.timeout.toSeconds() + " s: let it end, or end it, and try again.");
+            }
+
+            private static FileLock tryLock(FileChannel channel) throws IOException {
+                try {
+                    return channel.tryLock();
+                } catch (OverlappingFileLockException heldInThisJvm) {
+                    return null;
+                }
             }
 
             /** Whether a fault is noted of one of its nodes, which cluster down would have ended. */
@@ -483,18 +784,48 @@ class KillNode implements Callable<Integer> {
             }
 
             /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
-            private Optional<ProcessHandle> process(Map<String, Object> json) {
+            private static Optional<ProcessHandle> process(Map<String, Object> json) {
                 if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
-                Instant started = Instant.parse((String) json.get("started"));
-                return ProcessHandle.of(pid.longValue()).filter(Embedded::isAlive)
-                        .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+                return ProcessHandle.of(pid.longValue()).filter(Embedded::isAlive).filter(p -> isTheOne(p, json));
+            }
+
+            /** By boot and start in ticks since then, which no step of the clock changes; where there is no /proc, or it was noted by an older version, by time and command line. */
+            private static boolean isTheOne(ProcessHandle process, Map<String, Object> json) {
+                Long ticks = startTicks(process.pid());
+                if (ticks != null && json.get("startTicks") instanceof Number noted && json.get("bootId") instanceof String boot) return ticks == noted.longValue() && boot.equals(bootId());
+                if (!(json.get("started") instanceof String started)) return false;
+                boolean sameTime = process.info().startInstant().map(t -> Duration.between(t, Instant.parse(started)).abs().toMillis() < 2000).orElse(false);
+                return sameTime && json.get("command") instanceof List<?> command && command.stream().map(String::valueOf).filter(a -> a.startsWith(MARK))
+                        .anyMatch(mark -> process.info().commandLine().orElse("").contains(mark));
+            }
+
+            /** When the process started, in clock ticks since the boot: field 22 of its stat. @return null where that is not to be had */
+            private static Long startTicks(long pid) {
+                try {
+                    return Long.valueOf(stat(pid)[19]);
+                } catch (IOException noSuch) {
+                    return null;
+                }
+            }
+
+            private static String bootId() {
+                try {
+                    return Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+                } catch (IOException notLinux) {
+                    return null;
+                }
+            }
+
+            /** The fields of /proc/PID/stat from the third on: what stands before may have any characters. */
+            private static String[] stat(long pid) throws IOException {
+                String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+                return stat.substring(stat.lastIndexOf(')') + 2).split(" ");
             }
 
             /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
             private static boolean isAlive(ProcessHandle p) {
                 try {
-                    String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
-                    String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+                    String[] fields = stat(p.pid());
                     // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
                     return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
                 } catch (IOException notLinux) { return p.isAlive(); }
@@ -506,13 +837,35 @@ class KillNode implements Callable<Integer> {
                 if (kill.waitFor() != 0 && process.isAlive()) throw new Exit(1, "Cannot send SIG" + signal + " to pid " + process.pid() + ": " + said + ".");
             }
 
+            /** Reads what cluster up noted of a node: a command that start-node runs, and a pid that is signalled; so nobody else may have written it. */
             private Map<String, Object> read(String name) throws IOException {
-                return JSON.std.mapFrom(dataDir.resolve(name).resolve("node.json").toFile());
+                Path folder = dataDir.resolve(name), file = folder.resolve("node.json");
+                for (Path path : List.of(dataDir.toRealPath(), folder, file)) requireOurs(path, file);
+                try {
+                    return JSON.std.mapFrom(file.toFile());
+                } catch (IOException e) {
+                    throw new Exit(1, file + " cannot be read as what cluster up writes: 'cluster down', then 'cluster up' makes it anew.");
+                }
+            }
+
+            private static void requireOurs(Path path, Path file) throws IOException {
+                String reason = null;
+                if (Files.isSymbolicLink(path)) reason = "is a symbolic link";
+                else if (path.getFileSystem().supportedFileAttributeViews().contains("unix")) {
+                    int mode = (Integer) Files.getAttribute(path, "unix:mode"), owner = (Integer) Files.getAttribute(path, "unix:uid");
+                    long user = new com.sun.security.auth.module.UnixSystem().getUid();
+                    if (owner != user) reason = "belongs to " + printable(Files.getOwner(path)) + " (uid " + owner + "), and this runs as uid " + user;
+                    else if ((mode & 0022) != 0) reason = String.format(Locale.ROOT, "can be written by others (mode %03o)", mode & 0777);
+                }
+                if (reason == null) return;
+                throw new Exit(REFUSED, "What " + file + " says is not done, because " + (path.equals(file) ? "it" : path) + " " + reason + ": whoever writes it decides what is run and signalled here.");
             }
 
             private void write(String name, Map<String, Object> json) throws IOException {
                 Path file = dataDir.resolve(name).resolve("node.json"), fresh = file.resolveSibling("node.json.new");
-                Files.writeString(fresh, JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
+                // Not by a channel, which an interrupt closes: of a process that was started a note must be there.
+                try (OutputStream out = new FileOutputStream(fresh.toFile())) { out.write(JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asBytes(json)); }
+                if (fresh.getFileSystem().supportedFileAttributeViews().contains("posix")) Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-r--r--"));
                 Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
             }
         }
@@ -530,7 +883,7 @@ class KillNode implements Callable<Integer> {
             private final URI uri;
             private final String host;
             private final DockerClient engine;
-            private final Set<Integer> stopping = new HashSet<>();
+            private final Set<Integer> stopping = ConcurrentHashMap.newKeySet();
 
             Docker() throws InterruptedException {
                 DefaultDockerClientConfig.Builder builder;
@@ -624,9 +977,21 @@ class KillNode implements Callable<Integer> {
                 containers().forEach((id, c) -> {
                     int port = c.getHostConfig().getPortBindings().getBindings().values().stream().filter(Objects::nonNull).flatMap(Stream::of)
                             .mapToInt(b -> Integer.parseInt(b.getHostPortSpec())).findFirst().orElse(-1);
-                    nodes.add(new Target(id, c.getConfig().getLabels().get(SERVICE), host, port, state(c)));
+                    nodes.add(new Target(id, c.getConfig().getLabels().get(SERVICE), host, port, environment(c, "KAFKA_PROCESS_ROLES"), state(c)));
                 });
                 return nodes;
+            }
+
+            public Set<Integer> voters() throws InterruptedException {
+                for (InspectContainerResponse c : containers().values()) {
+                    Set<Integer> voters = configured(environment(c, "KAFKA_CONTROLLER_QUORUM_VOTERS")).keySet();
+                    if (!voters.isEmpty()) return voters;
+                }
+                return Set.of();
+            }
+
+            private static String environment(InspectContainerResponse c, String name) {
+                return Stream.of(Objects.requireNonNullElse(c.getConfig().getEnv(), new String[0])).filter(e -> e.startsWith(name + "=")).map(e -> e.substring(name.length() + 1)).findFirst().orElse("");
             }
 
             private Map<Integer, InspectContainerResponse> containers() throws InterruptedException {
@@ -734,20 +1099,82 @@ class KillNode implements Callable<Integer> {
             private static Throwable rootOf(Throwable e) { return e.getCause() == null ? e : rootOf(e.getCause()); }
         }
 
-        /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists. */
+        /** Returns the voters of a {@code controller.quorum.voters}; none where the quorum is dynamic. */
+        static Map<Integer, Node> configured(String voters) {
+            Map<Integer, Node> found = new TreeMap<>();
+            var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))").matcher(Objects.requireNonNullElse(voters, ""));
+            while (m.find()) found.put(Integer.valueOf(m.group(1)), new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
+            return found;
+        }
+
+        /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists, and the controllers of its quorum. */
         private class Hooks implements NodeRuntime {
+            /** Asked for once: each answer may take seconds, and the quorum's members seldom change. */
+            private Map<Integer, Node> members;
+            private Set<Integer> voters;
+
             public String name() { return "hooks"; }
 
             public List<Target> nodes() throws Exception {
+                Map<Integer, Target> nodes = new TreeMap<>();
                 try (Admin admin = common.admin(IMPATIENT)) {
-                    return admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get().stream()
-                            .sorted(Comparator.comparingInt(Node::id)).map(n -> new Target(n.id(), String.format("kafka%02d", n.id()), n.host(), n.port(), "unknown")).toList();
+                    Collection<Node> brokers = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get();
+                    if (members == null) askForQuorum(admin, brokers);
+                    for (Node b : brokers) nodes.put(b.id(), target(b, members.isEmpty() ? "" : voters.contains(b.id()) ? "broker,controller" : "broker"));
+                    for (Node c : members.values()) nodes.putIfAbsent(c.id(), target(c, "controller"));
                 }
+                return List.copyOf(nodes.values());
+            }
+
+            public Set<Integer> voters() throws Exception {
+                if (voters == null) nodes();
+                return voters;
+            }
+
+            private static Target target(Node n, String roles) {
+                return new Target(n.id(), String.format(Locale.ROOT, "kafka%02d", n.id()), n.host(), n.port(), roles, "unknown");
+            }
+
+            private void askForQuorum(Admin admin, Collection<Node> brokers) throws Exception {
+                Optional<QuorumInfo> found = Optional.empty();
+                try {
+                    found = quorum(admin, common);
+                } catch (ExecutionException refused) { /* such as the permission: the brokers are listed all the same */ }
+                members = found.isPresent() ? members(found.get()) : configured(brokersVoters(admin, brokers));
+                voters = found.isPresent() ? new TreeSet<>(found.get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).toList()) : members.keySet();
+            }
+
+            /** The voters, and the observers: brokers, and controllers that may become voters. */
+            private static Map<Integer, Node> members(QuorumInfo quorum) {
+                Map<Integer, Node> members = new TreeMap<>();
+                for (QuorumInfo.ReplicaState r : Stream.concat(quorum.voters().stream(), quorum.observers().stream()).toList()) {
+                    QuorumInfo.Node node = quorum.nodes().get(r.replicaId());
+                    boolean known = node != null && !node.endpoints().isEmpty();
+                    members.put(r.replicaId(), known ? new Node(r.replicaId(), node.endpoints().get(0).host(), node.endpoints().get(0).port()) : new Node(r.replicaId(), "", -1));
+                }
+                return members;
+            }
+
+            /** A broker's own configuration, which it gives without a quorum as well. */
+            private static String brokersVoters(Admin admin, Collection<Node> brokers) throws InterruptedException {
+                for (Node broker : brokers) {
+                    if (!Common.answers(broker.host(), broker.port(), 1000)) continue;
+                    ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, "" + broker.id());
+                    try {
+                        ConfigEntry entry = admin.describeConfigs(List.of(resource), new DescribeConfigsOptions().timeoutMs(3000)).all().get().get(resource).get("controller.quorum.voters");
+                        if (entry != null && entry.value() != null) return entry.value();
+                    } catch (ExecutionException refused) { /* the next one may answer */ }
+                }
+                return "";
             }
 
             public void require(Mode mode) {
                 if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
                 if (mode != Mode.KILL && !killCommand.contains("{mode}")) throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
+            }
+
+            public void requireUsable(Target node) {
+                for (String command : Arrays.asList(killCommand, startCommand)) if (command != null) filled(command, node, "kill");
             }
 
             public Instant fault(Target node, Mode mode) throws Exception {
@@ -760,21 +1187,113 @@ class KillNode implements Callable<Integer> {
             }
 
             private Instant execute(String command, Target node, String mode) throws Exception {
-                // The host comes from the cluster and goes into a shell.
-                if (!node.host.matches("[A-Za-z0-9._:-]+")) throw new Exit(1, "The host name '" + node.host + "' of node " + node.id + " has characters that a command must not get.");
-                String line = command.replace("{id}", "" + node.id).replace("{name}", node.name).replace("{host}", node.host).replace("{mode}", mode);
+                String line = filled(command, node, mode);
                 Instant at = Instant.now();
-                Process process = new ProcessBuilder("sh", "-c", line).redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
-                try {
-                    if (!process.waitFor(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) throw new Exit(MISSED, "'" + line + "' did not end within " + common.timeout.toSeconds() + " s.");
-                } finally {
-                    // With what it has started: a command that was given up must not break the node later on.
-                    if (process.isAlive()) Stream.concat(process.descendants(), Stream.of(process.toHandle())).forEach(ProcessHandle::destroyForcibly);
-                }
-                // Not read to its end: what the command leaves running may hold the pipe open.
-                byte[] said = process.getInputStream().readNBytes(process.getInputStream().available());
-                if (process.exitValue() != 0) throw new Exit(1, "'" + line + "' ended with " + process.exitValue() + ": " + new String(said).trim() + ".");
+                new Shell(line, common.timeout).run();
                 return at;
+            }
+        }
+
+        /** Host names of letters, digits, dots, hyphens and underscores, which begin with none of the last; and addresses. */
+        private static final String HOST = "[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9][A-Za-z0-9._-]*)?";
+
+        /** Returns the command with a node's values, which come from the cluster and go into a shell: a host such as -oProxyCommand=... would be an option there. */
+        static String filled(String command, Target node, String mode) {
+            if (node.id < 0) throw new Exit(REFUSED, "The cluster names a node " + node.id + ", which is not a valid id: a command must not get it.");
+            if (!node.name.matches("[A-Za-z0-9_][A-Za-z0-9._-]*")) throw new Exit(REFUSED, "The name '" + printable(node.name) + "' of node " + node.id + " is not a host name: a command must not get it.");
+            if (command.contains("{host}") && node.host.isEmpty()) throw new Exit(REFUSED, "The cluster does not say where node " + node.id + " runs: give a command without {host}, by {id} or {name}.");
+            if (!node.host.isEmpty() && !node.host.matches(HOST) || node.port > 65535)
+                throw new Exit(REFUSED, "The address '" + printable(node.host) + "', port " + node.port + ", of node " + node.id + " is not a host name or address: a command must not get it.");
+            return command.replace("{id}", "" + node.id).replace("{name}", node.name).replace("{host}", node.host).replace("{mode}", mode);
+        }
+    }
+
+    /** A user's command: whatever it prints is read, so that it never waits for its reader; at its time limit it ends, with all that it has started. */
+    static class Shell {
+        private static final String MARK = "KRAFT_LAB_COMMAND";
+        private final String line;
+        private final Duration limit;
+        private final String mark = MARK + "=" + UUID.randomUUID();
+
+        Shell(String line, Duration limit) {
+            this.line = line;
+            this.limit = limit;
+        }
+
+        /** @throws Exit when it does not end in time, or with another code than 0 */
+        void run() throws Exception {
+            ProcessBuilder builder = new ProcessBuilder("sh", "-c", line).redirectErrorStream(true).redirectInput(new File("/dev/null"));
+            builder.environment().put(MARK, mark.substring(MARK.length() + 1));
+            Process process = builder.start();
+            Output output = new Output(process.getInputStream());
+            boolean ended = false;
+            try {
+                ended = process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
+            } finally {
+                // A command that was given up must not break the node later on.
+                if (!ended) endAll(process);
+            }
+            if (!ended) throw new Exit(MISSED, "'" + printable(line) + "' did not end within " + limit.toSeconds() + " s" + output.said() + ".");
+            if (process.exitValue() != 0) throw new Exit(1, "'" + printable(line) + "' ended with " + process.exitValue() + output.said() + ".");
+        }
+
+        /** Until none is found: what they started meanwhile, and what has lost its parent and is known only by its environment. */
+        private void endAll(Process process) {
+            for (int look = 0; look < 20; look++) {
+                List<ProcessHandle> all = Stream.of(process.descendants(), Stream.of(process.toHandle()), marked()).flatMap(s -> s).filter(ProcessHandle::isAlive).distinct().toList();
+                if (all.isEmpty()) return;
+                all.forEach(ProcessHandle::destroyForcibly);
+            }
+        }
+
+        /** Where there is a /proc. */
+        private Stream<ProcessHandle> marked() { return ProcessHandle.allProcesses().filter(this::isMarked); }
+
+        private boolean isMarked(ProcessHandle process) {
+            try {
+                return Arrays.asList(Files.readString(Path.of("/proc/" + process.pid() + "/environ"), StandardCharsets.ISO_8859_1).split("\0")).contains(mark);
+            } catch (IOException othersOrNotLinux) {
+                return false;
+            }
+        }
+    }
+
+    /** What a process prints, of which the beginning and the end are kept. */
+    static class Output extends Thread {
+        private static final int KEPT = 1000;
+        private final InputStream in;
+        private final StringBuilder head = new StringBuilder(), tail = new StringBuilder();
+        private long bytes;
+
+        Output(InputStream in) {
+            this.in = in;
+            setDaemon(true);
+            start();
+        }
+
+        @Override public void run() {
+            byte[] buffer = new byte[8192];
+            try {
+                for (int n; (n = in.read(buffer)) >= 0; ) keep(new String(buffer, 0, n, StandardCharsets.UTF_8), n);
+            } catch (IOException closed) { /* what was read is kept */ }
+        }
+
+        private synchronized void keep(String text, int n) {
+            bytes += n;
+            int first = Math.min(text.length(), KEPT - head.length());
+            head.append(text, 0, first);
+            tail.append(text, first, text.length());
+            if (tail.length() > KEPT) tail.delete(0, tail.length() - KEPT);
+        }
+
+        /** Returns it for the end of a sentence, in one line. What the command leaves running may hold the pipe open, and is not waited for. */
+        String said() throws InterruptedException {
+            join(300);
+            synchronized (this) {
+                boolean whole = bytes <= 2 * KEPT;
+                String text = head.toString() + (whole ? "" : "\n... (" + bytes + " bytes) ...\n") + tail;
+                String said = String.join(" / ", text.lines().map(String::strip).filter(l -> !l.isEmpty()).map(KillNode::printable).toList());
+                return said.isEmpty() ? "" : ": " + said.replaceAll("\\.+$", "");
             }
         }
     }
@@ -819,7 +1338,12 @@ class KillNode implements Callable<Integer> {
 
         /** For composite scripts: gets each event as well. */
         Consumer<Map<String, Object>> listener = event -> { };
+        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
+        Duration patience = Duration.ofSeconds(10);
+        Runnable leftover = () -> { };
         private Writer eventsWriter;
+        /** The newest client's properties. */
+        private Properties given = new Properties();
 
         /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
         <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
@@ -827,14 +1351,14 @@ class KillNode implements Callable<Integer> {
             return script;
         }
 
-        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
         int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
             CommandLine cli = commandLine(script, out, err);
             Thread worker = Thread.currentThread();
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
@@ -848,11 +1372,11 @@ class KillNode implements Callable<Integer> {
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = out;
-            this.err = err;
+            this.out = Guard.over(out);
+            this.err = Guard.over(err);
             return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
@@ -868,31 +1392,152 @@ class KillNode implements Callable<Integer> {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
-                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
             }
             if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            given = properties;
             return properties;
         }
 
-        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
+        /**
+         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
+         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
+         */
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
-            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
-            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
+            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
+            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
+            if (!brokers.isEmpty()) {
+                properties.put("bootstrap.servers", String.join(",", brokers));
+            } else if (!controllers.isEmpty()) {
+                properties.remove("bootstrap.servers");
+                properties.put("bootstrap.controllers", String.join(",", controllers));
+            }
             return Admin.create(properties);
         }
+
+        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
+        boolean controllersAnswer;
 
         Exit unreachable(String why) {
             return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
+
+        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
+        void requireReachable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+        }
+
+        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
+            Map<String, List<String>> reasons = new LinkedHashMap<>();
+            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            if (reasons.size() > 1) reasons.remove(CLOSED);
+            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+        }
+
+        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+
+        /** An address, what is there, and which brokers it advertises to clients. */
+        record Endpoint(Node at, Port port, List<Node> advertised) {
+            boolean isMute() { return port == Port.MUTE; }
+            String address() { return Common.address(at); }
+        }
+
+        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+
+        List<Endpoint> endpoints() throws IOException {
+            client(); // --command-config may name the cluster
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
+            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+        }
+
+        /**
+         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
+         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
+         */
+        static Endpoint endpoint(Node at, int timeoutMs) {
+            Port port = Port.CLOSED;
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
+                port = Port.MUTE;
+                socket.setSoTimeout(timeoutMs);
+                DataInputStream in = new DataInputStream(socket.getInputStream());
+                socket.getOutputStream().write(API_VERSIONS);
+                int size = in.readInt();
+                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
+                port = Port.STRANGE;
+                java.nio.ByteBuffer versions = answer(in, size);
+                Set<Integer> apis = new HashSet<>();
+                for (int left = versions.position(6).getInt(); left > 0; left--) {
+                    apis.add((int) versions.getShort());
+                    versions.getInt(); // the versions of this one
+                }
+                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
+                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
+                port = Port.SASL;
+                socket.getOutputStream().write(METADATA);
+                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
+            } catch (SocketTimeoutException slow) {
+                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+        }
+
+        /** API key, version, correlation id, no client id; then the topics asked for: none. */
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+
+        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
+            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
+            byte[] bytes = new byte[size];
+            in.readFully(bytes);
+            return java.nio.ByteBuffer.wrap(bytes);
+        }
+
+        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
+        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
+            List<Node> brokers = new ArrayList<>();
+            for (int left = metadata.position(4).getInt(); left > 0; left--) {
+                int id = metadata.getInt();
+                byte[] host = new byte[metadata.getShort()];
+                metadata.get(host);
+                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
+                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+            }
+            return brokers;
+        }
+
+        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+
+        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
+        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
+            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            boolean tls = protocol.endsWith("SSL");
+            boolean login = protocol.startsWith("SASL");
+            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
+            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
+            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
+            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
+            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
+            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
+            Node first = e.advertised.get(0);
+            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+        }
+
+        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
+        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
@@ -915,14 +1560,17 @@ class KillNode implements Callable<Integer> {
             try (Socket socket = new Socket()) {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
-                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getOutputStream().write(API_VERSIONS);
                 // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
                 return socket.getInputStream().read() >= 0;
             } catch (IOException | IllegalArgumentException e) { return false; }
         }
 
         /** Progress and warnings: stderr. */
-        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+        void say(String format, Object... args) {
+            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
+        }
 
         /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
         synchronized void emit(String type, Object... fields) {
@@ -949,16 +1597,82 @@ class KillNode implements Callable<Integer> {
             Throwable e = problem;
             while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
-                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
-                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
-                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
-                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
-                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
-                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
-            err.println(exit.getMessage());
+            Exit exit = exit(e, problem);
+            err.println(printable(exit.getMessage()));
             return exit.code;
+        }
+
+        private Exit exit(Throwable e, Throwable whole) {
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
+            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
+            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
+            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
+            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+        }
+
+        private Exit noAnswer() {
+            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+        }
+
+        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
+        private Exit refused(Throwable problem) {
+            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
+            int longest = 3;
+            for (String key : new TreeSet<>(given.stringPropertyNames())) {
+                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
+                    if (part.length() <= longest || !reasons.contains(part)) continue;
+                    longest = part.length();
+                    name = key;
+                }
+            }
+            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+        }
+
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+
+        private static String deepest(Throwable e) {
+            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
+            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
+        }
+
+        /** Java's exceptions of files and classes have nothing but a name for a message. */
+        static String reason(Throwable e) {
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
+            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
+            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        }
+    }
+
+    /**
+     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
+     * to who does drive it.
+     */
+    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
+        private final PrintWriter raw;
+
+        private Guard(PrintWriter raw) {
+            super(new FilterWriter(raw) {
+                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
+                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
+                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
+            }, true);
+            this.raw = raw;
+        }
+
+        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
+        @Override public PrintWriter get() { return raw; }
+        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+
+        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
+        static String harmless(String text) {
+            return java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]").matcher(text)
+                    .replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
         }
     }
 

@@ -206,7 +206,7 @@ class Lab implements Callable<Integer> {
         producer = new ResilientProducer();
         producer.common.configure(producer, quiet(), common.err, reaching("--topic", CRITICAL, "--rate", "" + rate, "--ledger", out.resolve("ledger.jsonl").toString(), "--send-timeout", "1h"));
         producer.common.listener = this::record;
-        Instant start = Instant.now();
+        long start = System.nanoTime();
         producing = background.submit(() -> { try { return producer.produce(); } finally { produced.countDown(); } });
         writesFlow(start);
         say("producer.each", plain(1000 / rate), producer.partitions());
@@ -311,11 +311,12 @@ class Lab implements Callable<Integer> {
     private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
 
     synchronized void sayGap() {
-        say("producer.gap", longestGap / 1e9, sendErrors);
+        long lasting = lastAck == 0 ? 0 : System.nanoTime() - lastAck; // one that has not ended is a gap as well
+        say("producer.gap", Math.max(longestGap, lasting) / 1e9, sendErrors);
     }
 
-    /** Waits until each partition has acknowledged a message that was sent after the instant. */
-    void writesFlow(Instant after) throws Exception {
+    /** Waits until each partition has acknowledged a message that was sent after a System.nanoTime(). */
+    void writesFlow(long after) throws Exception {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (producer.partitions() == 0 && !producing.isDone() && System.nanoTime() < deadline) Thread.sleep(10);
         if (producing.isDone()) producing.get(); // brings its exception here
@@ -342,9 +343,9 @@ class Lab implements Callable<Integer> {
         if (!common.json) common.out.println("   " + line);
     }
 
-    /** Says something in which the last thing is the time since an instant, all of it spent waiting for Kafka. @param after a key that says since what */
-    void waited(Instant since, String after, String key, Object... args) {
-        Duration d = Duration.between(since, Instant.now());
+    /** Says something in which the last thing is the time since a System.nanoTime(), all of it spent waiting for Kafka. @param after a key that says since what */
+    void waited(long since, String after, String key, Object... args) {
+        Duration d = Duration.ofNanos(System.nanoTime() - since);
         Object[] all = Arrays.copyOf(args, args.length + 1);
         all[args.length] = text(after, seconds(d));
         if (d.compareTo(step.waited) > 0) step.waited = d;

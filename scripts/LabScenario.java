@@ -269,13 +269,14 @@ class LabScenario {
     private final Map<String, Integer> nodes = new HashMap<>();
     private final Map<String, Integer> said = new HashMap<>();
     private Action action;
-    private Instant at, done;
+    /** When the step's fault was applied, or its nodes started; when that was done. By System.nanoTime(), which no set clock moves. */
+    private long at, done;
     private final List<String> meaning = new ArrayList<>();
 
     /** Does it all, and mends what it leaves broken. */
     void run(Lab lab) throws Exception {
         this.lab = lab;
-        at = done = Instant.now();
+        at = done = System.nanoTime();
         String heading = null;
         for (int i = 0; i < actions.size(); i++) {
             Action a = actions.get(i);
@@ -322,21 +323,28 @@ class LabScenario {
 
     private void fault(Action a) throws Exception {
         KillNode script = lab.node(node(a.target), "--mode", a.verb, "--force");
+        Instant before = Instant.now();
+        long began = System.nanoTime();
         KillNode.Done fault;
         try { fault = script.breakNodes(script.runtime()).get(0); }
         finally { script.broken.forEach(n -> lab.broken.add(n.id())); }
         if (a.name != null) nodes.put(a.name, fault.node().id());
-        at = fault.at();
-        done = Instant.now();
+        done = System.nanoTime();
+        at = monotonic(fault.at(), before, began, done);
         String signal = lab.where == KillNode.Where.EXTERNAL ? "--kill-command" : Map.of("kill", "SIGKILL", "stop", "SIGTERM", "pause", "SIGSTOP").getOrDefault(a.verb, words.text("done.off-network"));
-        lab.say("done." + a.verb, fault.node().name(), signal, at);
+        lab.say("done." + a.verb, fault.node().name(), signal, fault.at());
         if (a.time == null) return;
         watchFor(a.time);
         start("" + fault.node().id());
     }
 
+    /** Returns a moment of the wall clock as a System.nanoTime(); one that a clock set meanwhile puts outside of the call it was taken in is moved to its nearer end. */
+    static long monotonic(Instant moment, Instant before, long began, long done) {
+        return Math.max(began, Math.min(done, began + Duration.between(before, moment).toNanos()));
+    }
+
     private void start(String target) throws Exception {
-        Instant first = Instant.now();
+        long first = System.nanoTime();
         for (String t : target.equals("all") ? lab.broken.stream().map(String::valueOf).toList() : List.of(node(target))) lab.start(Integer.parseInt(t.replace("kafka", "")));
         at = done = first;
     }
@@ -353,9 +361,10 @@ class LabScenario {
         KillNode.NodeRuntime runtime = script.runtime();
         KillNode.Target node = runtime.nodes().stream().filter(n -> n.id() == id).findFirst().orElseThrow(() -> new Cluster.Exit(2, "There is no node " + id + "."));
         int bursts = 0, fewest = Integer.MAX_VALUE;
-        at = Instant.now();
+        Instant from = Instant.now();
+        at = System.nanoTime();
         lab.broken.add(id);
-        lab.emit("fault", "node", id, "name", node.name(), "mode", "pause", "runtime", runtime.name(), "at", at.toString(), "burstMs", BURST_MS, "everyMs", BURST_MS + REST_MS);
+        lab.emit("fault", "node", id, "name", node.name(), "mode", "pause", "runtime", runtime.name(), "at", from.toString(), "burstMs", BURST_MS, "everyMs", BURST_MS + REST_MS);
         for (long end = System.nanoTime() + a.time.toNanos(); System.nanoTime() < end; bursts++) {
             runtime.fault(node, KillNode.Mode.PAUSE);
             Thread.sleep(BURST_MS); // the fault itself
@@ -366,9 +375,9 @@ class LabScenario {
         }
         List<Long> meanwhile = lab.takeLatencies();
         lab.broken.remove(id);
-        done = Instant.now();
-        lab.emit("restored", "node", id, "name", node.name(), "runtime", runtime.name(), "at", done.toString());
-        lab.say("slow.bursts", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, at);
+        done = System.nanoTime();
+        lab.emit("restored", "node", id, "name", node.name(), "runtime", runtime.name(), "at", Instant.now().toString());
+        lab.say("slow.bursts", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, from);
         lab.say("slow.latency", spread(before), spread(meanwhile));
         WatchIsr.Snapshot s = lab.latest();
         int all = s == null ? 0 : s.total().replicas();
@@ -381,8 +390,11 @@ class LabScenario {
     private String spread(List<Long> micros) {
         if (micros.isEmpty()) return words.text("slow.none");
         List<Long> sorted = micros.stream().sorted().toList();
-        return words.text("slow.spread", sorted.get(sorted.size() / 2) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
+        return words.text("slow.spread", median(sorted) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
     }
+
+    /** Returns the middle value, and of an even number the mean of the two in the middle. */
+    static double median(List<Long> sorted) { return (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2.0; }
 
     private void await(String condition) throws Exception {
         boolean since = action != null && (action.isFault() || action.verb.equals("start"));

@@ -5,10 +5,15 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
+// Compression is native code, of which newer JVMs warn.
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION How fast, at what latency? Takes every flag of kafka-producer-perf-test
 
 import com.fasterxml.jackson.jr.ob.JSON;
+import com.sun.management.GarbageCollectionNotificationInfo;
 import java.io.*;
+import java.lang.management.GarbageCollectorMXBean;
+import java.lang.management.ManagementFactory;
 import java.net.*;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -23,6 +28,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.*;
 import java.util.regex.*;
 import java.util.stream.*;
+import javax.management.*;
+import javax.management.openmbean.CompositeData;
 import org.HdrHistogram.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -67,7 +74,7 @@ class PerfTest implements Callable<Integer> {
 
     static class Telling {
         @Option(names = "--reporting-interval", paramLabel = "MS", defaultValue = "5000", description = "Print a line this often (default: ${DEFAULT-VALUE}).") long intervalMs = 5000;
-        @Option(names = "--warmup-records", paramLabel = "N", description = "Add a summary without the first N; --slo is judged by it.") long warmupRecords;
+        @Option(names = "--warmup-records", paramLabel = "N", description = "Leave the first N out of --slo, percentiles and plots; add a summary without them.") long warmupRecords;
         @Option(names = "--print-metrics", description = "Print the producers' metrics at the end.") boolean printMetrics;
         @Option(names = "--explain", description = "Print the figures behind what limited the run.") boolean explain;
         @Option(names = "--csv", description = "Print intervals and summary as CSV.") boolean csv;
@@ -111,6 +118,9 @@ class PerfTest implements Callable<Integer> {
 
     /** For composite scripts: no lines, no events, only the summary. */
     boolean quiet;
+    /** For composite scripts: gets, each {@link #SAMPLE} of a limited rate, the seconds since the start and how many records were due and had no outcome. */
+    BiConsumer<Double, Double> backlog;
+    private static final long SAMPLE = 20_000_000;
     private Screen screen = Screen.none();
     private List<String> csvColumns;
     private String notWritten;
@@ -144,10 +154,12 @@ class PerfTest implements Callable<Integer> {
         print(s.line(""));
         if (s.steady != null) print(s.steady.line(" steady state"));
         if (telling.printMetrics) printMetrics(common.json || telling.csv ? common.err : common.out, run.metrics);
-        if (s.interrupted) common.say("Interrupted after %d records; of %d more that were sent the outcome is unknown.", s.records() + s.failed(), run.unresolved);
+        if (s.interrupted) common.say("Interrupted after %d records; %s.", s.records() + s.failed(), run.outstanding());
         else if (s.records() + s.failed() == 0) throw new Exit(ALL_FAILED, "No record was due within --duration.");
         if (s.failed() > 0) common.say("%s: %s.", s.records() == 0 ? "Every send failed" : s.failed() + " of " + (s.records() + s.failed()) + " sends failed", errors());
-        s.latencies.table(common);
+        Summary judged = s.judged();
+        if (s.steady != null) common.say("The figures below, --slo and the files for plots leave out the first %d records.", telling.warmupRecords);
+        judged.latencies.table(common);
         if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
         run.tellLimits(s);
         if (s.read != null) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %s, read twice: %d.%s", s.read.records, s.read.perSec, s.read.mbPerSec,
@@ -155,7 +167,7 @@ class PerfTest implements Callable<Integer> {
         if (notWritten != null) common.say("Cannot write %s", notWritten);
         if (s.interrupted) return 130;
         if (run.unsent.get() > 0) common.say("%d records were due within --duration and could not be sent in twice that time: the response time has what they had waited by then.", run.unsent.get());
-        Summary judged = s.steady == null ? s : s.steady; // and a rate that was asked for and reached is kept
+        // A rate that was asked for and reached is kept.
         List<String> missed = objectives.stream().filter(o -> !(o.what.equals("throughput") && throughput > 0 && o.limit <= throughput && judged.reached(throughput))).map(o -> telling.warmupRecords > 0 && s.steady == null ? "Objective " + o.text + " missed: nothing came after the warm-up."
                 : o.missed(judged)).filter(Objects::nonNull).toList();
         missed.forEach(common::say);
@@ -169,9 +181,9 @@ class PerfTest implements Callable<Integer> {
         try (Run run = this.run = new Run()) {
             run.connect(topicsExist(run.properties));
             Summary s = run.measure(at);
-            emit("perf-summary", s.fields());
+            emit("perf-summary", Stream.concat(Arrays.stream(s.fields()), Arrays.stream(run.collections.fields())).toArray());
             if (s.steady != null) emit("perf-summary", Stream.concat(Arrays.stream(s.steady.fields()), Stream.of("steady", true)).toArray());
-            try { if (telling.percentiles != null) s.latencies.writePercentiles(telling.percentiles); }
+            try { if (telling.percentiles != null) s.judged().latencies.writePercentiles(telling.percentiles); }
             catch (IOException e) { notWritten = "--percentiles: " + e.getMessage() + "."; }
             if (s.interrupted) Thread.currentThread().interrupt();
             return s;
@@ -217,6 +229,8 @@ class PerfTest implements Callable<Integer> {
         interface Values { byte[] of(long i, SplittableRandom random); }
         final Values values;
         final List<Header> headers = new ArrayList<>();
+        /** Of --payload-file. */
+        private byte[][] entries;
         private final double[] cumulated;
         private final int keys;
 
@@ -235,10 +249,10 @@ class PerfTest implements Callable<Integer> {
         }
 
         /** Apache's A to Z. There are so many different records that none comes twice in a batch, which would flatter compression. */
-        private static Values values(Load load, long numRecords) throws IOException {
+        private Values values(Load load, long numRecords) throws IOException {
             if (load.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
             if (load.payloadFile != null) {
-                byte[][] entries = entries(load.payloadFile, load.further.delimiter);
+                entries = entries(load.payloadFile, load.further.delimiter);
                 return (i, random) -> entries[random.nextInt(entries.length)];
             }
             Sizes sizes = load.sizes;
@@ -310,7 +324,13 @@ class PerfTest implements Callable<Integer> {
     static final class Latencies extends EnumMap<Kind, Histogram> {
         /** As {@link #ms} knows them. */
         private static final List<String> FIGURES = List.of("avg", "p50", "p95", "p99", "p99.9", "p99.99", "max");
+        /** How many of the service times are of records that have no outcome: what they had waited when the run was interrupted. */
+        long unanswered;
         Latencies() { super(Kind.class); }
+        void addAll(Latencies others) {
+            others.forEach(this::add);
+            unanswered += others.unanswered;
+        }
         void add(Kind kind, Histogram h) { computeIfAbsent(kind, k -> new Histogram(1, HIGHEST_US, 3)).add(h); }
 
         static double ms(Histogram us, String what) {
@@ -362,8 +382,8 @@ class PerfTest implements Callable<Integer> {
         final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0"); // what the client calls an acknowledgement is then none
         /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
+        final GarbageCollections collections = new GarbageCollections();
         boolean outputClosed;
-        long unresolved;
 
         private final Source source = new Source(load, numRecords);
         private final ExecutorService threads = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "perf"); t.setDaemon(true); return t; });
@@ -372,9 +392,13 @@ class PerfTest implements Callable<Integer> {
         private final Latencies all = new Latencies(), steady = new Latencies();
         private PrintStream log;
         private HistogramLogWriter writer;
-        private long start, startMs, from, stopped;
-        private Tally[] failures;
-        private boolean interrupted, isSteady;
+        private long start, startMs, from;
+        private volatile long stopped;
+        private Tally[] failures, waiting;
+        /** Of the warm-up and of the rest: sent, and without an outcome when the run was interrupted. */
+        private final long[] unresolved = new long[2];
+        private boolean isSteady;
+        private volatile boolean interrupted;
         private volatile Throwable problem;
 
         Run() throws IOException { } // of the properties and the payload
@@ -396,6 +420,9 @@ class PerfTest implements Callable<Integer> {
             /** With --e2e, the indices of what was acknowledged. */
             final BitSet acknowledged = load.e2e && !unacknowledged ? new BitSet() : null;
             private final int number = senders.size();
+            /** The record to be sent next; when all had been sent, committed and flushed, and the time of closing added: as Apache's tool counts. */
+            private long next = number;
+            private volatile long ended;
             private final SplittableRandom random = new SplittableRandom(number);
             private final Tally[] acks = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE), commits = transactionNanos > 0 ? tallies(Kind.COMMIT) : null;
 
@@ -418,7 +445,7 @@ class PerfTest implements Callable<Integer> {
                 @Override
                 public void onCompletion(RecordMetadata metadata, Exception e) {
                     long now = System.nanoTime();
-                    if (e != null) { failed(e, index, now, began); return; }
+                    if (e != null) { failed(e, index, now, began, due); return; }
                     tally.acknowledged(now, began, due, value().length);
                     if (acknowledged == null) return;
                     acknowledged.set((int) index);
@@ -441,10 +468,12 @@ class PerfTest implements Callable<Integer> {
                     }
                     Sent record = new Sent(key, value, i, limited ? due : now, now);
                     producer.send(record, record);
+                    next = i + senders.size();
                     if (transaction != 0 && now - transaction >= transactionNanos) transaction = commit(i);
                 }
                 if (transaction != 0) commit(count - 1);
                 producer.flush();
+                ended = System.nanoTime();
                 if (limited && duration != null) notSent(i, Math.min(count, (long) Math.ceil(nanos * throughput / 1e9))); // the producer's own thread has nothing more to record
             }
 
@@ -471,7 +500,10 @@ class PerfTest implements Callable<Integer> {
 
             private void finish() {
                 producer.metrics().forEach((name, metric) -> metrics.put(name, metric.metricValue())); // the closed producer would have none
+                long closing = System.nanoTime();
                 producer.close(CLOSE);
+                if (ended != 0) ended += System.nanoTime() - closing;
+                else if (interrupted && limited) notSent(next, Math.min(count, (long) Math.ceil((stopped - start) * throughput / 1e9)));
             }
         }
 
@@ -484,12 +516,26 @@ class PerfTest implements Callable<Integer> {
         }
 
         /** Some fail on the sending thread and others not, hence synchronized. */
-        private synchronized void failed(Exception e, long index, long now, long began) {
-            if (interrupted) { unresolved++; return; } // given up by our own close
+        private synchronized void failed(Exception e, long index, long now, long began, long due) {
+            if (interrupted) { unanswered(index, now, began, due); return; } // given up by our own close
             if (failures == null) failures = tallies(Kind.FAILED);
             phase(failures, index).record(Kind.FAILED, now - began);
             phase(failures, index).count(now, 0);
             if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("First %s: %s", e.getClass().getSimpleName(), e.getMessage());
+        }
+
+        /** Left out, what waited longest would be missing just where the run was stopped because of it. */
+        private void unanswered(long index, long now, long began, long due) {
+            if (waiting == null) waiting = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE);
+            phase(waiting, index).record(Kind.SERVICE, now - began);
+            if (limited) phase(waiting, index).record(Kind.RESPONSE, now - due);
+            unresolved[index < warmupRecords ? 0 : 1]++;
+        }
+
+        String outstanding() {
+            long sent = unresolved[0] + unresolved[1];
+            String text = "of " + sent + " more that were sent the outcome is unknown" + (unsent.get() > 0 ? ", and " + unsent + " were due and not sent" : "");
+            return text + (sent + unsent.get() > 0 ? "; the latencies include the time these waited so far" : "");
         }
 
         /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
@@ -573,6 +619,10 @@ class PerfTest implements Callable<Integer> {
                 common.say("Connected; starts at %s.", at);
                 await(System.nanoTime() + wait);
             }
+            if (source.entries != null) {
+                print("Reading payloads from: " + printable(load.payloadFile.toAbsolutePath()));
+                print("Number of records read: " + source.entries.length);
+            }
             if (warmupRecords > 0) print("Warmup first " + warmupRecords + " records. Steady state results will print after the complete test summary.");
             long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
             start = from = System.nanoTime() + lead * 1_000_000;
@@ -580,21 +630,24 @@ class PerfTest implements Callable<Integer> {
             if (writer != null) {
                 writer.outputLogFormatVersion();
                 writer.outputComment("[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from when a record was due; e2e: until it was read; commit: of a transaction]");
+                if (warmupRecords > 0) writer.outputComment("[The first " + warmupRecords + " records are a warm-up, which no objective is judged by: Tag=warmup, warmup-response, ...]");
                 writer.outputStartTime(startMs);
                 writer.outputLegend();
             }
+            collections.watch();
             receivers.forEach(r -> run(r::receive, r.consumer::close));
             senders.forEach(s -> run(s::send, s::finish));
             try {
                 report();
             } catch (InterruptedException e) {
-                synchronized (this) { interrupted = true; }
                 stopped = System.nanoTime();
+                synchronized (this) { interrupted = true; }
                 threads.shutdownNow();
                 running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
                 window(System.nanoTime(), true);
             }
-            Summary withoutWarmup = warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == 0 ? null : summary(true, steady, null, null);
+            collections.close();
+            Summary withoutWarmup = warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == steady.unanswered ? null : summary(true, steady, null, null);
             Summary summary = summary(false, all, load.e2e ? readBack() : null, withoutWarmup);
             if (problem instanceof KafkaException) throw new Exit(summary.records() == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records() + " records: " + problem.getMessage());
             if (problem instanceof Error e) throw e;
@@ -623,9 +676,10 @@ class PerfTest implements Callable<Integer> {
             long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
             for (boolean last = false; !last; ) {
                 long left = from + interval - System.nanoTime();
-                last = running.await(screen.isOn() ? Math.min(left, 200_000_000) : left, TimeUnit.NANOSECONDS);
+                last = running.await(Math.min(left, screen.isOn() ? 200_000_000 : backlog != null ? SAMPLE : left), TimeUnit.NANOSECONDS);
                 long now = System.nanoTime();
                 if (!last) drawBar(now - start);
+                if (backlog != null && now > start && now - start < nanos) sampleBacklog(now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
                 if (!last && log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
@@ -633,23 +687,35 @@ class PerfTest implements Callable<Integer> {
             }
         }
 
+        /** With --e2e, what is not read has no outcome either. */
+        private void sampleBacklog(long nanosSoFar) {
+            long due = Math.min(count, (long) (nanosSoFar * throughput / 1e9)), ended = sum(Kind.SERVICE, t -> t.records.get());
+            if (load.e2e) ended = Math.min(ended, sum(Kind.E2E, t -> t.records.get()));
+            backlog.accept(nanosSoFar / 1e9, (double) due - ended - sum(Kind.FAILED, t -> t.records.get()));
+        }
+
         /** Gathers what was recorded since the last time, and tells it. */
         private void window(long to, boolean last) {
             Latencies cold = new Latencies(), now = new Latencies();
             for (Tally[] phases : tallies) { if (phases[0] != null) phases[0].take(cold); phases[1].take(now); }
-            now.forEach(steady::add);
-            boolean steadyNow = warmupRecords > 0 && cold.get(Kind.SERVICE).getTotalCount() == 0 && now.get(Kind.SERVICE).getTotalCount() > 0;
-            cold.forEach(now::add);
-            now.forEach(all::add);
+            cold.unanswered = unresolved[0];
+            now.unanswered = unresolved[1];
+            steady.addAll(now);
+            boolean hasCold = cold.values().stream().anyMatch(h -> h.getTotalCount() > 0), hasSteady = now.get(Kind.SERVICE).getTotalCount() > 0, steadyNow = warmupRecords > 0 && !hasCold && hasSteady;
+            Latencies judged = new Latencies(); // an interval's latencies are of the one or the other, its rate is of both
+            judged.addAll(hasSteady || !hasCold ? now : cold);
+            if (writer != null && hasCold) log(cold, to, "warmup");
+            if (writer != null && (hasSteady || !hasCold && !last)) log(now, to, null);
+            now.addAll(cold);
+            all.addAll(now);
             if (last && now.values().stream().allMatch(h -> h.getTotalCount() == 0)) return;
-            if (writer != null) now.forEach((kind, h) -> {
-                h.setTag(kind == Kind.SERVICE ? null : kind.tag);
-                writer.outputIntervalHistogram((from - start) / 1e9, (to - start) / 1e9, h, 1000);
-            });
             double meanSize = (double) sum(Kind.SERVICE, t -> t.bytes.get()) / Math.max(1, sum(Kind.SERVICE, t -> t.records.get())); // bytes are not cut together with the histogram
-            Summary w = new Summary((to - from) / 1e9, Math.round(now.get(Kind.SERVICE).getTotalCount() * meanSize), now, null, false, null);
+            Summary w = new Summary((to - from) / 1e9, Math.round((now.get(Kind.SERVICE).getTotalCount() - now.unanswered) * meanSize), now, null, false, null);
             from = to;
-            emit("perf-window", w.fields());
+            List<Object> fields = w.rates();
+            judged.fields(fields);
+            if (warmupRecords > 0) fields.addAll(List.of("steady", steady.get(Kind.SERVICE).getTotalCount() > 0));
+            emit("perf-window", fields.toArray());
             if (last) return; // no line for the rest, as with Apache's
             if (steadyNow && !isSteady) print("In steady state.");
             isSteady |= steadyNow;
@@ -657,10 +723,20 @@ class PerfTest implements Callable<Integer> {
                     w.records(), w.recordsPerSec(), w.mbPerSec(), Latencies.ms(w.service(), "avg"), Latencies.ms(w.service(), "max")));
         }
 
-        /** To the last acknowledgement or failure, or to when it was stopped. */
+        /** An interval's histograms into the log; those of the warm-up under tags of their own. */
+        private void log(Latencies interval, long to, String prefix) {
+            interval.forEach((kind, h) -> {
+                if (kind == Kind.SERVICE) h.setTag(prefix);
+                else h.setTag(prefix == null ? kind.tag : prefix + "-" + kind.tag);
+                writer.outputIntervalHistogram((from - start) / 1e9, (to - start) / 1e9, h, 1000);
+            });
+        }
+
+        /** To the last acknowledgement, failure or commit and until all was flushed and closed, or to when it was stopped. */
         private Summary summary(boolean afterWarmup, Latencies latencies, ReadBack read, Summary steady) {
             List<Tally> sent = tallies.stream().flatMap(phases -> afterWarmup ? Stream.of(phases[1]) : Stream.of(phases)).filter(t -> t != null && (t.has(Kind.SERVICE) || t.has(Kind.FAILED))).toList();
             long began = afterWarmup ? sent.stream().mapToLong(t -> t.first).min().getAsLong() : start, end = Math.max(stopped, sent.stream().mapToLong(t -> t.last).max().getAsLong());
+            for (Sender sender : senders) end = Math.max(end, sender.ended);
             return new Summary((end - began) / 1e9, sent.stream().mapToLong(t -> t.bytes.get()).sum(), latencies, read, interrupted && !outputClosed, steady);
         }
 
@@ -696,7 +772,8 @@ class PerfTest implements Callable<Integer> {
         void tellLimits(Summary s) {
             double queue = figure("record-queue-time-avg"), wire = figure("request-latency-avg"), batch = figure("batch-size-avg"), compression = figure("compression-rate-avg");
             double throttle = figure("produce-throttle-time-avg"), waited = figure("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
-            double response = Latencies.ms(s.response(), "p99"), service = Latencies.ms(s.service(), "p99"), perSec = s.recordsPerSec();
+            double response = Latencies.ms(s.judged().response(), "p99"), service = Latencies.ms(s.judged().service(), "p99"), perSec = s.recordsPerSec();
+            common.say("%s", collections.sentence(s.seconds));
             if (Double.isNaN(queue) || Double.isNaN(wire)) { common.say("What limited it is not known: the client has no figures of so short a run."); return; }
             common.say("%s%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.%s", limited ? "A batch was on average "
                     : String.format(Locale.ROOT, "%.0f%% of the latency is the producer's own queue: ", 100 * queue / (queue + wire)), queue, wire,
@@ -708,7 +785,7 @@ class PerfTest implements Callable<Integer> {
             if (response > 1 + 1.5 * service) common.say("99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send(): they waited to be sent.", response, service);
             common.say(waited >= 0.01 ? "send() was blocked for %.0f%% of the time by a full buffer.memory." : "send() was not blocked by a full buffer.memory.", 100 * waited);
             if (limited && s.reached(throughput)) common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
-            else common.say("%s set the pace%s.", waited >= 0.05 || (limited ? response <= 1 + 1.5 * service : queue > wire) ? "Network and brokers" : "This machine and its producers (more --producers may help)",
+            else common.say("%s set the pace%s.", collections.share(s.seconds) >= 0.1 ? "The client's own collections (more memory may help)" : waited >= 0.05 || (limited ? response <= 1 + 1.5 * service : queue > wire) ? "Network and brokers" : "This machine and its producers (more --producers may help)",
                     limited ? String.format(Locale.ROOT, ": of %.0f records/s only %.1f were reached", throughput, perSec) : "");
             if (telling.explain) EXPLAINED.forEach(name -> common.say("  %-34s %,.2f", name, figure(name)));
         }
@@ -717,11 +794,61 @@ class PerfTest implements Callable<Integer> {
         public void close() {
             boolean interrupted = Thread.interrupted(); // a closing client would not wait at all
             threads.shutdownNow();
+            collections.close();
             try { if (startMs != 0) running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS); } catch (InterruptedException e) { interrupted = true; }
             senders.forEach(s -> s.producer.close(Duration.ZERO));
             if (startMs == 0) receivers.forEach(r -> r.consumer.close());
             if (log != null) log.close();
             if (interrupted) Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The garbage collections of this JVM while it is watched: what they stop counts as latency, and is no broker's. Cycles beside the running threads stop nothing. */
+    static final class GarbageCollections implements NotificationListener {
+        private final List<GarbageCollectorMXBean> collectors = ManagementFactory.getGarbageCollectorMXBeans().stream().filter(c -> !c.getName().matches(".*(Cycles|Concurrent).*")).toList();
+        private long count, totalMs, seen, longestMs;
+        private boolean watching;
+
+        void watch() {
+            collectors.forEach(c -> ((NotificationEmitter) c).addNotificationListener(this, null, null));
+            count = -sum(GarbageCollectorMXBean::getCollectionCount);
+            totalMs = -sum(GarbageCollectorMXBean::getCollectionTime);
+            watching = true;
+        }
+
+        private long sum(ToLongFunction<GarbageCollectorMXBean> figure) { return collectors.stream().mapToLong(figure).sum(); }
+
+        @Override
+        public synchronized void handleNotification(Notification notification, Object unused) {
+            if (!notification.getType().equals(GarbageCollectionNotificationInfo.GARBAGE_COLLECTION_NOTIFICATION)) return;
+            seen++;
+            longestMs = Math.max(longestMs, GarbageCollectionNotificationInfo.from((CompositeData) notification.getUserData()).getGcInfo().getDuration());
+            notifyAll();
+        }
+
+        /** The notifications come a little later: waits for those of collections that are over, a tenth of a second at most. */
+        synchronized void close() {
+            if (!watching) return;
+            watching = false;
+            count += sum(GarbageCollectorMXBean::getCollectionCount);
+            totalMs += sum(GarbageCollectorMXBean::getCollectionTime);
+            boolean interrupted = Thread.interrupted();
+            long until = System.nanoTime() + 100_000_000;
+            for (long left; seen < count && (left = (until - System.nanoTime()) / 1_000_000) > 0; ) {
+                try { wait(left); } catch (InterruptedException e) { interrupted = true; }
+            }
+            for (GarbageCollectorMXBean c : collectors) {
+                try { ((NotificationEmitter) c).removeNotificationListener(this); } catch (OperationsException e) { throw new IllegalStateException(e); }
+            }
+            if (interrupted) Thread.currentThread().interrupt();
+        }
+
+        double share(double seconds) { return totalMs / 1000.0 / seconds; }
+        Object[] fields() { return new Object[] {"collections", count, "collectionsMs", totalMs, "longestCollectionMs", longestMs}; }
+
+        String sentence(double seconds) {
+            if (count == 0) return "The client's own collections: none.";
+            return String.format(Locale.ROOT, "The client's own collections: %d, longest %d ms, %.1f%% of the time; what they stopped counts as latency.", count, longestMs, 100 * share(seconds));
         }
     }
 
@@ -745,7 +872,9 @@ class PerfTest implements Callable<Integer> {
         /** From when a record was due; at unlimited throughput, when each is due at once, from {@code send()}. */
         public Histogram response() { return latencies.getOrDefault(Kind.RESPONSE, service()); }
         public long failed() { return latencies.containsKey(Kind.FAILED) ? latencies.get(Kind.FAILED).getTotalCount() : 0; }
-        public long records() { return service().getTotalCount(); }
+        public long records() { return service().getTotalCount() - latencies.unanswered; }
+        /** What objectives, percentiles and plots are of: the run without its warm-up, if it has one. */
+        Summary judged() { return steady == null ? this : steady; }
         public double recordsPerSec() { return records() / seconds; }
         public double mbPerSec() { return bytes / 1048576.0 / seconds; }
         /** Records per second without the time of an answer for which none has to wait, which is no lack of speed; a queue that grows is one, and most wait in it. */
@@ -753,8 +882,11 @@ class PerfTest implements Callable<Integer> {
         /** To 2 %, or, of a short run, but for the tenth of a second that one late answer may take. */
         boolean reached(double rate) { return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.1); }
 
+        List<Object> rates() { return new ArrayList<>(List.of("records", records(), "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed())); }
+
         Object[] fields() {
-            List<Object> fields = new ArrayList<>(List.of("records", records(), "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed()));
+            List<Object> fields = rates();
+            if (latencies.unanswered > 0) fields.addAll(List.of("outstanding", latencies.unanswered));
             latencies.fields(fields);
             if (latencies.containsKey(Kind.COMMIT)) fields.addAll(List.of("commits", latencies.get(Kind.COMMIT).getTotalCount()));
             if (read != null) fields.addAll(List.of("read", read.records, "readPerSec", read.perSec, "readMbPerSec", read.mbPerSec, "missing", read.missing, "readTwice", read.twice));
@@ -815,7 +947,7 @@ class PerfTest implements Callable<Integer> {
         if (!telling.csv) return;
         Map<String, String> row = new LinkedHashMap<>(Map.of("type", type));
         for (int i = 0; i < fields.length; i += 2) row.put((String) fields[i], fields[i + 1] instanceof Double d ? String.format(Locale.ROOT, "%.3f", d) : "" + fields[i + 1]);
-        if (row.containsKey("steady")) row.put("type", type + "-steady");
+        if (type.equals("perf-summary") && row.containsKey("steady")) row.put("type", type + "-steady");
         if (csvColumns == null) common.out.println(String.join(",", csvColumns = List.copyOf(row.keySet()))); // what only the summary has is no column
         common.out.println(csvColumns.stream().map(column -> row.getOrDefault(column, "")).collect(Collectors.joining(",")));
     }
@@ -957,11 +1089,15 @@ class PerfTest implements Callable<Integer> {
         }
 
         static Screen none() { return new Screen(null); }
-        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(stream) : none(); }
+        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(raw(stream)) : none(); }
         boolean isOn() { return to != null; }
 
+        /** What is below a writer that lets no control character through. */
+        private static PrintWriter raw(PrintWriter stream) { return stream instanceof java.util.function.Supplier<?> guard ? (PrintWriter) guard.get() : stream; }
+
         /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
-        static boolean isTerminal(PrintWriter stream) {
+        static boolean isTerminal(PrintWriter given) {
+            PrintWriter stream = raw(given);
             if (stream != OUT && stream != ERR || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
             try { return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO().start().waitFor() == 0; }
             catch (IOException noSuchCommand) { return false; }
@@ -987,7 +1123,7 @@ class PerfTest implements Callable<Integer> {
             int width = width();
             StringBuilder text = new StringBuilder(back());
             boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
-            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(l, width)).toList();
+            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(Guard.harmless(l), width)).toList();
             for (int i = 0; i < drawn.size(); i++) text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
             // Not the whole screen at once: tmux would keep what was cleared as its history.
             to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
@@ -1116,7 +1252,12 @@ class PerfTest implements Callable<Integer> {
 
         /** For composite scripts: gets each event as well. */
         Consumer<Map<String, Object>> listener = event -> { };
+        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
+        Duration patience = Duration.ofSeconds(10);
+        Runnable leftover = () -> { };
         private Writer eventsWriter;
+        /** The newest client's properties. */
+        private Properties given = new Properties();
 
         /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
         <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
@@ -1124,14 +1265,14 @@ class PerfTest implements Callable<Integer> {
             return script;
         }
 
-        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
         int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
             CommandLine cli = commandLine(script, out, err);
             Thread worker = Thread.currentThread();
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
@@ -1145,11 +1286,11 @@ class PerfTest implements Callable<Integer> {
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = out;
-            this.err = err;
+            this.out = Guard.over(out);
+            this.err = Guard.over(err);
             return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
@@ -1165,31 +1306,152 @@ class PerfTest implements Callable<Integer> {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
-                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
             }
             if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            given = properties;
             return properties;
         }
 
-        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
+        /**
+         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
+         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
+         */
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
-            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
-            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
+            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
+            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
+            if (!brokers.isEmpty()) {
+                properties.put("bootstrap.servers", String.join(",", brokers));
+            } else if (!controllers.isEmpty()) {
+                properties.remove("bootstrap.servers");
+                properties.put("bootstrap.controllers", String.join(",", controllers));
+            }
             return Admin.create(properties);
         }
+
+        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
+        boolean controllersAnswer;
 
         Exit unreachable(String why) {
             return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
+
+        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
+        void requireReachable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+        }
+
+        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
+            Map<String, List<String>> reasons = new LinkedHashMap<>();
+            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            if (reasons.size() > 1) reasons.remove(CLOSED);
+            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+        }
+
+        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+
+        /** An address, what is there, and which brokers it advertises to clients. */
+        record Endpoint(Node at, Port port, List<Node> advertised) {
+            boolean isMute() { return port == Port.MUTE; }
+            String address() { return Common.address(at); }
+        }
+
+        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+
+        List<Endpoint> endpoints() throws IOException {
+            client(); // --command-config may name the cluster
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
+            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+        }
+
+        /**
+         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
+         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
+         */
+        static Endpoint endpoint(Node at, int timeoutMs) {
+            Port port = Port.CLOSED;
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
+                port = Port.MUTE;
+                socket.setSoTimeout(timeoutMs);
+                DataInputStream in = new DataInputStream(socket.getInputStream());
+                socket.getOutputStream().write(API_VERSIONS);
+                int size = in.readInt();
+                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
+                port = Port.STRANGE;
+                java.nio.ByteBuffer versions = answer(in, size);
+                Set<Integer> apis = new HashSet<>();
+                for (int left = versions.position(6).getInt(); left > 0; left--) {
+                    apis.add((int) versions.getShort());
+                    versions.getInt(); // the versions of this one
+                }
+                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
+                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
+                port = Port.SASL;
+                socket.getOutputStream().write(METADATA);
+                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
+            } catch (SocketTimeoutException slow) {
+                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+        }
+
+        /** API key, version, correlation id, no client id; then the topics asked for: none. */
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+
+        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
+            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
+            byte[] bytes = new byte[size];
+            in.readFully(bytes);
+            return java.nio.ByteBuffer.wrap(bytes);
+        }
+
+        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
+        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
+            List<Node> brokers = new ArrayList<>();
+            for (int left = metadata.position(4).getInt(); left > 0; left--) {
+                int id = metadata.getInt();
+                byte[] host = new byte[metadata.getShort()];
+                metadata.get(host);
+                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
+                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+            }
+            return brokers;
+        }
+
+        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+
+        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
+        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
+            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            boolean tls = protocol.endsWith("SSL");
+            boolean login = protocol.startsWith("SASL");
+            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
+            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
+            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
+            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
+            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
+            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
+            Node first = e.advertised.get(0);
+            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+        }
+
+        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
+        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
@@ -1212,14 +1474,17 @@ class PerfTest implements Callable<Integer> {
             try (Socket socket = new Socket()) {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
-                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getOutputStream().write(API_VERSIONS);
                 // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
                 return socket.getInputStream().read() >= 0;
             } catch (IOException | IllegalArgumentException e) { return false; }
         }
 
         /** Progress and warnings: stderr. */
-        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+        void say(String format, Object... args) {
+            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
+        }
 
         /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
         synchronized void emit(String type, Object... fields) {
@@ -1246,16 +1511,82 @@ class PerfTest implements Callable<Integer> {
             Throwable e = problem;
             while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
-                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
-                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
-                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
-                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
-                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
-                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
-            err.println(exit.getMessage());
+            Exit exit = exit(e, problem);
+            err.println(printable(exit.getMessage()));
             return exit.code;
+        }
+
+        private Exit exit(Throwable e, Throwable whole) {
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
+            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
+            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
+            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
+            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+        }
+
+        private Exit noAnswer() {
+            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+        }
+
+        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
+        private Exit refused(Throwable problem) {
+            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
+            int longest = 3;
+            for (String key : new TreeSet<>(given.stringPropertyNames())) {
+                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
+                    if (part.length() <= longest || !reasons.contains(part)) continue;
+                    longest = part.length();
+                    name = key;
+                }
+            }
+            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+        }
+
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+
+        private static String deepest(Throwable e) {
+            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
+            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
+        }
+
+        /** Java's exceptions of files and classes have nothing but a name for a message. */
+        static String reason(Throwable e) {
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
+            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
+            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        }
+    }
+
+    /**
+     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
+     * to who does drive it.
+     */
+    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
+        private final PrintWriter raw;
+
+        private Guard(PrintWriter raw) {
+            super(new FilterWriter(raw) {
+                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
+                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
+                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
+            }, true);
+            this.raw = raw;
+        }
+
+        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
+        @Override public PrintWriter get() { return raw; }
+        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+
+        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
+        static String harmless(String text) {
+            return java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]").matcher(text)
+                    .replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
         }
     }
 

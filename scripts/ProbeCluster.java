@@ -4,6 +4,8 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
+// Compression is native code, of which newer JVMs warn.
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION What works right now, with the nodes and the quorum that are left?
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -522,7 +524,12 @@ class ProbeCluster implements Callable<Integer> {
 
         /** For composite scripts: gets each event as well. */
         Consumer<Map<String, Object>> listener = event -> { };
+        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
+        Duration patience = Duration.ofSeconds(10);
+        Runnable leftover = () -> { };
         private Writer eventsWriter;
+        /** The newest client's properties. */
+        private Properties given = new Properties();
 
         /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
         <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
@@ -530,14 +537,14 @@ class ProbeCluster implements Callable<Integer> {
             return script;
         }
 
-        /** Ctrl-C interrupts the script, which has ten seconds to print its summary and close its files; the JVM then exits with 130. */
+        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
         int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
             CommandLine cli = commandLine(script, out, err);
             Thread worker = Thread.currentThread();
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { done.await(10, TimeUnit.SECONDS); } catch (InterruptedException e) { return; }
+                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
@@ -551,11 +558,11 @@ class ProbeCluster implements Callable<Integer> {
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = out;
-            this.err = err;
+            this.out = Guard.over(out);
+            this.err = Guard.over(err);
             return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(e.getMessage() + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
@@ -571,31 +578,152 @@ class ProbeCluster implements Callable<Integer> {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (Reader reader = Files.newBufferedReader(commandConfig)) { properties.load(reader); }
-                catch (IOException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
             }
             if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
+            given = properties;
             return properties;
         }
 
-        /** An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). None connects: exit 10 at once. */
+        /**
+         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
+         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
+         */
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Node> nodes = bootstrapNodes();
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / nodes.size() / 2, 1500));
-            List<String> alive = nodes.stream().filter(n -> answers(n.host(), n.port(), each)).map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).toList();
-            if (alive.isEmpty() && nodes.stream().noneMatch(n -> connects(n.host(), n.port(), each))) throw unreachable("nothing listens there");
-            if (!alive.isEmpty()) properties.put("bootstrap.servers", String.join(",", alive));
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
+            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
+            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
+            if (!brokers.isEmpty()) {
+                properties.put("bootstrap.servers", String.join(",", brokers));
+            } else if (!controllers.isEmpty()) {
+                properties.remove("bootstrap.servers");
+                properties.put("bootstrap.controllers", String.join(",", controllers));
+            }
             return Admin.create(properties);
         }
+
+        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
+        boolean controllersAnswer;
 
         Exit unreachable(String why) {
             return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
+
+        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
+        void requireReachable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+        }
+
+        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
+            Map<String, List<String>> reasons = new LinkedHashMap<>();
+            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            if (reasons.size() > 1) reasons.remove(CLOSED);
+            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+        }
+
+        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+
+        /** An address, what is there, and which brokers it advertises to clients. */
+        record Endpoint(Node at, Port port, List<Node> advertised) {
+            boolean isMute() { return port == Port.MUTE; }
+            String address() { return Common.address(at); }
+        }
+
+        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+
+        List<Endpoint> endpoints() throws IOException {
+            client(); // --command-config may name the cluster
+            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
+            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+        }
+
+        /**
+         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
+         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
+         */
+        static Endpoint endpoint(Node at, int timeoutMs) {
+            Port port = Port.CLOSED;
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
+                port = Port.MUTE;
+                socket.setSoTimeout(timeoutMs);
+                DataInputStream in = new DataInputStream(socket.getInputStream());
+                socket.getOutputStream().write(API_VERSIONS);
+                int size = in.readInt();
+                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
+                port = Port.STRANGE;
+                java.nio.ByteBuffer versions = answer(in, size);
+                Set<Integer> apis = new HashSet<>();
+                for (int left = versions.position(6).getInt(); left > 0; left--) {
+                    apis.add((int) versions.getShort());
+                    versions.getInt(); // the versions of this one
+                }
+                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
+                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
+                port = Port.SASL;
+                socket.getOutputStream().write(METADATA);
+                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
+            } catch (SocketTimeoutException slow) {
+                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+        }
+
+        /** API key, version, correlation id, no client id; then the topics asked for: none. */
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+
+        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
+            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
+            byte[] bytes = new byte[size];
+            in.readFully(bytes);
+            return java.nio.ByteBuffer.wrap(bytes);
+        }
+
+        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
+        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
+            List<Node> brokers = new ArrayList<>();
+            for (int left = metadata.position(4).getInt(); left > 0; left--) {
+                int id = metadata.getInt();
+                byte[] host = new byte[metadata.getShort()];
+                metadata.get(host);
+                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
+                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+            }
+            return brokers;
+        }
+
+        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+
+        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
+        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
+            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            boolean tls = protocol.endsWith("SSL");
+            boolean login = protocol.startsWith("SASL");
+            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
+            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
+            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
+            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
+            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
+            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
+            Node first = e.advertised.get(0);
+            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+        }
+
+        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
+        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
@@ -618,14 +746,17 @@ class ProbeCluster implements Callable<Integer> {
             try (Socket socket = new Socket()) {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
-                socket.getOutputStream().write(new byte[] {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}); // ApiVersions v0, no client id
+                socket.getOutputStream().write(API_VERSIONS);
                 // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
                 return socket.getInputStream().read() >= 0;
             } catch (IOException | IllegalArgumentException e) { return false; }
         }
 
         /** Progress and warnings: stderr. */
-        void say(String format, Object... args) { err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, args)); }
+        void say(String format, Object... args) {
+            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
+        }
 
         /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
         synchronized void emit(String type, Object... fields) {
@@ -652,16 +783,82 @@ class ProbeCluster implements Callable<Integer> {
             Throwable e = problem;
             while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            Exit exit = e instanceof CommandLine.IExitCodeGenerator x ? new Exit(x.getExitCode(), e.getMessage())
-                    : e instanceof InterruptedException || e instanceof InterruptException ? new Exit(130, "Interrupted.")
-                    : e instanceof ConfigException && e.getMessage().contains("bootstrap") ? unreachable("no such host")
-                    : e instanceof ConfigException ? new Exit(2, "Client property refused: " + e.getMessage() + ".")
-                    : e instanceof org.apache.kafka.common.errors.TimeoutException ? unreachable("no answer within " + timeout.toMillis() + " ms")
-                    : e instanceof AuthenticationException ? unreachable("login refused, " + e.getMessage())
-                    : new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
-            err.println(exit.getMessage());
+            Exit exit = exit(e, problem);
+            err.println(printable(exit.getMessage()));
             return exit.code;
+        }
+
+        private Exit exit(Throwable e, Throwable whole) {
+            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
+            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
+            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
+            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
+            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
+            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+        }
+
+        private Exit noAnswer() {
+            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+        }
+
+        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
+        private Exit refused(Throwable problem) {
+            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
+            int longest = 3;
+            for (String key : new TreeSet<>(given.stringPropertyNames())) {
+                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
+                    if (part.length() <= longest || !reasons.contains(part)) continue;
+                    longest = part.length();
+                    name = key;
+                }
+            }
+            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+        }
+
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+
+        private static String deepest(Throwable e) {
+            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
+            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
+        }
+
+        /** Java's exceptions of files and classes have nothing but a name for a message. */
+        static String reason(Throwable e) {
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
+            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
+            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        }
+    }
+
+    /**
+     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
+     * to who does drive it.
+     */
+    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
+        private final PrintWriter raw;
+
+        private Guard(PrintWriter raw) {
+            super(new FilterWriter(raw) {
+                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
+                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
+                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
+            }, true);
+            this.raw = raw;
+        }
+
+        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
+        @Override public PrintWriter get() { return raw; }
+        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+
+        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
+        static String harmless(String text) {
+            return java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]").matcher(text)
+                    .replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
         }
     }
 

@@ -305,7 +305,7 @@ class DeliveryTest {
             TestCluster.await("a stuck partition", () -> err.toString().contains("no acknowledgement for"));
             assertEquals(0, TestCluster.startNode("" + id).code());
             TestCluster.await("writes flow", () -> {
-                for (int p = 0; p < 8; p++) if (producer.awaitAckAfter(p, Instant.now(), Duration.ofSeconds(10)).isEmpty()) return false;
+                for (int p = 0; p < 8; p++) if (producer.awaitAckAfter(p, System.nanoTime(), Duration.ofSeconds(10)).isEmpty()) return false;
                 return true;
             });
             producer.stop();

@@ -279,8 +279,38 @@ class FaultsTest {
         TestCluster.Run stuck = TestCluster.run(KillNode::run, "2", "--for", "100ms", "--no-wait", "--kill-command", "true", "--start-command", "exit 3");
         assertEquals(1, stuck.code(), stuck.toString());
         assertTrue(stuck.err().contains("1 of 1 nodes could not be restored."), stuck.err());
+        assertTrue(stuck.err().contains("ended with 3. This does it: start-node 2 ") && stuck.err().contains("--start-command 'exit 3'"), stuck.err());
         assertEquals(12, TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm")).code());
         assertFalse(Files.exists(TestCluster.HOME.resolve("harm")));
+    }
+
+    /** More than a pipe holds. */
+    @Test @Order(11) void aHookThatPrintsMuchEnds() throws Exception {
+        TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000");
+        assertEquals(0, run.code(), run.toString());
+        run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000; exit 7");
+        assertEquals(1, run.code(), run.toString());
+        assertTrue(run.err().contains("ended with 7: 1 / 2 / 3 / ") && run.err().contains(" / 99999 / 100000."), run.err());
+    }
+
+    /** One after the other they would take longer than Ctrl-C waits by default. */
+    @Test @Order(11) void slowHooksUndoAllThatTheyBrokeOnCtrlC() throws Exception {
+        Path file = TestCluster.HOME.resolve("undone");
+        TestCluster.Child child = TestCluster.child(KillNode.class, "all", "--for", "60s", "--force", "-b", Cluster.bootstrap(), "--kill-command", "true", "--start-command", "sleep 3.6; echo {id} >> " + file);
+        TestCluster.await("the faults", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+        assertEquals(130, child.interrupt(), child.text());
+        assertEquals(List.of("1", "2", "3"), Files.readAllLines(file).stream().sorted().toList(), child.text());
+        for (int id : Cluster.IDS) assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
+    }
+
+    /** Whoever does not want to wait any more is told what is left. */
+    @Test @Order(11) void aSecondCtrlCNamesTheCommandThatUndoesIt() throws Exception {
+        TestCluster.Child child = TestCluster.child(KillNode.class, "3", "--for", "60s", "-b", Cluster.bootstrap(), "--timeout", "50s", "--kill-command", "true", "--start-command", "echo undoing >> " + TestCluster.HOME.resolve("began") + "; sleep 60");
+        TestCluster.await("the fault", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+        new ProcessBuilder("kill", "-INT", "" + child.process().pid()).start().waitFor();
+        TestCluster.await("its undoing", () -> Files.exists(TestCluster.HOME.resolve("began")));
+        assertEquals(130, child.interrupt(), child.text());
+        assertTrue(child.text().contains("Not restored: kafka03; this does it: start-node 3 "), child.text());
     }
 
     // ---- A pid is signalled only if it is the node's ----
@@ -299,8 +329,11 @@ class FaultsTest {
         }
         assertEquals("Nothing was running.\n", TestCluster.run(Cluster::run, "down", "--data-dir", data.toString()).out());
         assertTrue(sleep.isAlive());
-        // With the right start instant it is the node, and is killed: the check above is what kept it alive.
+        // With the right start it is the node, and is killed: the check above is what kept it alive.
         json.put("started", begun);
+        String stat = Files.readString(Path.of("/proc/" + sleep.pid() + "/stat"));
+        json.put("startTicks", Long.valueOf(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]));
+        json.put("bootId", Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip());
         Files.writeString(file, JSON.std.asString(json));
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--data-dir", data.toString());
         assertEquals(0, run.code(), run.toString());

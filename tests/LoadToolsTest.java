@@ -27,6 +27,7 @@ class LoadToolsTest {
         try (PrintStream out = new PrintStream(file.toFile())) {
             HistogramLogWriter w = new HistogramLogWriter(out);
             w.outputLogFormatVersion();
+            w.outputComment("[values in microseconds]");
             w.outputStartTime(startMs);
             w.outputLegend();
             for (int i = 0; i < intervals.length; i++) {

@@ -469,7 +469,7 @@ class ProbeCluster implements Callable<Integer> {
     static List<String> table(List<Answer> answers) {
         Map<List<Object>, List<Answer>> alike = new LinkedHashMap<>();
         for (Answer a : answers) alike.computeIfAbsent(Arrays.asList(a.question, a.outcome, a.error, a.detail, a.isInvisible()), k -> new ArrayList<>()).add(a);
-        List<String> lines = new ArrayList<>(List.of(String.format("%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
+        List<String> lines = new ArrayList<>(List.of(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
         for (List<Answer> same : alike.values()) {
             Answer a = same.get(0);
             String nodes = commas(same.stream().map(Answer::node).filter(n -> n > 0).toList());

@@ -382,7 +382,7 @@ class MergeLatency implements Callable<Integer> {
         }
 
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
             for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
             if (reasons.size() > 1) reasons.remove(CLOSED);

@@ -123,7 +123,9 @@ class LocaleTest {
         Path events = Files.writeString(folder.resolve("events-" + Locale.getDefault().getLanguage() + ".jsonl"), EscapeTest.outage("t"));
         out.println(TestCluster.run(Outages::run, "--all-partitions", events.toString()).out() + TestCluster.run(Outages::run, "--markdown", events.toString()).out());
         out.println(String.join("\n", ProbeCluster.table(List.of(new ProbeCluster.Answer("read committed", 1, ProbeCluster.Outcome.NOT_ASKED, null, 12, "none", 4, 3)))));
-        for (int node = 1; node <= 3; node++) out.println(Cluster.name(node));
+        Cluster cluster = new Cluster();
+        cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "up");
+        for (int node = 1; node <= 3; node++) out.println(Cluster.name(node) + "\n" + cluster.serverProperties(node, Path.of("data")));
         for (WatchIsr.Until until : WatchIsr.Until.values()) out.println(until);
         for (KillNode.Mode mode : KillNode.Mode.values()) out.println(mode);
     }

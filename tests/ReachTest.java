@@ -123,6 +123,11 @@ class ReachTest {
         }
     }
 
+    @Test void aHostThatDoesNotExistIsNamed() {
+        FindController.Exit exit = assertThrows(FindController.Exit.class, () -> configured("-b", "nowhere.invalid:9092", "--timeout", "4s").usable());
+        assertEquals("10 No cluster at nowhere.invalid:9092: no such host", exit.code + " " + exit.getMessage().split(";")[0]);
+    }
+
     @Test void whatABrokerAdvertisesIsRead() throws Exception {
         try (Planted port = new Planted(Kind.LOST)) {
             FindController.Common.Endpoint seen = FindController.Common.endpoint(new org.apache.kafka.common.Node(-1, "localhost", port.server.getLocalPort()), 1000);

@@ -1058,7 +1058,7 @@ class CheckDelivery implements Callable<Integer> {
         out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + printable(v.topic), "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
         out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
-        for (Anomaly a : Anomaly.values()) out.printf(" %8s", a.column);
+        for (Anomaly a : Anomaly.values()) out.printf(Locale.ROOT, " %8s", a.column);
         for (Partition p : v.partitions) {
             out.printf(Locale.ROOT, "%n%-9d %12d %10d", p.partition, p.acknowledged, p.read);
             p.anomalies.values().forEach(n -> out.printf(Locale.ROOT, " %8d", n));

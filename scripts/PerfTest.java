@@ -964,7 +964,7 @@ class PerfTest implements Callable<Integer> {
         Map<String, Object> sorted = new TreeMap<>();
         metrics.forEach((name, value) -> sorted.put(printable(name.group() + ":" + name.name() + ":" + name.tags()), value instanceof String text ? printable(text) : value));
         int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
-        out.printf("%n%-" + width + "s   %s%n", "Metric Name", "Value");
+        out.printf(Locale.ROOT, "%n%-" + width + "s   %s%n", "Metric Name", "Value");
         sorted.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
     }
 

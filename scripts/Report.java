@@ -889,7 +889,7 @@ class Report implements Callable<Integer> {
             StringBuilder safe = new StringBuilder(json.length() + 64);
             for (int i = 0; i < json.length(); i++) {
                 char c = json.charAt(i);
-                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format("\\u%04x", (int) c)); else safe.append(c);
+                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format(Locale.ROOT, "\\u%04x", (int) c)); else safe.append(c);
             }
             return safe.toString();
         }

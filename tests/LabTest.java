@@ -33,13 +33,17 @@ class LabTest {
         assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
         assertEquals(verdict.get("acknowledged"), verdict.get("sent"), "no send failed: " + verdict);
         assertTrue((int) verdict.get("acknowledged") > 100, verdict.toString());
-        assertEquals(13, ((List<?>) verdict.get("steps")).size());
+        assertEquals(14, ((List<?>) verdict.get("steps")).size());
+        Map<?, ?> load = (Map<?, ?>) verdict.get("load"), loadVerdict = TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), "load-verdict").get(0);
+        assertEquals(Arrays.asList("pass", load.get("acknowledged"), 0), Arrays.asList(load.get("verdict"), load.get("found"), load.get("lost")), load.toString());
+        assertEquals(List.of(load.get("found"), "test_topic"), List.of(loadVerdict.get("found"), loadVerdict.get("topic")));
+        assertTrue(verdictLine.contains("load with acks=1: " + String.format(Locale.US, "%,d of %<,d", (int) load.get("acknowledged"))), verdictLine);
 
         String notebook = Files.readString(out.resolve("notebook.md"));
-        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, the outages, and the charts");
+        assertEquals(16, notebook.lines().filter(l -> l.startsWith("## ")).count(), "fourteen steps, the outages, and the charts");
         assertFalse(Pattern.compile("\\p{IsCyrillic}").matcher(notebook + run.out()).find(), notebook);
         assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
-        for (int step = 1; step <= 13; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
+        for (int step = 1; step <= 14; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
         assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
         assertFalse(notebook.contains("did not end"));
         assertTrue(notebook.contains("## What each fault cost, by phase") && notebook.contains("| 1 | kill node ") && notebook.contains("| 2 | kill node "), notebook);
@@ -48,7 +52,7 @@ class LabTest {
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
         assertEquals(2, TestCluster.ofType(events, "fault").size());
         assertEquals(2, TestCluster.ofType(events, "restored").size());
-        assertEquals(26, TestCluster.ofType(events, "phase").size(), "thirteen steps begin and end");
+        assertEquals(28, TestCluster.ofType(events, "phase").size(), "fourteen steps begin and end");
         assertEquals(List.of("start", "end"), TestCluster.ofType(events, "producer").stream().map(e -> e.get("state")).toList());
         for (String said : List.of("from frozen metadata", "acknowledged and invisible", "Nobody answers: metadata quorum, ")) assertTrue(notebook.contains(said), said + " in " + notebook);
         List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
@@ -92,7 +96,7 @@ class LabTest {
         String notebook = Files.readString(out.resolve("notebook.md"));
         isRussian(notebook);
         assertTrue(notebook.startsWith("# \u0427\u0442\u043e \u043f\u0440\u043e\u0438\u0441\u0445\u043e\u0434\u0438\u0442, \u043a\u043e\u0433\u0434\u0430 \u0443\u043c\u0438\u0440\u0430\u0435\u0442 \u0443\u0437\u0435\u043b Kafka\n") && notebook.contains(" --lang ru`"), notebook);
-        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
+        assertEquals(16, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
         assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
         // On the terminal as well, where what tools print stays as it is.
         List<String> english = run.out().lines().filter(l -> l.matches(".*[A-Za-z]{3}.*") && !Pattern.compile("\\p{IsCyrillic}").matcher(l).find())

@@ -164,7 +164,7 @@ class ScreenTest {
         terminal.await("its end", Duration.ofMinutes(3), s -> s.contains("EXIT 0"));
         String all = terminal.history();
         assertTrue(all.contains("\nPASS: every acknowledged record is in the log"), all);
-        for (int step = 1; step <= 13; step++) assertEquals(1, Pattern.compile("(?m)^" + step + "\\. \\S").matcher(all).results().count(), "step " + step + " once in " + all);
+        for (int step = 1; step <= 14; step++) assertEquals(1, Pattern.compile("(?m)^" + step + "\\. \\S").matcher(all).results().count(), "step " + step + " once in " + all);
         assertFalse(Pattern.compile(spark + "|(?m)^-{59,}$").matcher(all).find(), "something of the view is left in " + all);
         terminal.isUsable();
     }

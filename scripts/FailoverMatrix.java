@@ -348,7 +348,9 @@ class FailoverMatrix implements Callable<Integer> {
         long began = System.nanoTime();
         String topic = TOPIC + Long.toString(System.currentTimeMillis(), 36);
         Path ledger = out.resolve(topic + LEDGER);
-        Set<Integer> broken = new LinkedHashSet<>();
+        Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
+        common.patience = KillNode.undoPatience(common.timeout);
+        common.leftover = () -> nameBroken(broken);
         List<String> args = new ArrayList<>(client());
         args.addAll(List.of("--topic", topic, "--rate", "" + rate, "--acks", cell.acks, "--ledger", ledger.toString(), "--send-timeout", "1h", "--command-property", "enable.idempotence=" + cell.idempotent));
         ResilientProducer producer = new ResilientProducer();
@@ -356,7 +358,7 @@ class FailoverMatrix implements Callable<Integer> {
         CountDownLatch ended = new CountDownLatch(1);
         Future<ResilientProducer.Summary> producing = null;
         boolean whole = false;
-        try (Admin admin = common.admin()) {
+        try (Admin admin = common.admin(); KillNode.SecondInterrupt second = new KillNode.SecondInterrupt(common.leftover)) {
             try {
                 CreateTopic.create(admin, new CreateTopic.Wanted(topic, 3, (short) 3, Map.of("min.insync.replicas", "" + cell.minIsr)), false, PATIENCE);
                 Future<ResilientProducer.Summary> p = producing = background.submit(() -> { try { return producer.produce(); } finally { ended.countDown(); } });
@@ -444,13 +446,20 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** One that cannot be brought back keeps no other from it. */
     private void restore(Set<Integer> broken) throws Exception {
-        Exception failed = null;
-        for (int id : List.copyOf(broken)) try {
-            KillNode script = node("" + id, "--restore", "--no-wait");
+        if (broken.isEmpty()) return;
+        KillNode script = node(Stream.concat(broken.stream().map(String::valueOf), Stream.of("--restore", "--no-wait")).toArray(String[]::new));
+        try {
             script.restoreNodes(script.runtime());
-            broken.remove(id);
-        } catch (Exception e) { if (failed == null) failed = e; else failed.addSuppressed(e); }
-        if (failed != null) throw failed;
+            broken.clear();
+        } finally {
+            broken.removeAll(script.restored);
+        }
+    }
+
+    /** Of a cluster that stays: what Ctrl-C has not mended yet, and the command that does. */
+    private void nameBroken(Set<Integer> broken) {
+        List<Integer> left = List.copyOf(broken);
+        if (!left.isEmpty() && own == null) common.say("Not restored: nodes %s; this does it: %s", left, node("all").undoCommand(left));
     }
 
     private WatchIsr watch(String topic) {
@@ -493,6 +502,7 @@ class FailoverMatrix implements Callable<Integer> {
     List<Run> readRuns() throws IOException {
         runs.clear();
         try { Files.createDirectories(out); } catch (IOException e) { throw new KillNode.Exit(1, "Cannot make the folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        claimFolder();
         Path file = out.resolve("matrix.jsonl");
         if (!Files.exists(file)) return runs;
         String text = Files.readString(file);
@@ -508,6 +518,17 @@ class FailoverMatrix implements Callable<Integer> {
             runs.add(run);
         }
         return runs;
+    }
+
+    /** Marks a folder in which nothing is that a matrix writes, replaces or deletes; another's files of those names stay as they are. */
+    private void claimFolder() throws IOException {
+        List<Path> there;
+        try (Stream<Path> files = Files.list(out)) { there = files.filter(f -> f.getFileName().toString().matches("matrix\\.(jsonl|md)|" + TOPIC + "[0-9a-z]+" + Pattern.quote(LEDGER))).toList(); }
+        boolean links = there.stream().anyMatch(Files::isSymbolicLink);
+        boolean ours = Cluster.Own.isMarked(out, "a matrix") || Cluster.Own.begins(out.resolve("matrix.jsonl"), "{\"acks\":"); // of a version that did not mark its folder
+        if (links || !there.isEmpty() && !ours) throw new KillNode.Exit(KillNode.REFUSED, out + " has files that no failover-matrix has written there ("
+                + String.join(", ", there.stream().map(f -> KillNode.printable(f.getFileName())).toList()) + "), and they stay as they are: name another folder with --out.");
+        if (there.isEmpty()) Cluster.Own.mark(out, "a matrix", "failover-matrix", "it goes on from the runs here");
     }
 
     private void keep(Run run) throws IOException {

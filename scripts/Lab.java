@@ -15,6 +15,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.errors.InterruptException;
 import picocli.CommandLine.Command;
@@ -75,7 +76,7 @@ class Lab implements Callable<Integer> {
     @Mixin Cluster.Common common = new Cluster.Common();
 
     private final List<LabNotebook.Step> steps = new ArrayList<>();
-    final Set<Integer> broken = new LinkedHashSet<>();
+    final Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
     LabMessages words;
@@ -95,6 +96,7 @@ class Lab implements Callable<Integer> {
     private Writer events;
     private Report.Live live;
     private LabScreen screen;
+    private KillNode.SecondInterrupt secondInterrupt;
 
     public static void main(String... args) {
         System.exit(run(WatchIsr.Screen.OUT, WatchIsr.Screen.ERR, args));
@@ -116,16 +118,19 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        requireUnusedFolder();
         if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
-            Files.createDirectories(out);
-            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8"); // of a run that came to no producer nothing is worth keeping
+            claimFolder();
+            events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8");
         } catch (IOException e) {
             if (live != null) live.close();
-            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + e.getMessage() + "; name another with --out.");
+            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e) + "; name another with --out.");
         }
         screen = LabScreen.below(this);
+        common.patience = KillNode.undoPatience(common.timeout);
+        common.leftover = this::nameBroken;
+        secondInterrupt = new KillNode.SecondInterrupt(common.leftover);
         String ended = text("ended.early");
         int code = 1;
         try {
@@ -143,6 +148,24 @@ class Lab implements Callable<Integer> {
             finish(ended, code);
         }
         return code;
+    }
+
+    /** What a run writes into its folder, and what its folder's mark says. */
+    private static final List<String> FILES = List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html");
+    private static final String RUN = "a run";
+
+    /** A folder takes one run. What a lab began there is replaced if it came to no producer: nothing of it is worth keeping. Files of others are left as they are. */
+    private void requireUnusedFolder() {
+        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
+        List<String> there = FILES.stream().filter(f -> Files.exists(out.resolve(f), LinkOption.NOFOLLOW_LINKS)).toList();
+        boolean ours = Cluster.Own.isMarked(out, RUN) && there.stream().allMatch(f -> Files.isRegularFile(out.resolve(f), LinkOption.NOFOLLOW_LINKS));
+        if (!there.isEmpty() && !ours) throw new Cluster.Exit(Cluster.REFUSED, text("run.others", out, String.join(", ", there)));
+    }
+
+    private void claimFolder() throws IOException {
+        Files.createDirectories(out);
+        Cluster.Own.mark(out, RUN, "lab", "as long as it has no ledger, the next lab with this --out replaces its files");
+        for (String file : FILES) Files.deleteIfExists(out.resolve(file));
     }
 
     private void experiment() throws Exception {
@@ -238,13 +261,27 @@ class Lab implements Callable<Integer> {
 
     // ---- What the steps are made of ----
 
-    /** Undoes what was done to a node, and does not wait. */
-    void start(int id) throws Exception {
-        KillNode script = node("" + id, "--restore", "--no-wait");
-        boolean started = !script.restoreNodes(script.runtime()).isEmpty();
-        broken.remove(id);
-        say(started ? "done.start" : "done.start-none", Cluster.name(id));
+    /** Undoes what was done to nodes, side by side, and does not wait for them to be back. */
+    void start(List<Integer> ids) throws Exception {
+        if (ids.isEmpty()) return;
+        KillNode script = node(Stream.concat(ids.stream().map(String::valueOf), Stream.of("--restore", "--no-wait")).toArray(String[]::new));
+        try {
+            script.restoreNodes(script.runtime());
+            broken.removeAll(ids);
+        } finally {
+            broken.removeAll(script.restored);
+            for (int id : ids) if (!broken.contains(id)) say(script.restored.contains(id) ? "done.start" : "done.start-none", Cluster.name(id));
+        }
     }
+
+    /** Of a cluster that is left running: what is still broken, and the command that mends it. */
+    private void nameBroken() {
+        List<Integer> left = List.copyOf(broken);
+        if (left.isEmpty() || cluster == null || !isLeft()) return;
+        common.say("%s", text("ended.not-started", String.join(", ", left.stream().map(Cluster::name).toList()), node("all").undoCommand(left)));
+    }
+
+    private boolean isLeft() { return cluster.isFound() || keep; }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
     List<ProbeCluster.Answer> probe() throws Exception {
@@ -391,6 +428,7 @@ class Lab implements Callable<Integer> {
                 background.shutdownNow();
                 LabPage.write(out).ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
                 if (live != null) live.close();
+                secondInterrupt.close();
             }
         }
     }
@@ -398,8 +436,13 @@ class Lab implements Callable<Integer> {
     /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
     private void leaveCluster(int code) throws Exception {
         if (cluster == null || !cluster.isUp()) return; // what up() had started it has ended
-        if (!cluster.isFound() && !keep) cluster.end(code == 0 || code == 130);
-        else for (int id : List.copyOf(broken)) try { start(id); } catch (Exception e) { common.say("%s", text("ended.not-started", id, e.getMessage())); }
+        if (!isLeft()) cluster.end(code == 0 || code == 130);
+        else try {
+            start(List.copyOf(broken));
+        } catch (Exception e) {
+            common.say("%s", e.getMessage());
+            nameBroken();
+        }
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {

@@ -202,6 +202,7 @@ class Outages implements Callable<Integer> {
             for (List<String[]> rows : tables(seen, partitions)) {
                 int[] width = new int[rows.get(0).length];
                 rows.set(0, Stream.of(rows.get(0)).map(title -> title.toUpperCase(Locale.ROOT)).toArray(String[]::new));
+                rows.replaceAll(row -> Stream.of(row).map(WatchLeaders::printable).toArray(String[]::new));
                 for (String[] row : rows) for (int i = 0; i < row.length; i++) width[i] = Math.max(width[i], row[i].length());
                 for (String[] row : rows) {
                     StringBuilder line = new StringBuilder();
@@ -210,7 +211,7 @@ class Outages implements Callable<Integer> {
                 }
                 text.append('\n');
             }
-            remarks(seen).forEach(r -> text.append(r).append('\n'));
+            remarks(seen).forEach(r -> text.append(WatchLeaders.printable(r)).append('\n'));
             return text.toString();
         }
 
@@ -218,14 +219,17 @@ class Outages implements Callable<Integer> {
             StringBuilder text = new StringBuilder();
             for (List<String[]> rows : tables(seen, partitions)) {
                 for (String[] row : rows) {
-                    text.append("| ").append(String.join(" | ", row)).append(" |\n");
+                    text.append("| ").append(Stream.of(row).map(Table::cell).collect(Collectors.joining(" | "))).append(" |\n");
                     if (row == rows.get(0)) text.append("|---|---|").append("---:|".repeat(row.length - 2)).append('\n');
                 }
                 text.append('\n');
             }
-            remarks(seen).forEach(r -> text.append("- ").append(r).append('\n'));
+            remarks(seen).forEach(r -> text.append("- ").append(cell(r)).append('\n'));
             return text.toString();
         }
+
+        /** Returns a text that Markdown takes for nothing but text. */
+        private static String cell(String text) { return WatchLeaders.printable(text).replaceAll("([\\\\|`*\\[\\]])", "\\\\$1").replace("<", "&lt;"); }
 
         private List<List<String[]>> tables(Seen seen, boolean partitions) {
             if (seen.outages.isEmpty()) return List.of();

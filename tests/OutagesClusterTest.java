@@ -9,6 +9,7 @@ import org.junit.jupiter.api.*;
 
 /** watch-leaders and outages on real SIGKILLs: the election's time against the winner's log, the sum of the phases against the producer's own clock. */
 @Order(55)
+@Tag("cluster")
 class OutagesClusterTest {
     private static final int KILLS = 6, RATE = 50;
     private final List<Map<String, Object>> events = Collections.synchronizedList(new ArrayList<>());

@@ -345,7 +345,9 @@ class FailoverMatrix implements Callable<Integer> {
         long began = System.nanoTime();
         String topic = TOPIC + Long.toString(System.currentTimeMillis(), 36);
         Path ledger = out.resolve(topic + LEDGER);
-        Set<Integer> broken = new LinkedHashSet<>();
+        Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
+        common.patience = KillNode.undoPatience(common.timeout);
+        common.leftover = () -> nameBroken(broken);
         List<String> args = new ArrayList<>(client());
         args.addAll(List.of("--topic", topic, "--rate", "" + rate, "--acks", cell.acks, "--ledger", ledger.toString(), "--send-timeout", "1h", "--command-property", "enable.idempotence=" + cell.idempotent));
         ResilientProducer producer = new ResilientProducer();
@@ -353,7 +355,7 @@ class FailoverMatrix implements Callable<Integer> {
         CountDownLatch ended = new CountDownLatch(1);
         Future<ResilientProducer.Summary> producing = null;
         boolean whole = false;
-        try (Admin admin = common.admin()) {
+        try (Admin admin = common.admin(); KillNode.SecondInterrupt second = new KillNode.SecondInterrupt(common.leftover)) {
             try {
                 CreateTopic.create(admin, new CreateTopic.Wanted(topic, 3, (short) 3, Map.of("min.insync.replicas", "" + cell.minIsr)), false, PATIENCE);
                 Future<ResilientProducer.Summary> p = producing = background.submit(() -> { try { return producer.produce(); } finally { ended.countDown(); } });
@@ -441,13 +443,20 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** One that cannot be brought back keeps no other from it. */
     private void restore(Set<Integer> broken) throws Exception {
-        Exception failed = null;
-        for (int id : List.copyOf(broken)) try {
-            KillNode script = node("" + id, "--restore", "--no-wait");
+        if (broken.isEmpty()) return;
+        KillNode script = node(Stream.concat(broken.stream().map(String::valueOf), Stream.of("--restore", "--no-wait")).toArray(String[]::new));
+        try {
             script.restoreNodes(script.runtime());
-            broken.remove(id);
-        } catch (Exception e) { if (failed == null) failed = e; else failed.addSuppressed(e); }
-        if (failed != null) throw failed;
+            broken.clear();
+        } finally {
+            broken.removeAll(script.restored);
+        }
+    }
+
+    /** Of a cluster that stays: what Ctrl-C has not mended yet, and the command that does. */
+    private void nameBroken(Set<Integer> broken) {
+        List<Integer> left = List.copyOf(broken);
+        if (!left.isEmpty() && own == null) common.say("Not restored: nodes %s; this does it: %s", left, node("all").undoCommand(left));
     }
 
     private WatchIsr watch(String topic) {

@@ -65,6 +65,7 @@ class FindController implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         long began = System.nanoTime();
+        common.controllersAnswer = true;
         try (Admin admin = common.admin()) {
             if (watch) return watch(admin);
             QuorumInfo quorum = await(admin, began + common.timeout.toNanos());
@@ -314,17 +315,14 @@ class FindController implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -341,6 +339,15 @@ class FindController implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -354,14 +361,13 @@ class FindController implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -392,9 +398,9 @@ class FindController implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -415,7 +421,8 @@ class FindController implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -519,7 +526,8 @@ class FindController implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

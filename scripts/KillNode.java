@@ -99,7 +99,7 @@ class KillNode implements Callable<Integer> {
 
     /** What was broken, or was being broken when an interrupt came. */
     final List<Target> broken = new CopyOnWriteArrayList<>();
-    private final Set<Integer> restored = ConcurrentHashMap.newKeySet();
+    final Set<Integer> restored = ConcurrentHashMap.newKeySet();
 
     /** @param at when the signal was sent or the command began; with Docker, when the engine saw it happen */
     public record Done(Target node, Mode mode, Instant at) { }
@@ -136,7 +136,7 @@ class KillNode implements Callable<Integer> {
 
     /** Whatever ends the wait, what was broken is undone, or named with the command that does it. */
     private int breakForAWhile(NodeRuntime runtime) throws Exception {
-        common.patience = undoPatience(common);
+        common.patience = undoPatience(common.timeout);
         common.leftover = () -> nameLeft(left());
         try (SecondInterrupt second = new SecondInterrupt(common.leftover)) {
             try {
@@ -154,20 +154,20 @@ class KillNode implements Callable<Integer> {
     }
 
     /** Returns for how long Ctrl-C waits for faults to be undone: a command may take its --timeout, a container its grace and more. */
-    static Duration undoPatience(Common common) { return common.timeout.multipliedBy(2).plusSeconds(90); }
+    static Duration undoPatience(Duration timeout) { return timeout.multipliedBy(2).plusSeconds(90); }
 
     private List<Target> left() { return broken.stream().filter(n -> !restored.contains(n.id())).toList(); }
 
     private void nameLeft(List<Target> left) {
         if (left.isEmpty()) return;
         String names = String.join(", ", left.stream().map(n -> printable(n.name())).toList());
-        common.say("%s", "Not restored: " + names + "; this does it: " + undoCommand(left));
+        common.say("%s", "Not restored: " + names + "; this does it: " + undoCommand(left.stream().map(Target::id).toList()));
     }
 
     /** Returns what one types to undo it: start-node, with the options by which this script reaches the nodes. */
-    String undoCommand(List<Target> nodes) {
+    String undoCommand(Collection<Integer> nodes) {
         StringBuilder command = new StringBuilder("start-node");
-        nodes.forEach(n -> command.append(' ').append(n.id()));
+        nodes.forEach(id -> command.append(' ').append(id));
         for (CommandLine.Model.OptionSpec option : common.spec.commandLine().getParseResult().matchedOptions()) {
             if (!REACHING.contains(option.longestName())) continue;
             command.append(' ').append(option.longestName()).append(' ').append(quoted(String.valueOf((Object) option.getValue())));
@@ -197,7 +197,7 @@ class KillNode implements Callable<Integer> {
                 } catch (InterruptedException again) {
                     interrupted = true;
                 } catch (ExecutionException e) {
-                    common.say("%s could not be restored: %s This does it: %s", printable(node.name()), e.getCause().getMessage(), undoCommand(List.of(node)));
+                    common.say("%s could not be restored: %s This does it: %s", printable(node.name()), e.getCause().getMessage(), undoCommand(List.of(node.id())));
                     known = true;
                 }
             }
@@ -374,7 +374,7 @@ class KillNode implements Callable<Integer> {
                 case "all" -> known;
                 case "random" -> random(known, chosen.keySet());
                 case "controller" -> List.of(byId(known, controller(), word));
-                default -> List.of(word.startsWith("leader:") ? byId(known, leader(word.substring(7)), word) : byName(known, word));
+                default -> List.of(word.startsWith("leader:") ? byId(known, leader(word.substring(7)), word) : byName(known, word, runtime));
             };
             found.forEach(t -> chosen.put(t.id(), t));
         }
@@ -387,8 +387,10 @@ class KillNode implements Callable<Integer> {
         return List.of(free.get(ThreadLocalRandom.current().nextInt(free.size())));
     }
 
-    private static Target byName(List<Target> known, String word) {
-        return known.stream().filter(t -> word.equals("" + t.id()) || word.equals(t.name())).findFirst().orElseThrow(() ->
+    private Target byName(List<Target> known, String word, NodeRuntime runtime) throws Exception {
+        Optional<Target> found = known.stream().filter(t -> word.equals("" + t.id()) || word.equals(t.name())).findFirst();
+        if (found.isEmpty() && restore && word.matches("\\d{1,9}")) found = runtime.unlisted(Integer.parseInt(word));
+        return found.orElseThrow(() ->
                 new Exit(2, "There is no node '" + printable(word) + "'; there are " + String.join(", ", known.stream().map(t -> t.id() + " (" + printable(t.name()) + ")").toList()) + "."));
     }
 
@@ -437,13 +439,19 @@ class KillNode implements Callable<Integer> {
 
     // ---- What it means ----
 
-    /** The voters before and after a fault. @param voters empty when unknown  @param left those alive after it  @param controller the active one, -1 when there is none */
+    /** The voters before and after a fault. @param voters empty when unknown  @param left those alive after it  @param controller the active one, or NONE, or UNKNOWN */
     record Voters(Set<Integer> voters, Set<Integer> left, int controller) {
+        static final int NONE = -1, UNKNOWN = -2;
+
         boolean holds() { return left.size() * 2 > voters.size(); }
+        /** Whether another leader is elected after the fault, as far as is known. */
+        boolean elects() { return controller == UNKNOWN || controller >= 0 && holds(); }
+        String counts() { return voters.isEmpty() ? "the voters are unknown" : left.size() + " of " + voters.size() + " voters left"; }
 
         String sentence(List<Integer> nodes) {
-            String counts = voters.isEmpty() ? "the voters are unknown" : left.size() + " of " + voters.size() + " voters left";
-            if (controller < 0) return "there is no active controller, " + counts;
+            String counts = counts();
+            if (controller == UNKNOWN) return "what it means for the quorum is unknown";
+            if (controller == NONE) return "there is no active controller, " + counts;
             return (nodes.contains(controller) ? "the active controller is among them; " : "") + counts + ", " + (holds() ? "the quorum holds" : "the quorum is lost");
         }
     }
@@ -462,14 +470,15 @@ class KillNode implements Callable<Integer> {
         boolean harmful() { return voters.controller < 0 || !voters.holds() || partitions.total < 0 || partitions.offline > 0; }
 
         String sentence() {
-            boolean frozen = voters.controller < 0 && partitions.total >= 0;
+            boolean frozen = voters.controller == Voters.NONE && partitions.total >= 0;
             return voters.sentence(nodes) + "; " + (frozen ? "by the metadata from before that, " : "") + partitions.sentence() + ".";
         }
 
         String reason() {
             List<String> reasons = new ArrayList<>();
-            if (voters.controller < 0) reasons.add("there is no active controller that could elect other leaders (" + (voters.voters.isEmpty() ? "the voters are unknown" : voters.left.size() + " of " + voters.voters.size() + " voters left") + ")");
-            else if (!voters.holds()) reasons.add("the quorum would be lost (" + voters.left.size() + " of " + voters.voters.size() + " voters left)");
+            if (voters.controller == Voters.UNKNOWN) reasons.add("nobody can say what would become of the quorum");
+            else if (voters.controller == Voters.NONE) reasons.add("there is no active controller that could elect other leaders (" + voters.counts() + ")");
+            else if (!voters.holds()) reasons.add("the quorum would be lost (" + voters.counts() + ")");
             if (partitions.total < 0) reasons.add("nobody can say what would become of the partitions");
             if (partitions.offline > 0) reasons.add(partitions.offline + " of " + partitions.total + " partitions would go offline");
             return String.join(", and ", reasons);
@@ -499,18 +508,35 @@ class KillNode implements Callable<Integer> {
     private Impact impact(List<Integer> nodes, NodeRuntime runtime) throws Exception {
         Set<Integer> gone = gone(runtime);
         try (Admin admin = common.admin(IMPATIENT)) {
+            // First, since after a question for a lost quorum the client leaves that broker alone for a while.
+            Optional<Topics> topics = topics(admin);
             Voters voters = voters(nodes, gone, runtime, admin);
-            try {
-                return new Impact(voters, partitions(admin, nodes, gone, voters), nodes);
-            } catch (ExecutionException e) {
-                common.say("The partitions cannot be asked for: %s", printable(e.getCause().getMessage()));
-                return new Impact(voters, Partitions.UNKNOWN, nodes);
-            }
+            return new Impact(voters, topics.map(t -> partitions(t, nodes, gone, voters)).orElse(Partitions.UNKNOWN), nodes);
+        }
+    }
+
+    /** All that may be seen, and their min.insync.replicas by name. */
+    record Topics(Collection<TopicDescription> topics, Map<String, Integer> minIsr) { }
+
+    private Optional<Topics> topics(Admin admin) throws Exception {
+        try {
+            Set<String> names = admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get();
+            return Optional.of(new Topics(admin.describeTopics(names).allTopicNames().get().values(), minIsr(admin, names)));
+        } catch (ExecutionException e) {
+            common.say("The partitions cannot be asked for: %s", printable(e.getCause().getMessage()));
+            return Optional.empty();
         }
     }
 
     private Voters voters(List<Integer> nodes, Set<Integer> gone, NodeRuntime runtime, Admin admin) throws Exception {
-        Optional<QuorumInfo> found = quorum(admin, common);
+        Optional<QuorumInfo> found;
+        try {
+            found = quorum(admin, common);
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof AuthorizationException)) throw e;
+            common.say("The quorum may not be asked for: the permission DESCRIBE on the cluster is missing.");
+            return new Voters(Set.of(), Set.of(), Voters.UNKNOWN);
+        }
         return found.isPresent() ? voters(found.get(), nodes, gone) : configuredVoters(runtime.voters(), nodes, gone);
     }
 
@@ -531,23 +557,17 @@ class KillNode implements Callable<Integer> {
         Set<Integer> left = new TreeSet<>(voters);
         left.removeAll(nodes);
         left.removeAll(gone);
-        return new Voters(voters, left, -1);
-    }
-
-    private static Partitions partitions(Admin admin, List<Integer> nodes, Set<Integer> gone, Voters voters) throws Exception {
-        Set<String> names = admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get();
-        Collection<TopicDescription> topics = admin.describeTopics(names).allTopicNames().get().values();
-        return partitions(topics, minIsr(admin, names), nodes, gone, voters);
+        return new Voters(voters, left, Voters.NONE);
     }
 
     /** What becomes of each partition that one of the nodes has a part in. */
-    static Partitions partitions(Collection<TopicDescription> topics, Map<String, Integer> minIsr, List<Integer> nodes, Set<Integer> gone, Voters voters) {
+    static Partitions partitions(Topics topics, List<Integer> nodes, Set<Integer> gone, Voters voters) {
         int under = 0, offline = 0, total = 0;
-        for (TopicDescription topic : topics) {
+        for (TopicDescription topic : topics.topics) {
             for (TopicPartitionInfo p : topic.partitions()) {
                 total++;
                 if (!isOnline(p, gone, voters)) continue;
-                int wanted = minIsr.get(topic.name());
+                int wanted = topics.minIsr.get(topic.name());
                 if (goesOffline(p, nodes, gone, voters)) offline++;
                 else if (remaining(p, List.of(), gone) >= wanted && remaining(p, nodes, gone) < wanted) under++;
             }
@@ -558,13 +578,12 @@ class KillNode implements Callable<Integer> {
     /** Without a controller a leader that is gone has no successor, and the partition is offline already, whatever the metadata says. */
     private static boolean isOnline(TopicPartitionInfo p, Set<Integer> gone, Voters voters) {
         boolean led = p.leader() != null && !p.leader().isEmpty();
-        return led && (voters.controller >= 0 || !gone.contains(p.leader().id()));
+        return led && (voters.controller != Voters.NONE || !gone.contains(p.leader().id()));
     }
 
     /** With a quorum left, another replica in sync is elected; without, nobody elects. */
     private static boolean goesOffline(TopicPartitionInfo p, List<Integer> nodes, Set<Integer> gone, Voters voters) {
-        boolean elects = voters.controller >= 0 && voters.holds();
-        if (!elects) return nodes.contains(p.leader().id()) || gone.contains(p.leader().id());
+        if (!voters.elects()) return nodes.contains(p.leader().id()) || gone.contains(p.leader().id());
         return p.isr().stream().anyMatch(n -> nodes.contains(n.id())) && remaining(p, nodes, gone) == 0;
     }
 
@@ -587,6 +606,8 @@ class KillNode implements Callable<Integer> {
         List<Target> nodes() throws Exception;
         /** Returns the ids of the quorum's voters as its configuration has them, for when the quorum is lost; empty when unknown. */
         Set<Integer> voters() throws Exception;
+        /** Returns a node that can be started though nobody lists it now. */
+        default Optional<Target> unlisted(int id) throws Exception { return Optional.empty(); }
         /** Refuses a mode that it has not, before anything is done. */
         default void require(Mode mode) { }
         /** Refuses a node that it must not touch, before anything is done. */
@@ -1093,7 +1114,7 @@ class KillNode implements Callable<Integer> {
             private static String said(Throwable e) {
                 e = rootOf(e);
                 var m = java.util.regex.Pattern.compile("\"message\":\"(.*?)\"\\}").matcher(String.valueOf(e.getMessage()));
-                return m.find() ? m.group(1) : e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage().strip();
+                return printable(m.find() ? m.group(1) : e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage().strip());
             }
 
             private static Throwable rootOf(Throwable e) { return e.getCause() == null ? e : rootOf(e.getCause()); }
@@ -1131,6 +1152,9 @@ class KillNode implements Callable<Integer> {
                 return voters;
             }
 
+            /** Without a quorum, and where its voters are not configured, a controller is known to nobody. */
+            public Optional<Target> unlisted(int id) throws Exception { return voters().isEmpty() ? Optional.of(target(new Node(id, "", -1), "controller")) : Optional.empty(); }
+
             private static Target target(Node n, String roles) {
                 return new Target(n.id(), String.format(Locale.ROOT, "kafka%02d", n.id()), n.host(), n.port(), roles, "unknown");
             }
@@ -1140,7 +1164,8 @@ class KillNode implements Callable<Integer> {
                 try {
                     found = quorum(admin, common);
                 } catch (ExecutionException refused) { /* such as the permission: the brokers are listed all the same */ }
-                members = found.isPresent() ? members(found.get()) : configured(brokersVoters(admin, brokers));
+                if (found.isEmpty()) common.requireReachable(); // or silence would be taken for a lost quorum
+                members = found.isPresent() ? members(found.get()) : configured(brokersVoters(brokers));
                 voters = found.isPresent() ? new TreeSet<>(found.get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).toList()) : members.keySet();
             }
 
@@ -1156,11 +1181,12 @@ class KillNode implements Callable<Integer> {
             }
 
             /** A broker's own configuration, which it gives without a quorum as well. */
-            private static String brokersVoters(Admin admin, Collection<Node> brokers) throws InterruptedException {
+            private String brokersVoters(Collection<Node> brokers) throws Exception {
                 for (Node broker : brokers) {
                     if (!Common.answers(broker.host(), broker.port(), 1000)) continue;
                     ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, "" + broker.id());
-                    try {
+                    // A client of its own: one that has asked for a lost quorum leaves the broker alone for a while.
+                    try (Admin admin = common.admin(IMPATIENT)) {
                         ConfigEntry entry = admin.describeConfigs(List.of(resource), new DescribeConfigsOptions().timeoutMs(3000)).all().get().get(resource).get("controller.quorum.voters");
                         if (entry != null && entry.value() != null) return entry.value();
                     } catch (ExecutionException refused) { /* the next one may answer */ }
@@ -1410,17 +1436,14 @@ class KillNode implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -1437,6 +1460,15 @@ class KillNode implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -1450,14 +1482,13 @@ class KillNode implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -1488,9 +1519,9 @@ class KillNode implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -1511,7 +1542,8 @@ class KillNode implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -1615,7 +1647,8 @@ class KillNode implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

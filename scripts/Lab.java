@@ -15,6 +15,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.errors.InterruptException;
 import picocli.CommandLine.Command;
@@ -75,7 +76,7 @@ class Lab implements Callable<Integer> {
     @Mixin Cluster.Common common = new Cluster.Common();
 
     private final List<LabNotebook.Step> steps = new ArrayList<>();
-    final Set<Integer> broken = new LinkedHashSet<>();
+    final Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
     private final long began = System.nanoTime();
     private LabNotebook.Step step;
     LabMessages words;
@@ -95,6 +96,7 @@ class Lab implements Callable<Integer> {
     private Writer events;
     private Report.Live live;
     private LabScreen screen;
+    private KillNode.SecondInterrupt secondInterrupt;
 
     public static void main(String... args) {
         System.exit(run(WatchIsr.Screen.OUT, WatchIsr.Screen.ERR, args));
@@ -126,6 +128,9 @@ class Lab implements Callable<Integer> {
             throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e) + "; name another with --out.");
         }
         screen = LabScreen.below(this);
+        common.patience = KillNode.undoPatience(common.timeout);
+        common.leftover = this::nameBroken;
+        secondInterrupt = new KillNode.SecondInterrupt(common.leftover);
         String ended = text("ended.early");
         int code = 1;
         try {
@@ -256,13 +261,27 @@ class Lab implements Callable<Integer> {
 
     // ---- What the steps are made of ----
 
-    /** Undoes what was done to a node, and does not wait. */
-    void start(int id) throws Exception {
-        KillNode script = node("" + id, "--restore", "--no-wait");
-        boolean started = !script.restoreNodes(script.runtime()).isEmpty();
-        broken.remove(id);
-        say(started ? "done.start" : "done.start-none", Cluster.name(id));
+    /** Undoes what was done to nodes, side by side, and does not wait for them to be back. */
+    void start(List<Integer> ids) throws Exception {
+        if (ids.isEmpty()) return;
+        KillNode script = node(Stream.concat(ids.stream().map(String::valueOf), Stream.of("--restore", "--no-wait")).toArray(String[]::new));
+        try {
+            script.restoreNodes(script.runtime());
+            broken.removeAll(ids);
+        } finally {
+            broken.removeAll(script.restored);
+            for (int id : ids) if (!broken.contains(id)) say(script.restored.contains(id) ? "done.start" : "done.start-none", Cluster.name(id));
+        }
     }
+
+    /** Of a cluster that is left running: what is still broken, and the command that mends it. */
+    private void nameBroken() {
+        List<Integer> left = List.copyOf(broken);
+        if (left.isEmpty() || cluster == null || !isLeft()) return;
+        common.say("%s", text("ended.not-started", String.join(", ", left.stream().map(Cluster::name).toList()), node("all").undoCommand(left)));
+    }
+
+    private boolean isLeft() { return cluster.isFound() || keep; }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
     List<ProbeCluster.Answer> probe() throws Exception {
@@ -409,6 +428,7 @@ class Lab implements Callable<Integer> {
                 background.shutdownNow();
                 LabPage.write(out).ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
                 if (live != null) live.close();
+                secondInterrupt.close();
             }
         }
     }
@@ -416,8 +436,13 @@ class Lab implements Callable<Integer> {
     /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
     private void leaveCluster(int code) throws Exception {
         if (cluster == null || !cluster.isUp()) return; // what up() had started it has ended
-        if (!cluster.isFound() && !keep) cluster.end(code == 0 || code == 130);
-        else for (int id : List.copyOf(broken)) try { start(id); } catch (Exception e) { common.say("%s", text("ended.not-started", id, e.getMessage())); }
+        if (!isLeft()) cluster.end(code == 0 || code == 130);
+        else try {
+            start(List.copyOf(broken));
+        } catch (Exception e) {
+            common.say("%s", e.getMessage());
+            nameBroken();
+        }
     }
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {

@@ -345,7 +345,7 @@ class LabScenario {
 
     private void start(String target) throws Exception {
         long first = System.nanoTime();
-        for (String t : target.equals("all") ? lab.broken.stream().map(String::valueOf).toList() : List.of(node(target))) lab.start(Integer.parseInt(t.replace("kafka", "")));
+        lab.start(target.equals("all") ? List.copyOf(lab.broken) : List.of(Integer.parseInt(node(target).replace("kafka", ""))));
         at = done = first;
     }
 

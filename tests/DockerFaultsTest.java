@@ -1,6 +1,5 @@
 import static org.junit.jupiter.api.Assertions.*;
 
-import com.fasterxml.jackson.jr.ob.JSON;
 import java.nio.file.*;
 import java.time.*;
 import java.util.*;
@@ -147,12 +146,12 @@ class DockerFaultsTest {
         Map<String, Object> json = new LinkedHashMap<>(Map.of("id", 1, "name", "kafka01", "port", Cluster.port(1), "pid", ProcessHandle.current().pid(), "started", "2024-01-01T00:00:00Z"));
         assertEquals("kafka01 killed\nkafka02 killed\nkafka03 killed\n", killNode("all", "--force").out());
         json.put("fault", Map.of("mode", "kill", "since", "2024-01-01T00:00:00Z"));
-        Files.writeString(file, JSON.std.asString(json));
+        KillNodeTest.writeNode(file, json);
         TestCluster.Run unclear = TestCluster.run(KillNode::run, "all", "--restore", "--data-dir", data.toString());
         assertEquals(2, unclear.code(), unclear.toString());
         assertTrue(unclear.err().contains("say which you mean, --runtime embedded or --runtime docker"), unclear.err());
         json.put("fault", null);
-        Files.writeString(file, JSON.std.asString(json));
+        KillNodeTest.writeNode(file, json);
         TestCluster.Run clear = TestCluster.run(KillNode::run, "all", "--restore", "--data-dir", data.toString());
         assertEquals(0, clear.code(), clear.toString());
         assertTrue(clear.err().startsWith("Runtime: docker\n"), clear.err());

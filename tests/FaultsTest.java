@@ -1,6 +1,5 @@
 import static org.junit.jupiter.api.Assertions.*;
 
-import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.file.*;
@@ -16,6 +15,7 @@ import org.junit.jupiter.api.*;
 
 /** find-controller, kill-node and start-node on real nodes, with real signals. */
 @Order(40)
+@Tag("cluster")
 class FaultsTest {
     @BeforeEach void healthy() throws Exception { TestCluster.healthy(); }
 
@@ -321,7 +321,7 @@ class FaultsTest {
         Map<String, Object> json = TestCluster.node(1);
         json.put("pid", sleep.pid());
         json.put("started", "2024-01-01T00:00:00Z");
-        Files.writeString(file, JSON.std.asString(json));
+        KillNodeTest.writeNode(file, json);
         for (String mode : List.of("kill", "stop", "pause")) {
             TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--force", "--mode", mode, "--data-dir", data.toString());
             assertEquals(1, run.code(), run.toString());
@@ -333,7 +333,7 @@ class FaultsTest {
         String stat = Files.readString(Path.of("/proc/" + sleep.pid() + "/stat"));
         json.put("startTicks", Long.valueOf(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]));
         json.put("bootId", Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip());
-        Files.writeString(file, JSON.std.asString(json));
+        KillNodeTest.writeNode(file, json);
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--data-dir", data.toString());
         assertEquals(0, run.code(), run.toString());
         assertEquals(128 + 9, sleep.waitFor());

@@ -117,8 +117,15 @@ class KillNodeTest {
         return data;
     }
 
+    /** As cluster up makes it, whatever the umask here is: a file that only its owner may write to, and its folders likewise. */
+    static void writeNode(Path file, Map<String, Object> json) throws Exception {
+        Files.writeString(file, JSON.std.asString(json));
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
+        for (Path folder : List.of(file.getParent(), file.getParent().getParent())) Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
     private Path file() { return temp.resolve("cluster/kafka01/node.json"); }
-    private void write(Map<String, Object> json) throws Exception { Files.writeString(file(), JSON.std.asString(json)); }
+    private void write(Map<String, Object> json) throws Exception { writeNode(file(), json); }
     private Map<String, Object> json() throws Exception { return JSON.std.mapFrom(file().toFile()); }
 
     private TestCluster.Run run(String... args) {
@@ -318,7 +325,7 @@ class KillNodeTest {
 
     private static KillNode.Partitions partitions(Set<Integer> left, int controller, List<Integer> nodes, Set<Integer> gone) {
         List<TopicDescription> topics = List.of(topic("a", new int[] {1, 1, 2, 3}, new int[] {2, 2, 3, 1}, new int[] {3, 3, 1, 2}), topic("b", new int[] {1, 1}, new int[] {0, 3}));
-        return KillNode.partitions(topics, Map.of("a", 2, "b", 1), nodes, gone, new KillNode.Voters(Set.of(1, 2, 3), left, controller));
+        return KillNode.partitions(new KillNode.Topics(topics, Map.of("a", 2, "b", 1)), nodes, gone, new KillNode.Voters(Set.of(1, 2, 3), left, controller));
     }
 
     @Test void withAQuorumLeftAnotherReplicaInSyncLeads() {
@@ -338,6 +345,10 @@ class KillNodeTest {
         KillNode.Impact impact = new KillNode.Impact(unknown, KillNode.Partitions.UNKNOWN, List.of(101));
         assertEquals("there is no active controller, the voters are unknown; what it means for the partitions is unknown.", impact.sentence());
         assertTrue(impact.harmful());
+        impact = new KillNode.Impact(new KillNode.Voters(Set.of(), Set.of(), KillNode.Voters.UNKNOWN), new KillNode.Partitions(6, 1, 0), List.of(101));
+        assertEquals("what it means for the quorum is unknown; of 6 partitions 1 fall under min ISR, 0 go offline.", impact.sentence());
+        assertEquals("nobody can say what would become of the quorum", impact.reason());
+        assertTrue(impact.harmful(), "a principal with few rights needs --force");
         KillNode.Voters configured = KillNode.configuredVoters(Set.of(3000, 3001, 3002), List.of(101), Set.of(3000, 3001));
         impact = new KillNode.Impact(configured, new KillNode.Partitions(6, 0, 3), List.of(101));
         assertEquals("there is no active controller, 1 of 3 voters left; by the metadata from before that, of 6 partitions 0 fall under min ISR, 3 go offline.", impact.sentence());
@@ -356,8 +367,7 @@ class KillNodeTest {
     @Test void theCommandThatUndoesItReachesTheSameNodes() {
         KillNode script = new KillNode();
         script.common.configure(script, TestCluster.quiet(), TestCluster.quiet(), "3", "2", "-b", "b:1", "--for", "9s", "--force", "--kill-command", "false", "--start-command", "ssh {host} 'sudo start'");
-        List<KillNode.Target> nodes = Stream.of(3, 2).map(id -> new KillNode.Target(id, "kafka0" + id, "h", 1, "broker", "unknown")).toList();
-        String command = script.undoCommand(nodes);
+        String command = script.undoCommand(List.of(3, 2));
         assertTrue(command.startsWith("start-node 3 2 "), command);
         assertTrue(command.contains(" --bootstrap-server b:1") && command.contains(" --start-command 'ssh {host} '\\''sudo start'\\'''"), command);
         assertFalse(command.contains("--for") || command.contains("--kill-command") || command.contains("--force"), command);

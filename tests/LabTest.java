@@ -10,6 +10,7 @@ import org.junit.jupiter.api.*;
 
 /** The whole experiment. Last, because it takes the ports of the shared cluster. */
 @Order(90)
+@Tag("lab")
 class LabTest {
     private final Path data = TestCluster.HOME.resolve("lab"), out = TestCluster.HOME.resolve("run");
     private final String[] args = {"--timeouts", "fast", "--records", "2000", "--rate", "50", "--observe", "1s", "--out", out.toString(), "--data-dir", data.toString()};

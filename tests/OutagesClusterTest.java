@@ -9,6 +9,7 @@ import org.junit.jupiter.api.*;
 
 /** watch-leaders and outages on real SIGKILLs: the election's time against the winner's log, the sum of the phases against the producer's own clock. */
 @Order(55)
+@Tag("cluster")
 class OutagesClusterTest {
     private static final int KILLS = 6, RATE = 50;
     private final List<Map<String, Object>> events = Collections.synchronizedList(new ArrayList<>());
@@ -18,7 +19,8 @@ class OutagesClusterTest {
 
     @BeforeEach void healthyAndWatched() throws Exception {
         TestCluster.healthy();
-        assertEquals(0, TestCluster.run(CreateTopic::run, "phases", "--if-not-exists").code());
+        TestCluster.Run create = TestCluster.run(CreateTopic::run, "phases", "--if-not-exists");
+        assertEquals(0, create.code(), create.toString());
         watch.common.configure(watch, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "-b", Cluster.bootstrap());
         watch.common.listener = events::add;
         watching = background.submit(watch::watch);
@@ -26,7 +28,7 @@ class OutagesClusterTest {
     }
 
     @AfterEach void end() throws Exception {
-        watching.cancel(true);
+        if (watching != null) watching.cancel(true);
         background.shutdown();
         assertTrue(background.awaitTermination(10, TimeUnit.SECONDS), "the watcher ends when it is interrupted");
     }

@@ -113,6 +113,7 @@ class ScenarioTest {
     private String notebook() throws Exception { return Files.readString(out.resolve("notebook.md")); }
     private List<Map<String, Object>> events(String type) throws Exception { return TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), type); }
 
+    @Tag("lab")
     @Test void rollingRestart() throws Exception {
         assertEquals("rolling-restart", pass("rolling-restart").get("scenario"));
         assertEquals(List.of(1, 2, 3), events("fault").stream().map(e -> e.get("node")).toList());
@@ -124,6 +125,7 @@ class ScenarioTest {
         assertTrue(notebook.contains("$ start-node 1; watch-isr --until in-sync\n") && notebook.contains("\nAs in step 5. ("), notebook);
     }
 
+    @Tag("lab")
     @Test void slowFollowerStaysInTheIsrAndIsWaitedFor() throws Exception {
         pass("slow-follower");
         String notebook = notebook();
@@ -135,6 +137,7 @@ class ScenarioTest {
         assertEquals(1, events("fault").stream().map(e -> e.get("node")).distinct().count(), "the same node");
     }
 
+    @Tag("lab")
     @Test void aFileIsDoneAndWhatItLeavesBrokenIsMended() throws Exception {
         Path file = Files.writeString(TestCluster.HOME.resolve("mine.txt"), """
                 title A scenario of my own
@@ -161,6 +164,7 @@ class ScenarioTest {
         assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
     }
 
+    @Tag("lab")
     @Test void ctrlCWhileAFollowerIsSlowLeavesTheFoundClusterWhole() throws Exception {
         TestCluster.down();
         TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());

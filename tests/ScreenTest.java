@@ -54,6 +54,7 @@ class ScreenTest {
 
     // ---- watch-isr ----
 
+    @Tag("cluster")
     @ParameterizedTest @ValueSource(ints = {60, 200}) void watchIsrRedrawsThroughAKill(int width) throws Exception {
         TestCluster.healthy();
         for (String topic : List.of("screen_a", "screen_with_a_name_that_is_far_too_long_for_sixty_columns")) TestCluster.createTopic(topic, "--if-not-exists");
@@ -86,6 +87,7 @@ class ScreenTest {
         return view.find() && Pattern.compile("(?m)^NODE ").matcher(text).results().count() == 1;
     }
 
+    @Tag("cluster")
     @ParameterizedTest @CsvSource({"TERM=dumb, ''", "NO_COLOR=, ' | cat'", "NO_COLOR=, ' 2>&1 | cat'"}) void elsewhereItPrintsPlainLines(String environment, String pipe) throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("screen_a", "--if-not-exists");
@@ -98,6 +100,7 @@ class ScreenTest {
         if (!pipe.isEmpty()) isPlain(Files.readString(copy));
     }
 
+    @Tag("cluster")
     @Test void withoutColoursItRedrawsAllTheSame() throws Exception {
         TestCluster.healthy();
         terminal = Terminal.of(60, "NO_COLOR=1", "", WatchIsr.class);
@@ -107,6 +110,7 @@ class ScreenTest {
 
     // ---- Bars ----
 
+    @Tag("cluster")
     @ParameterizedTest @ValueSource(ints = {60, 200}) void longWorkHasABar(int width) throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("screen_a", "--if-not-exists");
@@ -124,6 +128,7 @@ class ScreenTest {
         bars("records/s");
     }
 
+    @Tag("cluster")
     @Test void theMatrixHasABarAndCtrlCEndsIt() throws Exception {
         TestCluster.healthy();
         terminal = Terminal.of(60, "NO_COLOR=", "", FailoverMatrix.class, "--acks", "1,all", "--fault", "pause-leader", "--repeat", "2", "--data-dir", TestCluster.DATA, "--out", TestCluster.HOME.resolve("matrix" + System.nanoTime()).toString());
@@ -148,6 +153,7 @@ class ScreenTest {
 
     // ---- lab ----
 
+    @Tag("lab")
     @Test void theLabShowsWhatGoesOnAndLeavesItsTextInOrder() throws Exception {
         TestCluster.down();
         terminal = Terminal.of(60, "NO_COLOR=", "", Lab.class, "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--out", TestCluster.HOME.resolve("r1").toString(), "--data-dir", TestCluster.HOME.resolve("lab").toString());
@@ -163,6 +169,7 @@ class ScreenTest {
         terminal.isUsable();
     }
 
+    @Tag("lab")
     @Test void pipedOutputHasNoControlCharacter() throws Exception {
         TestCluster.down();
         String data = TestCluster.HOME.resolve("lab").toString();

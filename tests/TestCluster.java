@@ -64,6 +64,7 @@ class TestCluster {
     }
 
     private static void requirePorts() {
+        AllTests.needs("cluster");
         if (ending) throw new TestAbortedException("The tests are being ended.");
         for (int port : ours ? List.<Integer>of() : ports()) {
             if (isFree(port)) continue;
@@ -152,8 +153,14 @@ class TestCluster {
     static void await(String what, Callable<Boolean> condition) throws Exception { await(what, PATIENCE, condition); }
 
     static void await(String what, Duration patience, Callable<Boolean> condition) throws Exception {
-        for (long deadline = System.nanoTime() + patience.toNanos(); !condition.call(); Thread.sleep(20))
+        long deadline = System.nanoTime() + patience.toNanos();
+        while (true) {
+            long asked = System.nanoTime();
+            if (condition.call()) return;
             if (System.nanoTime() > deadline) fail("Not within " + patience.toSeconds() + " s: " + what);
+            long tookMs = (System.nanoTime() - asked) / 1_000_000;
+            Thread.sleep(Math.min(200, Math.max(20, 3 * tookMs))); // who starts a process to ask asks less often
+        }
     }
 
     static List<Map<String, Object>> events(List<String> lines) throws Exception {
@@ -219,6 +226,7 @@ class TestCluster {
     /** Ends every process of this run. A script that Ctrl-C interrupts may just be starting a node again, hence a second look. */
     private static void end() {
         ending = true;
+        TestLane.endAll();
         try {
             for (int quiet = 0; quiet < 2; ) {
                 List<ProcessHandle> left = Stream.concat(ProcessHandle.current().descendants(), processesOf(HOME).stream()).distinct().toList();

@@ -1308,7 +1308,7 @@ class CheckDelivery implements Callable<Integer> {
         out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + printable(v.topic), "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
         out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
-        for (Anomaly a : Anomaly.values()) out.printf(" %8s", a.column);
+        for (Anomaly a : Anomaly.values()) out.printf(Locale.ROOT, " %8s", a.column);
         for (Partition p : v.partitions) {
             out.printf(Locale.ROOT, "%n%-9d %12d %10d", p.partition, p.acknowledged, p.read);
             p.anomalies.values().forEach(n -> out.printf(Locale.ROOT, " %8d", n));
@@ -1795,6 +1795,7 @@ class CheckDelivery implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

@@ -45,8 +45,15 @@ class CreateTopic implements Callable<Integer> {
     /** One Admin call may hang on a paused broker; asked again after this long, the client takes another broker. */
     private static final Duration ATTEMPT = Duration.ofSeconds(4);
 
-    @Parameters(paramLabel = "TOPIC", defaultValue = "test_topic", description = "The topics (default: ${DEFAULT-VALUE}).")
-    List<String> topics;
+    @Parameters(paramLabel = "TOPIC", arity = "0..*", description = "The topics (default: test_topic).")
+    List<String> topics = new ArrayList<>();
+
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "A topic, as an option; may be repeated.")
+    void topic(String topic) {
+        byOption.add(topic);
+    }
+
+    private final Set<String> byOption = new LinkedHashSet<>();
 
     @Option(names = "--partitions", paramLabel = "N", defaultValue = "8", description = "Partitions of each topic (default: ${DEFAULT-VALUE}).")
     int partitions;
@@ -74,6 +81,7 @@ class CreateTopic implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        topics();
         try (Admin admin = common.admin()) {
             create(admin, layout -> {
                 common.say("%s topic %s, every partition led and in sync after %d ms.", layout.created ? "Created" : "Found", layout.topic, layout.ms);
@@ -86,7 +94,15 @@ class CreateTopic implements Callable<Integer> {
 
     /** Creates each topic that the options name, one after the other, and hands over each layout once it is led and in sync. */
     public void create(Admin admin, Consumer<Layout> each) throws InterruptedException {
-        for (String topic : topics) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+        for (String topic : topics()) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+    }
+
+    /** The topics, whichever way they were given. Throws {@link Exit} 2 if both ways were used and do not agree. */
+    private List<String> topics() {
+        if (topics.isEmpty()) topics.addAll(byOption.isEmpty() ? List.of("test_topic") : byOption);
+        if (!byOption.isEmpty() && !byOption.equals(new LinkedHashSet<>(topics)))
+            throw new Exit(2, "The topics are given twice, as " + String.join(", ", topics) + " and with --topic as " + String.join(", ", byOption) + ": give them one way.");
+        return topics;
     }
 
     /** What a topic shall be; of the configurations only those named here are compared. */
@@ -153,6 +169,8 @@ class CreateTopic implements Callable<Integer> {
                 return tried ? Made.MAYBE : Made.EXISTED;
             } catch (InvalidReplicationFactorException e) {
                 throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
+            } catch (AuthorizationException e) {
+                throw new Exit(1, "Not permitted to create topic " + wanted.topic + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the topic.");
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
                 throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
             } catch (RetriableException e) {
@@ -161,7 +179,7 @@ class CreateTopic implements Callable<Integer> {
                 boolean over = System.nanoTime() >= deadline;
                 if (answering.isEmpty() && over) throw e;
                 if (over || tried && answering.size() * 2 <= nodes.size() && !answering.isEmpty())
-                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : ", quorum lost") + ": createTopics of "
+                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : "") + ": createTopics of "
                             + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size() + " nodes answer ("
                             + commas(answering.stream().map(Node::id).toList()) + "); the topic is not created, or not yet.");
             }
@@ -261,9 +279,9 @@ class CreateTopic implements Callable<Integer> {
         boolean several = topics.size() > 1;
         int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
         String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
-        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
         for (Partition p : layout.partitions)
-            common.out.printf(row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
+            common.out.printf(Locale.ROOT, row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
     }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
@@ -582,6 +600,7 @@ class CreateTopic implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

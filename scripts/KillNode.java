@@ -119,7 +119,7 @@ class KillNode implements Callable<Integer> {
         NodeRuntime runtime = runtime();
         common.say("Runtime: " + runtime.name());
         if (restore) {
-            for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf("%s restored%n", d.node.name());
+            for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf(Locale.ROOT, "%s restored%n", d.node.name());
             return 0;
         }
         if (lasting != null && runtime.name().equals("hooks") && runtimes.startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
@@ -130,7 +130,7 @@ class KillNode implements Callable<Integer> {
 
     private void breakAndReport(NodeRuntime runtime) throws Exception {
         for (Done d : breakNodes(runtime)) {
-            if (!common.json) common.out.printf("%s %s%n", printable(d.node.name()), past(d.mode));
+            if (!common.json) common.out.printf(Locale.ROOT, "%s %s%n", printable(d.node.name()), past(d.mode));
         }
     }
 
@@ -1640,6 +1640,7 @@ class KillNode implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

@@ -394,7 +394,7 @@ class Lab implements Callable<Integer> {
         step = new LabNotebook.Step(title, command);
         steps.add(step);
         emit("phase", "phase", title, "state", "start");
-        if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
+        if (!common.json) common.out.printf(Locale.ROOT, "%n%d. %s%n   $ %s%n", steps.size(), title, command);
     }
 
     /** What the lab says: a key of its messages. */
@@ -450,7 +450,7 @@ class Lab implements Callable<Integer> {
             Outages.Seen outages = LabNotebook.outages(this);
             try { Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time)); }
             catch (IOException | RuntimeException e) { common.say("%s", text("ended.no-notebook", e)); } // the verdict is told all the same
-            if (!common.json) common.out.printf("%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
+            if (!common.json) common.out.printf(Locale.ROOT, "%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
         } finally {
             try { leaveCluster(code); } finally {
                 synchronized (this) { events.close(); }

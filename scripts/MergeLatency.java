@@ -109,7 +109,7 @@ class MergeLatency implements Callable<Integer> {
     private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
 
     private void render(Map<String, Histogram> merged) {
-        common.out.printf("%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
+        common.out.printf(Locale.ROOT, "%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
         merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", printable(tag), h.getTotalCount(), h.getMean() / 1000,
                 p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }
@@ -552,6 +552,7 @@ class MergeLatency implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

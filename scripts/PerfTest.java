@@ -1128,7 +1128,7 @@ class PerfTest implements Callable<Integer> {
         Map<String, Object> sorted = new TreeMap<>();
         metrics.forEach((name, value) -> sorted.put(printable(name.group() + ":" + name.name() + ":" + name.tags()), value instanceof String text ? printable(text) : value));
         int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
-        out.printf("%n%-" + width + "s   %s%n", "Metric Name", "Value");
+        out.printf(Locale.ROOT, "%n%-" + width + "s   %s%n", "Metric Name", "Value");
         sorted.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
     }
 
@@ -1713,6 +1713,7 @@ class PerfTest implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

@@ -891,7 +891,7 @@ class Report implements Callable<Integer> {
             StringBuilder safe = new StringBuilder(json.length() + 64);
             for (int i = 0; i < json.length(); i++) {
                 char c = json.charAt(i);
-                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format("\\u%04x", (int) c)); else safe.append(c);
+                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format(Locale.ROOT, "\\u%04x", (int) c)); else safe.append(c);
             }
             return safe.toString();
         }
@@ -1973,6 +1973,7 @@ class Report implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

@@ -659,6 +659,7 @@ class WatchLeaders implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));

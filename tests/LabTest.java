@@ -87,27 +87,6 @@ class LabTest {
         assertEquals("pass", ((Map<?, ?>) page.get("verdict")).get("verdict"));
     }
 
-    /** In Russian; and what stands in the way of the page costs the run no more than the page. */
-    @Test @Order(1) void theLabSpeaksRussian() throws Exception {
-        Files.createDirectories(out.resolve("report.html"));
-        TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--lang", "ru"));
-        assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("\u0421\u0442\u0440\u0430\u043d\u0438\u0446\u0443 report.html \u0441\u0434\u0435\u043b\u0430\u0442\u044c \u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c, \u0432\u0441\u0451 \u043e\u0441\u0442\u0430\u043b\u044c\u043d\u043e\u0435 \u0433\u043e\u0442\u043e\u0432\u043e: ")), run.err());
-        String notebook = Files.readString(out.resolve("notebook.md"));
-        isRussian(notebook);
-        assertTrue(notebook.startsWith("# \u0427\u0442\u043e \u043f\u0440\u043e\u0438\u0441\u0445\u043e\u0434\u0438\u0442, \u043a\u043e\u0433\u0434\u0430 \u0443\u043c\u0438\u0440\u0430\u0435\u0442 \u0443\u0437\u0435\u043b Kafka\n") && notebook.contains(" --lang ru`"), notebook);
-        assertEquals(16, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
-        assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
-        // On the terminal as well, where what tools print stays as it is.
-        List<String> english = run.out().lines().filter(l -> l.matches(".*[A-Za-z]{3}.*") && !Pattern.compile("\\p{IsCyrillic}").matcher(l).find())
-                .filter(l -> !l.matches(" +\\$ .*|.* records sent, .*| +(QUESTION|describe|metadata|produce|read|create|alter|group|transaction) .*|\\d +critical_data-\\d .*")).toList();
-        assertEquals(List.of(), english);
-        Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
-        assertEquals("pass", verdict.get("verdict"));
-        assertTrue(verdict.get("text").toString().startsWith("PASS: \u043a\u0430\u0436\u0434\u0430\u044f \u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0451\u043d\u043d\u0430\u044f \u0437\u0430\u043f\u0438\u0441\u044c "), verdict.toString());
-        nothingIsLeft();
-    }
-
     /** Each paragraph, list item and heading outside of code has Cyrillic letters. */
     static void isRussian(String notebook) {
         String prose = notebook.replaceAll("(?ms)^```.*?^```\n", "\n").replaceAll("(?m)^\\|.*\n", "");
@@ -145,25 +124,6 @@ class LabTest {
         assertEquals("incomplete", JSON.std.mapFrom(out.resolve("verdict.json").toFile()).get("verdict"));
         TestCluster.events(Files.readAllLines(events));
         nothingIsLeft();
-    }
-
-    @Test @Order(3) void aClusterThatWasUpIsLeftUpAndMended() throws Exception {
-        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());
-        assertEquals(0, up.code(), up.toString());
-        try {
-            TestCluster.Run other = TestCluster.run(Lab::run, "--timeouts", "default", "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            assertEquals(12, other.code(), other.toString());
-            assertEquals(0, TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code(), "refused, and the cluster is as it was");
-
-            // Ctrl-C with a node killed: the node is started again.
-            Path events = out.resolve("events.jsonl");
-            TestCluster.Child child = TestCluster.child(Lab.class, "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.readString(events).contains("\"type\":\"fault\""));
-            assertEquals(130, child.interrupt(), child.text());
-            TestCluster.await("all three are up", () -> TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code() == 0);
-        } finally {
-            TestCluster.run(Cluster::run, "down", "--data-dir", data.toString());
-        }
     }
 
     private void nothingIsLeft() throws Exception {

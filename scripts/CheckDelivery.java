@@ -24,7 +24,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.*;
-import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.*;
 import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.header.*;
 import org.apache.kafka.common.serialization.*;
@@ -41,7 +41,8 @@ import picocli.CommandLine.TypeConversionException;
  * Reads a topic back and compares it with the ledgers of the producers that wrote it, by the definitions of docs/verifier.md.
  *
  * <p>A fresh client without a group reads each partition from where the run began until it has passed the highest acknowledged offset and the
- * end that the partition had when the check began. What it could not reach is unseen and not lost, and the verdict then incomplete, never a pass.
+ * end that the partition had when the check began. What it could not reach is lost where the log is proved to end before it, and otherwise unseen, and
+ * the verdict then incomplete, never a pass. Nor is it where nothing was acknowledged: nothing was promised then.
  * A run is checked with the ledgers of all its producers; records of other runs are counted and ignored. Given the run's events, it says in
  * which fault an anomaly falls. A topic without a ledger: check-topic.
  *
@@ -49,9 +50,9 @@ import picocli.CommandLine.TypeConversionException;
  * check-delivery runs/1/ledger.jsonl --events-from runs/1/events.jsonl</pre>
  */
 @Command(name = "check-delivery", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Compares a topic with the ledger of resilient-producer. Exit 0: all there; 13: something fails; 14: not all could be read.")
+        description = "Compares a topic with the ledger of resilient-producer. Exit 0: all there; 13: something fails; 14: not all could be read, or nothing was promised.")
 class CheckDelivery implements Callable<Integer> {
-    @Parameters(paramLabel = "LEDGER", arity = "0..*", description = "The ledgers of the run's producers, as resilient-producer --ledger writes them.")
+    @Parameters(paramLabel = "LEDGER", arity = "0..*", description = "The ledgers of the run's producers, as resilient-producer --ledger writes them; or those of perf --ledger.")
     List<File> files = new ArrayList<>();
     @Option(names = "--ledger", paramLabel = "FILE", description = "The same, as an option.")
     List<File> ledgerFiles = new ArrayList<>();
@@ -72,14 +73,29 @@ class CheckDelivery implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (Ranges.are(files())) {
+            List<LoadVerdict> verdicts = checkLoad();
+            if (!common.json) verdicts.forEach(this::render);
+            List<Integer> codes = verdicts.stream().map(LoadVerdict::exitCode).toList();
+            return codes.contains(ANOMALY) ? ANOMALY : Collections.max(codes);
+        }
         Verdict verdict = check();
         if (!common.json) render(verdict);
         return verdict.exitCode();
     }
 
+    private List<File> files() {
+        List<File> all = new ArrayList<>(files);
+        all.addAll(ledgerFiles);
+        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger or perf --ledger wrote; of a topic without one, check-topic says what can be said.");
+        return all;
+    }
+
     /** What can be wrong with a record, in the order in which it is printed. */
     enum Anomaly {
-        LOST("lost", "lost", "LOST"), UNSEEN("unseen", "unseen", "UNSEEN"), DUPLICATE("duplicates", "duplicated", "TWICE"), REORDERED("reordered", "reordered", "ORDER"),
+        LOST("lost", "lost", "LOST"), UNSEEN("unseen", "unseen", "UNSEEN"), EXPIRED("expired", "before the log's start", "EXPIRED"),
+        ABORTED("aborted", "of aborted transactions", "ABORTED"),
+        DUPLICATE("duplicates", "duplicated", "TWICE"), REORDERED("reordered", "reordered", "ORDER"),
         INCONSISTENT("inconsistent", "not at the acknowledged offset", "OFFSET"), ABORTED_READ("abortedReads", "in the log although failed", "FAILED"),
         PHANTOM("phantoms", "never attempted", "PHANTOM");
 
@@ -88,7 +104,7 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /**
-     * One anomaly, by the identity and the place it was seen at (or, if lost or unseen, acknowledged at): the record's leader epoch and timestamp, which is when it was
+     * One anomaly, by the identity and the place it was seen at (or, if lost, unseen or expired, acknowledged at): the record's leader epoch and timestamp, which is when it was
      * sent; of what is not in the log there is no epoch (-1), and the time is that of the acknowledgement.
      */
     public record Example(Anomaly anomaly, String identity, long seq, int partition, long offset, int leaderEpoch, long timestamp, Fault fault) { }
@@ -96,8 +112,8 @@ class CheckDelivery implements Callable<Integer> {
     /** A partition: identities acknowledged, records read, and what is wrong. */
     public record Partition(int partition, long acknowledged, long read, Map<Anomaly, Long> anomalies) { }
 
-    /** Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. */
-    public record Verdict(String verdict, String topic, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown,
+    /** Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. Producers: as run/producer. */
+    public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown,
                           Map<Anomaly, Long> anomalies, List<Partition> partitions, Map<Fault, Long> faults, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
@@ -105,11 +121,9 @@ class CheckDelivery implements Callable<Integer> {
 
     /** Reads the ledgers and the topic, and emits the verdict. */
     public Verdict check() throws Exception {
-        List<File> all = new ArrayList<>(files);
-        all.addAll(ledgerFiles);
-        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger wrote; of a topic without one, check-topic says what can be said.");
+        List<File> all = files();
         Checker checker = new Checker();
-        if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom));
+        if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom, damaged -> common.say("%d lines of %s could not be read, and are left out: a fault may be missing.", damaged, printable(eventsFrom))));
         checker.topic = Ledger.topicOf(all.get(0));
         // The ledgers are read while the cluster is asked for the topic.
         checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file, n -> checker.bytes += n).forEach(checker::add); return null; });
@@ -120,7 +134,7 @@ class CheckDelivery implements Callable<Integer> {
         read(common, checker);
         checker.loading.get(); // after Ctrl-C it may still be at it
         Verdict v = checker.verdict();
-        List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", v.topic, "acknowledged", v.acknowledged, "failed", v.failed,
+        List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", v.topic, "producers", v.producers, "acknowledged", v.acknowledged, "failed", v.failed,
                 "indeterminate", v.landed + v.absent, "indeterminateLanded", v.landed, "indeterminateAbsent", v.absent,
                 "read", v.read, "other", v.other, "unknown", v.unknown));
         v.anomalies.forEach((anomaly, n) -> fields.addAll(List.of(anomaly.field, n)));
@@ -146,31 +160,20 @@ class CheckDelivery implements Callable<Integer> {
         /** A record that was acknowledged up to so long before the fault may be lost by it, or be sent again: a follower in sync lags no longer (replica.lag.time.max.ms). */
         static final long BEFORE = 30_000;
 
-        static List<Fault> of(File file) throws IOException {
-            List<Fault> over = new ArrayList<>();
-            Map<Integer, Fault> open = new LinkedHashMap<>();
-            Set<Integer> restored = new HashSet<>();
+        private static final Set<String> USED = Set.of("fault", "restored", "isr");
+
+        static List<Fault> of(File file) throws IOException { return of(file, damaged -> { }); }
+
+        /** Reads the faults. What is of another type is ignored, whatever its fields; lines that cannot be read are counted. */
+        static List<Fault> of(File file, LongConsumer damaged) throws IOException {
+            Reader reader = new Reader();
             try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8))) {
                 for (String line; (line = in.readLine()) != null; ) {
-                    Map<String, Object> e = line.contains("\"ack\"") ? Map.of() : Ledger.parse(line);
-                    if (!(e.get("ts") instanceof String ts)) continue;
-                    long at = Instant.parse(e.get("at") instanceof String s ? s : ts).toEpochMilli();
-                    if ("fault".equals(e.get("type")) && e.get("node") instanceof Integer node) {
-                        if (open.containsKey(node)) over.add(until(open.get(node), at));
-                        open.put(node, new Fault(node, String.valueOf(e.get("mode")), at, Long.MAX_VALUE));
-                        restored.remove(node);
-                    } else if ("restored".equals(e.get("type")) && e.get("node") instanceof Integer node && open.containsKey(node)) {
-                        open.put(node, until(open.get(node), at)); // or later, if the events tell when it was back in every ISR
-                        restored.add(node);
-                    } else if ("isr".equals(e.get("type")) && restored.containsAll(open.keySet()) && Objects.equals(e.get("inSync"), e.get("replicas"))) {
-                        open.values().forEach(f -> over.add(until(f, at)));
-                        open.clear();
-                    }
+                    if (!line.isBlank() && !line.contains("\"ack\"")) reader.line(line);
                 }
-            } catch (FileNotFoundException | DateTimeParseException e) { throw new Exit(2, "Cannot read --events-from " + file + ": " + e.getMessage() + "."); }
-            over.addAll(open.values());
-            over.sort(Comparator.comparing(Fault::at));
-            return over;
+            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read --events-from " + printable(file) + ": " + printable(e.getMessage()) + "."); }
+            if (reader.damaged > 0) damaged.accept(reader.damaged);
+            return reader.faults();
         }
 
         private static Fault until(Fault f, long until) { return new Fault(f.node, f.mode, f.at, until); }
@@ -179,6 +182,63 @@ class CheckDelivery implements Callable<Integer> {
             Map<String, Object> m = new LinkedHashMap<>(Map.of("node", node, "mode", mode, "at", time(at), more, value));
             if (until < Long.MAX_VALUE) m.put("until", time(until));
             return m;
+        }
+
+        /** Makes faults of events, in the order of their lines. */
+        private static final class Reader {
+            private final List<Fault> over = new ArrayList<>();
+            private final Map<Integer, Fault> open = new LinkedHashMap<>();
+            private final Set<Integer> restored = new HashSet<>();
+            private long damaged;
+
+            void line(String line) {
+                Map<String, Object> e = Ledger.parse(line);
+                if (!(e.get("type") instanceof String type)) damaged++;
+                else if (USED.contains(type) && !event(type, e)) damaged++;
+            }
+
+            /** @return whether it could be read */
+            private boolean event(String type, Map<String, Object> e) {
+                OptionalLong when = moment(e.get("at") == null ? e.get("ts") : e.get("at"));
+                if (when.isEmpty()) return false;
+                long at = when.getAsLong();
+                if (type.equals("isr")) {
+                    if (restored.containsAll(open.keySet()) && Objects.equals(e.get("inSync"), e.get("replicas"))) inSync(at);
+                    return true;
+                }
+                if (!(e.get("node") instanceof Integer node)) return false;
+                if (type.equals("fault")) begins(node, String.valueOf(e.get("mode")), at);
+                else restored(node, at);
+                return true;
+            }
+
+            private void begins(int node, String mode, long at) {
+                if (open.containsKey(node)) over.add(until(open.get(node), at));
+                open.put(node, new Fault(node, mode, at, Long.MAX_VALUE));
+                restored.remove(node);
+            }
+
+            private void restored(int node, long at) {
+                if (!open.containsKey(node)) return;
+                open.put(node, until(open.get(node), at)); // or later, if the events tell when it was back in every ISR
+                restored.add(node);
+            }
+
+            private void inSync(long at) {
+                open.values().forEach(f -> over.add(until(f, at)));
+                open.clear();
+            }
+
+            private static OptionalLong moment(Object text) {
+                try { return text instanceof String s ? OptionalLong.of(Instant.parse(s).toEpochMilli()) : OptionalLong.empty(); }
+                catch (DateTimeParseException | ArithmeticException none) { return OptionalLong.empty(); }
+            }
+
+            List<Fault> faults() {
+                over.addAll(open.values());
+                over.sort(Comparator.comparing(Fault::at));
+                return over;
+            }
         }
     }
 
@@ -200,6 +260,8 @@ class CheckDelivery implements Callable<Integer> {
         private long lines, sent = -1;
         /** Why it lacks something; null: it does not. A number that is not in it may then have been sent all the same. */
         String truncated;
+        /** Whether the file lacks its end, so that the producer may still run. */
+        boolean open;
 
         Ledger(String topic, String run, String producer, boolean idempotent) {
             this.topic = topic;
@@ -259,7 +321,7 @@ class CheckDelivery implements Callable<Integer> {
                     return n;
                 }
             }) { return read(file.toString(), in); }
-            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
         }
 
         /** From its first line. */
@@ -267,7 +329,7 @@ class CheckDelivery implements Callable<Integer> {
             try (InputStream in = new FileInputStream(file)) {
                 Line first = new Line(in);
                 return head(file.toString(), first.next() ? parse(first.text()) : Map.of()).topic;
-            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + e.getMessage() + "."); }
+            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
         }
 
         /** The ledgers of the producers that share a file. One that ends without its last line, or has lines that are none, is truncated: what it lacks is unknown, what it says holds. */
@@ -285,8 +347,9 @@ class CheckDelivery implements Callable<Integer> {
                 else if (entry.containsKey("end")) producers.get(by - 1).sent = entry.get("sent") instanceof Number n ? n.longValue() : -1;
                 else if (!producers.get(by - 1).outcome(entry)) bad++;
             }
-            if (producers.isEmpty()) throw new Exit(2, name + " is not a ledger: its first line does not begin one.");
+            if (producers.isEmpty()) throw new Exit(2, printable(name) + " is not a ledger: its first line does not begin one.");
             for (Ledger l : producers) {
+                l.open = l.sent < 0;
                 if (bad > 0) l.truncated = name + " has " + bad + " damaged line" + (bad == 1 ? "" : "s") + (l.sent < 0 ? " and no end: the producer was killed" : "");
                 else if (l.sent < 0) l.truncated = name + " has no end: the producer was killed or still runs";
                 else if (l.sent != l.lines) l.truncated = name + " has " + l.lines + " of " + l.sent + " outcomes" + (producers.size() > 1 ? " of " + l.prefix : "");
@@ -296,7 +359,7 @@ class CheckDelivery implements Callable<Integer> {
 
         private static Ledger head(String name, Map<String, Object> head) {
             if (!(head.get("ledger") instanceof Integer form) || form < 1 || form > 2 || !(head.get("run") instanceof String run) || !(head.get("producer") instanceof String producer)
-                    || !(head.get("topic") instanceof String topic)) throw new Exit(2, name + " is not a ledger: its first line does not begin one that is known here.");
+                    || !(head.get("topic") instanceof String topic)) throw new Exit(2, printable(name) + " is not a ledger: its first line does not begin one that is known here.");
             Ledger ledger = new Ledger(topic, run, producer, Boolean.TRUE.equals(head.get("idempotent")));
             if (head.get("startOffsets") instanceof List<?> offsets) for (Object o : offsets) ledger.startOffsets.add(o instanceof Number n ? n.longValue() : 0L);
             return ledger;
@@ -506,7 +569,24 @@ class CheckDelivery implements Callable<Integer> {
         /** Where to begin with a partition, and the offset that has to be passed, -1: only what is there now. */
         long startOf(int partition) { return 0; }
         long highestOf(int partition) { return -1; }
+        /** Up to where to read at least, of what is there now. */
+        long endOf(int partition, long end) { return end; }
         abstract void record(ConsumerRecord<byte[], Void> record);
+
+        /** Of the view of consumers that see no more than committed transactions: what no other view shows is nothing that anybody was promised. */
+        String isolation() { return "read_committed"; }
+        /** From where on what was aborted, or is not committed yet, is to be looked at as well; -1: nowhere. Then each record of the log comes once more, whatever became of it. */
+        long uncommittedFrom(int partition) { return -1; }
+        void uncommitted(ConsumerRecord<byte[], Void> record) { }
+        /** The last stable offset is before the end: what comes after it cannot be judged yet. */
+        void open(int partition, long from) { }
+
+        /** Whether nothing is written any more by those whose records are looked for. */
+        boolean producersEnded() { return true; }
+        /** Offsets that were not read before the log's start had passed them: by retention, or deletion. */
+        void expired(int partition, long from, long to) { }
+        /** It is proved that beyond what was reached nothing is left that could still appear. */
+        void ended(int partition) { incomplete.add("partition " + partition + " ends at offset " + position(partition) + " now: it has become shorter while it was read"); }
 
         /** Before the first record. */
         void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
@@ -518,34 +598,59 @@ class CheckDelivery implements Callable<Integer> {
 
     /** Reads until each partition has passed its end of now and its highest offset, or nothing moves for --timeout, or Ctrl-C: what was not reached is in log.incomplete. */
     static void read(Common common, Log log) throws Exception {
-        try {
-            log.screen = Screen.on(common.err);
-            Map<TopicPartition, Long> starts, ends;
-            try (Admin admin = common.admin()) {
-                int partitions;
-                try { partitions = admin.describeTopics(List.of(log.topic)).allTopicNames().get().get(log.topic).partitions().size(); }
-                catch (ExecutionException e) {
-                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-                    throw new Exit(INCOMPLETE, "Topic " + log.topic + " does not exist at " + common.bootstrapServer + ": nothing could be checked.");
-                }
-                List<TopicPartition> all = new ArrayList<>();
-                for (int p = 0; p < partitions; p++) all.add(new TopicPartition(log.topic, p));
-                ListOffsetsResult earliest = listOffsets(admin, all, OffsetSpec.earliest()), latest = listOffsets(admin, all, OffsetSpec.latest());
-                starts = answers(earliest, all);
-                ends = answers(latest, all);
-                ends.keySet().retainAll(starts.keySet());
-                log.begins(admin, starts, ends); // waits for the ledger, whose reader adds to what is incomplete as well
-                for (TopicPartition p : all) if (!ends.containsKey(p)) log.incomplete.add("partition " + p.partition() + " does not answer");
-            }
-            read(common, log, starts, ends);
+        log.screen = Screen.on(common.err);
+        try (Admin admin = common.admin()) {
+            List<TopicPartition> all = partitions(common, admin, log.topic);
+            ListOffsetsResult earliest = listOffsets(admin, all, OffsetSpec.earliest()), latest = listOffsets(admin, all, OffsetSpec.latest());
+            Map<TopicPartition, Long> starts = answers(earliest, all), ends = answers(latest, all);
+            Map<TopicPartition, Long> stable = answers(listOffsets(admin, all, OffsetSpec.latest(), new ListOffsetsOptions(IsolationLevel.READ_COMMITTED)), all);
+            ends.keySet().retainAll(stable.keySet());
+            ends.keySet().retainAll(starts.keySet());
+            log.begins(admin, starts, ends); // waits for the ledger, whose reader adds to what is incomplete as well
+            for (TopicPartition p : all) if (!ends.containsKey(p)) log.incomplete.add("partition " + p.partition() + " does not answer");
+            Ends tails = new Ends(common, admin);
+            stable.replaceAll((p, offset) -> Math.min(offset, ends.getOrDefault(p, offset))); // it is as old as the end
+            stable.keySet().retainAll(ends.keySet());
+            stable.forEach((p, offset) -> { if (offset < ends.get(p)) log.open(p.partition(), offset); });
+            read(common, log, tails, starts, stable);
+            Uncommitted whole = new Uncommitted(log);
+            ends.keySet().removeIf(p -> log.uncommittedFrom(p.partition()) < 0);
+            if (!ends.isEmpty()) read(common, whole, tails, starts, ends);
+            log.incomplete.addAll(whole.incomplete);
         } catch (InterruptedException | InterruptException e) {
             Thread.interrupted();
             log.incomplete.add("interrupted");
         } finally { log.screen.close(); }
     }
 
-    private static void read(Common common, Log log, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
-        Properties properties = common.client("enable.auto.commit", false, "isolation.level", "read_uncommitted", "auto.offset.reset", "none");
+    /** The second view of a log: what is in it, committed or not, from the first offset on at which the committed view has no record. */
+    private static final class Uncommitted extends Log {
+        private final Log of;
+
+        Uncommitted(Log of) {
+            this.of = of;
+            topic = of.topic;
+            screen = of.screen;
+        }
+
+        @Override String isolation() { return "read_uncommitted"; }
+        @Override long startOf(int partition) { return of.uncommittedFrom(partition); }
+        @Override void record(ConsumerRecord<byte[], Void> record) { of.uncommitted(record); }
+    }
+
+    private static List<TopicPartition> partitions(Common common, Admin admin, String topic) throws Exception {
+        try {
+            List<TopicPartition> all = new ArrayList<>();
+            for (TopicPartitionInfo p : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions()) all.add(new TopicPartition(topic, p.partition()));
+            return all;
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+            throw new Exit(INCOMPLETE, "Topic " + printable(topic) + " does not exist at " + common.bootstrapServer + ": nothing could be checked.");
+        }
+    }
+
+    private static void read(Common common, Log log, Ends tails, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
+        Properties properties = common.client("enable.auto.commit", false, "isolation.level", log.isolation(), "auto.offset.reset", "none");
         // close() waits for the fetch that is under way at the end: by default half a second.
         Map.of("max.poll.records", 5000, "receive.buffer.bytes", 1 << 21, "fetch.max.wait.ms", 50).forEach((name, value) -> properties.putIfAbsent(name, value.toString()));
         properties.keySet().removeAll(List.of("group.id", "group.instance.id", "group.protocol")); // nothing is left behind on the cluster
@@ -553,20 +658,23 @@ class CheckDelivery implements Callable<Integer> {
             Map<TopicPartition, Long> targets = new HashMap<>();
             consumer.assign(ends.keySet());
             ends.forEach((p, end) -> {
-                long start = Math.max(starts.get(p), Math.min(end, log.startOf(p.partition()))); // retention or DeleteRecords may have moved it
+                long start = Math.max(starts.get(p), Math.min(end, log.startOf(p.partition())));
+                log.expired(p.partition(), 0, starts.get(p));
                 consumer.seek(p, start);
                 log.reached(p.partition(), start);
-                targets.put(p, Math.max(end, log.highestOf(p.partition()) + 1));
+                targets.put(p, Math.max(log.endOf(p.partition(), end), log.highestOf(p.partition()) + 1));
             });
-            poll(common, consumer, log, targets);
-            targets.forEach((p, target) -> log.incomplete.add("partition " + p.partition() + " was read up to offset " + log.position(p.partition()) + " and not to " + target));
+            poll(common, consumer, log, tails, targets);
+            tails.judge(log, targets);
         }
     }
 
-    private static ListOffsetsResult listOffsets(Admin admin, List<TopicPartition> partitions, OffsetSpec spec) {
+    private static ListOffsetsResult listOffsets(Admin admin, List<TopicPartition> partitions, OffsetSpec spec) { return listOffsets(admin, partitions, spec, new ListOffsetsOptions()); }
+
+    private static ListOffsetsResult listOffsets(Admin admin, List<TopicPartition> partitions, OffsetSpec spec, ListOffsetsOptions options) {
         Map<TopicPartition, OffsetSpec> wanted = new HashMap<>();
         for (TopicPartition p : partitions) wanted.put(p, spec);
-        return admin.listOffsets(wanted);
+        return admin.listOffsets(wanted, options);
     }
 
     /** The offsets of the partitions that answered within --timeout; one without a leader does not. */
@@ -580,13 +688,14 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /** Polls until each partition has passed its target, or nothing moves for --timeout. Targets that are reached are removed. */
-    private static void poll(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> targets) {
+    private static void poll(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Ends tails, Map<TopicPartition, Long> targets) throws Exception {
         long start = System.nanoTime(), moved = start, said = start, read = 0, all = log.left(targets);
         while (true) {
             List<TopicPartition> done = targets.keySet().stream().filter(p -> log.position(p.partition()) >= targets.get(p)).toList();
             consumer.pause(done);
             targets.keySet().removeAll(done);
             if (targets.isEmpty() || System.nanoTime() - moved > common.timeout.toNanos()) return;
+            tails.lookOnce(targets.keySet(), moved);
             try {
                 ConsumerRecords<byte[], Void> records = consumer.poll(Duration.ofMillis(200));
                 for (TopicPartition p : records.partitions()) for (ConsumerRecord<byte[], Void> r : records.records(p)) log.record(r);
@@ -609,10 +718,79 @@ class CheckDelivery implements Callable<Integer> {
     private static void outOfRange(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> positions) {
         consumer.beginningOffsets(positions.keySet(), common.timeout).forEach((p, start) -> {
             if (start > positions.get(p)) {
+                log.expired(p.partition(), positions.get(p), start);
                 consumer.seek(p, start);
                 log.reached(p.partition(), start);
             } else consumer.pause(List.of(p));
         });
+    }
+
+    /** Looks at where partitions end whose acknowledged offsets could not all be reached: twice, since a high watermark that is held back may move. */
+    private static final class Ends {
+        private static final int PATIENCE_MS = 3000;
+        private final Common common;
+        private final Admin admin;
+        private Map<TopicPartition, End> first = Map.of();
+        private long lookedAt;
+
+        Ends(Common common, Admin admin) {
+            this.common = common;
+            this.admin = admin;
+        }
+
+        /** The first look, when for a while nothing has moved; another one if something has since. */
+        void lookOnce(Set<TopicPartition> partitions, long moved) throws Exception {
+            if (lookedAt == moved || System.nanoTime() - moved < Math.min(1_000_000_000, common.timeout.toNanos() / 3)) return;
+            lookedAt = moved;
+            first = look(partitions);
+        }
+
+        /** The second look, at the end: partitions whose log is proved to have lost its tail, and of all others why they are incomplete. */
+        void judge(Log log, Map<TopicPartition, Long> targets) throws Exception {
+            if (targets.isEmpty()) return;
+            Map<TopicPartition, End> second = look(targets.keySet());
+            targets.forEach((p, target) -> {
+                long reached = log.position(p.partition());
+                Optional<String> open = mayAppear(reached, first.getOrDefault(p, End.UNKNOWN), second.get(p), log.producersEnded());
+                if (open.isEmpty()) log.ended(p.partition());
+                else log.incomplete.add("partition " + p.partition() + " was read up to offset " + reached + " and not to " + target + ": " + open.get());
+            });
+        }
+
+        private Map<TopicPartition, End> look(Set<TopicPartition> partitions) throws Exception {
+            Map<TopicPartition, End> ends = new HashMap<>();
+            for (TopicPartition p : partitions) ends.put(p, End.UNKNOWN);
+            try {
+                String topic = partitions.iterator().next().topic();
+                admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(PATIENCE_MS)).quorumInfo().get(); // without it, ISRs are what they were when it was lost
+                Map<Node, Boolean> alive = new HashMap<>();
+                Map<TopicPartition, Long> marks = answers(listOffsets(admin, List.copyOf(partitions), OffsetSpec.latest(), new ListOffsetsOptions().timeoutMs(PATIENCE_MS)), List.copyOf(partitions));
+                DescribeTopicsOptions soon = new DescribeTopicsOptions().timeoutMs(PATIENCE_MS);
+                for (TopicPartitionInfo p : admin.describeTopics(List.of(topic), soon).allTopicNames().get().get(topic).partitions()) {
+                    for (Node n : p.replicas()) alive.computeIfAbsent(n, node -> !node.isEmpty() && Common.answers(node.host(), node.port(), 1500));
+                    int inSync = (int) p.isr().stream().filter(alive::get).count();
+                    ends.computeIfPresent(new TopicPartition(topic, p.partition()), (of, unknown) -> new End(marks.getOrDefault(of, -1L), inSync, p.replicas().size()));
+                }
+            } catch (ExecutionException | ApiException notAnswered) { /* then it is unknown */ }
+            return ends;
+        }
+    }
+
+    /** Where a partition's log ends, as seen at one moment. @param highWatermark -1: nobody says it  @param inSync replicas in the ISR whose node answers */
+    record End(long highWatermark, int inSync, int replicas) {
+        static final End UNKNOWN = new End(-1, 0, 0);
+    }
+
+    /** Returns why what was acknowledged beyond the end of a log may still appear; nothing if it is gone: then its leader has truncated it, and no replica has it. */
+    static Optional<String> mayAppear(long reached, End first, End second, boolean producersEnded) {
+        for (End look : List.of(first, second)) {
+            if (look.highWatermark < 0) return Optional.of("who leads it, and which replicas are in sync, is not known");
+            if (look.inSync < look.replicas) return Optional.of("only " + look.inSync + " of " + look.replicas + " replicas are in sync");
+        }
+        if (first.highWatermark != second.highWatermark) return Optional.of("its end still moves");
+        if (second.highWatermark != reached) return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
+        if (!producersEnded) return Optional.of("its producer may still run");
+        return Optional.empty();
     }
 
     /** Values say nothing to a check: they are not even copied. */
@@ -643,15 +821,50 @@ class CheckDelivery implements Callable<Integer> {
         private long read, other, unknown, time;
         private int epoch;
 
-        private static final class Part { long acknowledged, read; final long[] counts = new long[Anomaly.values().length]; }
+        private static final class Part {
+            long acknowledged, read, firstGap = Long.MAX_VALUE;
+            boolean ended;
+            final List<long[]> expired = new ArrayList<>();
+            final long[] counts = new long[Anomaly.values().length];
+
+            boolean isExpired(long offset) {
+                for (long[] range : expired) if (offset >= range[0] && offset < range[1]) return true;
+                return false;
+            }
+        }
+
+        @Override boolean producersEnded() { return all.stream().noneMatch(s -> s.ledger.open); }
+        @Override void expired(int partition, long from, long to) { if (to > from) part(partition).expired.add(new long[] {from, to}); }
+        @Override void ended(int partition) { part(partition).ended = true; }
+
+        /** The first acknowledged offset at which the committed view has no record, though it was passed. */
+        @Override long uncommittedFrom(int partition) {
+            for (Seen s : all) s.passed(partition, position(partition));
+            long first = part(partition).firstGap;
+            return first < position(partition) ? first : -1;
+        }
+
+        @Override void uncommitted(ConsumerRecord<byte[], Void> r) { uncommitted(r.partition(), r.offset(), r.key()); }
+
+        /** A record of the whole log: one that is before the last stable offset and not in the committed view was aborted. */
+        void uncommitted(int partition, long offset, byte[] key) {
+            if (key == null || offset >= position(partition)) return;
+            for (Seen s : all) {
+                if (!starts(key, s.ledger.prefixBytes)) continue;
+                s.uncommitted(partition, offset, s.ledger.sequence(key));
+            }
+        }
+
+        /** Before what offset all is known: what was read, or everything. */
+        private long knownTo(int partition) { return part(partition).ended ? Long.MAX_VALUE : position(partition); }
 
         /** The ledger of one more producer. */
         void add(Ledger ledger) {
             if (topic != null && !topic.equals(ledger.topic))
-                throw new Exit(2, "The ledgers are of two topics, " + topic + " and " + ledger.topic + "; check one at a time.");
+                throw new Exit(2, "The ledgers are of two topics, " + printable(topic) + " and " + printable(ledger.topic) + "; check one at a time.");
             topic = ledger.topic;
             if (all.stream().anyMatch(s -> s.ledger.prefix.equals(ledger.prefix)))
-                throw new Exit(2, "Two ledgers are of the same run and producer, " + ledger.prefix + ": their records cannot be told apart.");
+                throw new Exit(2, "Two ledgers are of the same run and producer, " + printable(ledger.prefix) + ": their records cannot be told apart.");
             if (ledger.truncated != null) incomplete.add(ledger.truncated);
             all.add(new Seen(ledger));
         }
@@ -738,9 +951,11 @@ class CheckDelivery implements Callable<Integer> {
             }
             List<Partition> partitions = new ArrayList<>();
             for (int p = 0; p < parts.size(); p++) partitions.add(new Partition(p, parts.get(p).acknowledged, parts.get(p).read, named(parts.get(p).counts)));
-            boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0;
+            if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
+            if (counts[Anomaly.ABORTED.ordinal()] > 0) incomplete.add("whether a commit was acknowledged for what was aborted is in no ledger");
+            boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0 && counts[Anomaly.EXPIRED.ordinal()] == 0;
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
-            return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, acknowledged, failed, landed, absent - landed,
+            return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, all.stream().map(s -> s.ledger.prefix.substring(0, s.ledger.prefix.length() - 1)).toList(), acknowledged, failed, landed, absent - landed,
                     read, other, unknown, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
         }
 
@@ -753,11 +968,11 @@ class CheckDelivery implements Callable<Integer> {
         /** What was seen of one producer's records. */
         private final class Seen {
             private final Ledger ledger;
-            private final BitSet read = new BitSet(), readTwice = new BitSet();
+            private final BitSet read = new BitSet(), readTwice = new BitSet(), aborted = new BitSet();
             /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
             private final BitSet atGap = new BitSet(), atOffset = new BitSet();
             /** By partition: the acknowledgement that the reader will pass next, and the latest sequence that it has seen. */
-            private final List<Ledger.Acks.Cursor> next = new ArrayList<>();
+            private final List<Ledger.Acks.Cursor> next = new ArrayList<>(), whole = new ArrayList<>();
             private int[] newest = new int[0];
 
             Seen(Ledger ledger) { this.ledger = ledger; }
@@ -770,10 +985,30 @@ class CheckDelivery implements Callable<Integer> {
             /** The reader passes an offset at which it found this sequence of this producer, or -1 for another record. */
             private void passed(int partition, long offset, int seq) {
                 for (Ledger.Acks.Cursor a = next(partition); a.offset() <= offset; a.advance()) {
-                    if (a.offset() < offset) atGap.set(a.seq());
+                    if (a.offset() < offset) atGap(partition, a);
                     else if (a.seq() == seq) atOffset.set(seq);
                     else found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, offset);
                 }
+            }
+
+            /** The reader has passed all before an offset. */
+            private void passed(int partition, long end) { for (Ledger.Acks.Cursor a = next(partition); a.offset() < end; a.advance()) atGap(partition, a); }
+
+            /** In the whole log there is this record: nowhere in the committed view, or not where it was acknowledged. */
+            private void uncommitted(int partition, long offset, int seq) {
+                if (seq < 0) return;
+                while (whole.size() <= partition) whole.add(ledger.acks(whole.size()).all());
+                Ledger.Acks.Cursor a = whole.get(partition);
+                while (a.offset() < offset) a.advance();
+                boolean asAcknowledged = a.offset() == offset && a.seq() == seq;
+                if (!read.get(seq) || asAcknowledged && atGap.get(seq)) aborted.set(seq);
+            }
+
+            private void atGap(int partition, Ledger.Acks.Cursor a) {
+                Part part = part(partition);
+                if (part.isExpired(a.offset())) return;
+                part.firstGap = Math.min(part.firstGap, a.offset());
+                atGap.set(a.seq());
             }
 
             private void record(int seq, int attempt, int partition, long offset) {
@@ -790,27 +1025,270 @@ class CheckDelivery implements Callable<Integer> {
                 newest[partition] = Math.max(newest[partition], seq);
             }
 
-            /** Acknowledged and nowhere in what was read: unseen while one of its offsets was not reached, else lost. */
+            /** Acknowledged and nowhere in what was read: unseen while one of its offsets may still be, else expired if one of them was deleted, aborted if the log has it so, else lost. */
             private void missing() {
                 epoch = -1;
-                for (int p = 0; p < ledger.partitions(); p++) for (var a = next(p); a.offset() < position(p); a.advance()) atGap.set(a.seq());
+                for (int p = 0; p < ledger.partitions(); p++) passed(p, knownTo(p));
                 BitSet counted = (BitSet) ledger.acknowledged.clone();
                 counted.andNot(read);
                 if (counted.isEmpty() && atGap.isEmpty()) return;
                 counted.clear();
-                for (Anomaly anomaly : List.of(Anomaly.UNSEEN, Anomaly.LOST))
+                for (Anomaly anomaly : List.of(Anomaly.UNSEEN, Anomaly.EXPIRED, Anomaly.ABORTED, Anomaly.LOST))
                     for (int p = 0; p < ledger.partitions(); p++)
-                        for (var a = ledger.acks(p).all(); a.offset() < Long.MAX_VALUE; a.advance()) {
-                            int seq = a.seq();
-                            boolean elsewhere = read.get(seq) && atGap.get(seq) && !atOffset.get(seq);
-                            if (counted.get(seq) || read.get(seq) && !elsewhere || !elsewhere && anomaly == Anomaly.UNSEEN && a.offset() < position(p)) continue;
-                            counted.set(seq);
-                            time = a.at();
-                            Anomaly what = elsewhere ? Anomaly.INCONSISTENT : anomaly;
-                            found(what, what != Anomaly.UNSEEN, ledger.prefix + seq, seq, p, a.offset());
-                        }
+                        for (var a = ledger.acks(p).all(); a.offset() < Long.MAX_VALUE; a.advance()) missing(anomaly, p, a, counted);
+            }
+
+            private void missing(Anomaly anomaly, int partition, Ledger.Acks.Cursor a, BitSet counted) {
+                int seq = a.seq();
+                boolean elsewhere = read.get(seq) && atGap.get(seq) && !atOffset.get(seq) && !aborted.get(seq);
+                if (counted.get(seq) || read.get(seq) && !elsewhere) return;
+                if (!elsewhere && anomaly == Anomaly.UNSEEN && a.offset() < knownTo(partition)) return;
+                if (!elsewhere && anomaly == Anomaly.ABORTED && !aborted.get(seq)) return;
+                if (!elsewhere && anomaly == Anomaly.EXPIRED && !part(partition).isExpired(a.offset())) return;
+                counted.set(seq);
+                time = a.at();
+                Anomaly what = elsewhere ? Anomaly.INCONSISTENT : anomaly;
+                boolean fails = what == Anomaly.LOST || what == Anomaly.INCONSISTENT;
+                found(what, fails, ledger.prefix + seq, seq, partition, a.offset());
             }
         }
+    }
+
+    // ---- The ledger of perf: of records without an identity, the offsets that were acknowledged ----
+
+    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. */
+    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read,
+                              Map<Anomaly, Long> anomalies, List<Partition> partitions, List<Example> examples, List<String> incomplete) {
+        public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
+        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
+
+        Object[] fields() {
+            List<Object> fields = new ArrayList<>(List.of("verdict", verdict, "topic", topic, "runs", runs, "acknowledged", acknowledged, "found", found, "failed", failed, "unresolved", unresolved, "read", read));
+            Ranges.KINDS.forEach(a -> fields.addAll(List.of(a.field, anomalies.get(a))));
+            fields.addAll(List.of("incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
+            return fields.toArray();
+        }
+
+        private static Map<String, Object> fields(Partition p) {
+            Map<String, Object> fields = new LinkedHashMap<>(Map.of("partition", p.partition, "acknowledged", p.acknowledged, "read", p.read));
+            Ranges.KINDS.forEach(a -> fields.put(a.field, p.anomalies.get(a)));
+            return fields;
+        }
+
+        private static Map<String, Object> fields(Example x) { return Map.of("anomaly", x.anomaly.field, "partition", x.partition, "offset", x.offset); }
+    }
+
+    /** Reads the ledgers of perf and their topics, and emits a verdict for each topic. */
+    public List<LoadVerdict> checkLoad() throws Exception {
+        if (eventsFrom != null) throw new Exit(2, "--events-from is for the ledgers of resilient-producer: those of perf have no times.");
+        Map<String, Ranges> topics = new LinkedHashMap<>();
+        for (File file : files()) Ranges.read(file, topics);
+        List<LoadVerdict> verdicts = new ArrayList<>();
+        for (Ranges ranges : topics.values()) {
+            read(common, ranges);
+            LoadVerdict v = ranges.verdict();
+            common.emit("load-verdict", v.fields());
+            verdicts.add(v);
+        }
+        return verdicts;
+    }
+
+    /** The acknowledged offsets of a topic, with which the log is compared while it is read. Each is passed once, in order, and is found, or what it is instead. */
+    static final class Ranges extends Log {
+        static final List<Anomaly> KINDS = List.of(Anomaly.LOST, Anomaly.UNSEEN, Anomaly.EXPIRED, Anomaly.INCONSISTENT);
+        private static final int EXAMPLES = 10;
+        private final List<String> runs = new ArrayList<>();
+        private final NavigableMap<Integer, Part> parts = new TreeMap<>();
+        private final List<Example> examples = new ArrayList<>();
+        private final long[] exampleCounts = new long[Anomaly.values().length];
+        private long failed, unresolved, until, claimed;
+        private boolean compacted, open;
+
+        private static final class Part {
+            /** First and last offset of each range. */
+            final NavigableMap<Long, Long> ranges = new TreeMap<>();
+            private long next, found, read;
+            private boolean ended;
+            private final long[] counts = new long[Anomaly.values().length];
+
+            long acknowledged() { return ranges.entrySet().stream().mapToLong(r -> r.getValue() - r.getKey() + 1).sum(); }
+
+            boolean contains(long offset) {
+                Map.Entry<Long, Long> range = ranges.floorEntry(offset);
+                return range != null && offset <= range.getValue();
+            }
+        }
+
+        Ranges(String topic) { this.topic = topic; }
+
+        /** Returns whether the first file begins as a ledger of perf does. */
+        static boolean are(List<File> files) throws IOException {
+            try (InputStream in = new FileInputStream(files.get(0))) {
+                Ledger.Line first = new Ledger.Line(in);
+                return first.next() && Ledger.parse(first.text()).containsKey("ranges");
+            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+        }
+
+        /** Adds what a file says to the topics it is of. */
+        static void read(File file, Map<String, Ranges> topics) throws IOException {
+            try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8))) { read(file.toString(), in, topics); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+        }
+
+        static void read(String name, BufferedReader in, Map<String, Ranges> topics) throws IOException {
+            Map<String, Object> head = Ledger.parse(Objects.requireNonNullElse(in.readLine(), "")), end = null;
+            if (!Integer.valueOf(1).equals(head.get("ranges")) || !(head.get("topics") instanceof List<?> named)) throw new Exit(2, printable(name) + " is not a ledger of perf that is known here.");
+            List<Ranges> own = new ArrayList<>();
+            for (Object topic : new LinkedHashSet<>(named)) own.add(topics.computeIfAbsent(String.valueOf(topic), Ranges::new));
+            for (Ranges r : own) r.runs.add(String.valueOf(head.get("run")));
+            long bad = 0, sum = 0;
+            for (String line; (line = in.readLine()) != null; ) {
+                Map<String, Object> entry = Ledger.parse(line);
+                long count = 0;
+                if (entry.containsKey("end")) end = entry;
+                else if ((count = add(entry, own)) == 0) bad++;
+                sum += count;
+            }
+            String lacks = bad > 0 ? "has " + bad + " damaged lines" : end == null ? "has no end: perf was killed or still runs" : number(end, "acknowledged") != sum ? "has ranges for " + sum + " of "
+                    + number(end, "acknowledged") + " acknowledged records" : null;
+            for (Ranges r : own) r.ends(end, lacks == null ? null : name + " " + lacks);
+        }
+
+        private static long number(Map<String, Object> entry, String field) { return entry.get(field) instanceof Number n ? n.longValue() : -1; }
+
+        /** @return how many offsets the range has; 0: it is none */
+        private static long add(Map<String, Object> entry, List<Ranges> own) {
+            long partition = number(entry, "partition"), first = number(entry, "first"), last = number(entry, "last"), count = number(entry, "count");
+            Optional<Ranges> of = own.stream().filter(r -> r.topic.equals(entry.get("topic"))).findFirst();
+            if (of.isEmpty() || partition < 0 || partition > 1_000_000 || first < 0 || last < first || count != last - first + 1) return 0;
+            of.get().add((int) partition, first, last);
+            return count;
+        }
+
+        void add(int partition, long first, long last) {
+            claimed += last - first + 1;
+            NavigableMap<Long, Long> all = part(partition).ranges;
+            Map.Entry<Long, Long> before = all.floorEntry(first);
+            if (before != null && before.getValue() >= first - 1) {
+                first = before.getKey();
+                last = Math.max(last, before.getValue());
+            }
+            for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
+            all.put(first, last);
+        }
+
+        /** @param end of several ledgers the last one's time counts  @param lacks null: nothing */
+        void ends(Map<String, Object> end, String lacks) {
+            if (lacks != null) incomplete.add(lacks);
+            open |= end == null;
+            if (end == null) return;
+            failed += Math.max(0, number(end, "failed"));
+            unresolved += Math.max(0, number(end, "unresolved"));
+            until = Math.max(until, number(end, "untilMs"));
+        }
+
+        private Part part(int partition) { return parts.computeIfAbsent(partition, p -> new Part()); }
+
+        @Override long startOf(int partition) { return part(partition).ranges.isEmpty() ? Long.MAX_VALUE : part(partition).ranges.firstKey(); }
+        @Override long highestOf(int partition) { return part(partition).ranges.isEmpty() ? -1 : part(partition).ranges.lastEntry().getValue(); }
+        @Override long endOf(int partition, long end) { return part(partition).ranges.isEmpty() ? 0 : highestOf(partition) + 1; }
+        @Override boolean producersEnded() { return !open; }
+
+        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { compacted(isCompacted(admin, topic)); }
+        void compacted(boolean is) { compacted = is; }
+
+        @Override void expired(int partition, long from, long to) {
+            passed(partition, from, Anomaly.LOST);
+            passed(partition, to, Anomaly.EXPIRED);
+        }
+
+        @Override void reached(int partition, long position) {
+            super.reached(partition, position);
+            passed(partition, position, Anomaly.LOST);
+        }
+
+        @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void record(ConsumerRecord<byte[], Void> r) {
+            record(r.partition(), r.offset(), r.timestampType() == org.apache.kafka.common.record.TimestampType.CREATE_TIME ? r.timestamp() : -1);
+        }
+
+        /** A record of the log. @param created by its producer's clock; later than the run: it is another that took the place of one that is gone. -1: not known */
+        void record(int partition, long offset, long created) {
+            Part part = part(partition);
+            part.read++;
+            passed(partition, offset, Anomaly.LOST);
+            if (offset < part.next || !part.contains(offset)) return;
+            if (until > 0 && created > until) {
+                count(partition, Anomaly.INCONSISTENT, offset, 1);
+                passed(partition, offset + 1, Anomaly.LOST);
+                return;
+            }
+            part.found++;
+            part.next = offset + 1;
+        }
+
+        /** All acknowledged offsets before this one that have not been passed yet have no record. */
+        private void passed(int partition, long end, Anomaly what) {
+            Part part = part(partition);
+            if (end <= part.next) return;
+            Map.Entry<Long, Long> range = part.ranges.floorEntry(part.next);
+            if (range == null || range.getValue() < part.next) range = part.ranges.ceilingEntry(part.next);
+            for (; range != null && range.getKey() < end; range = part.ranges.higherEntry(range.getKey())) {
+                long from = Math.max(part.next, range.getKey()), to = Math.min(end, range.getValue() + 1);
+                count(partition, what == Anomaly.LOST && compacted ? Anomaly.EXPIRED : what, from, to - from);
+            }
+            part.next = end;
+        }
+
+        private void count(int partition, Anomaly what, long offset, long n) {
+            part(partition).counts[what.ordinal()] += n;
+            if (exampleCounts[what.ordinal()]++ < EXAMPLES) examples.add(new Example(what, "", -1, partition, offset, -1, -1, null));
+        }
+
+        /** What it comes to; asked once, when all is read. */
+        LoadVerdict verdict() {
+            parts.forEach((p, part) -> passed(p, Long.MAX_VALUE, part.ended ? Anomaly.LOST : Anomaly.UNSEEN));
+            Map<Anomaly, Long> counts = new EnumMap<>(Anomaly.class);
+            for (Anomaly a : Anomaly.values()) counts.put(a, parts.values().stream().mapToLong(p -> p.counts[a.ordinal()]).sum());
+            long acknowledged = parts.values().stream().mapToLong(Part::acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
+            if (claimed > acknowledged) counts.merge(Anomaly.INCONSISTENT, claimed - acknowledged, Long::sum); // two runs were told the same offset
+            if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
+            if (compacted && found < acknowledged) incomplete.add("the topic is compacted: what is gone may have been replaced by a later record of its key");
+            boolean fails = counts.get(Anomaly.LOST) + counts.get(Anomaly.INCONSISTENT) > 0, complete = incomplete.isEmpty() && found == acknowledged;
+            List<Partition> partitions = parts.entrySet().stream().filter(p -> !p.getValue().ranges.isEmpty())
+                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged(), p.getValue().read, Checker.named(p.getValue().counts))).toList();
+            examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
+            return new LoadVerdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, List.copyOf(runs), acknowledged, found, failed, unresolved, parts.values().stream().mapToLong(p -> p.read).sum(),
+                    counts, partitions, examples, List.copyOf(incomplete));
+        }
+    }
+
+    /** Returns whether a topic is compacted; no, if that may not be asked. */
+    static boolean isCompacted(Admin admin, String topic) throws InterruptedException {
+        ConfigResource config = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        try { return admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact"); }
+        catch (ExecutionException notTold) { return false; }
+    }
+
+    /** Partitions, where something is missing from, and the verdict in one line. */
+    public void render(LoadVerdict v) {
+        PrintWriter out = common.out;
+        out.printf(Locale.ROOT, "%-9s %12s %12s", "PARTITION", "ACKNOWLEDGED", "READ");
+        for (Anomaly a : Ranges.KINDS) out.printf(" %8s", a.column);
+        for (Partition p : v.partitions) {
+            out.printf(Locale.ROOT, "%n%-9d %12d %12d", p.partition, p.acknowledged, p.read);
+            for (Anomaly a : Ranges.KINDS) out.printf(Locale.ROOT, " %8d", p.anomalies.get(a));
+        }
+        out.println();
+        for (Example x : v.examples) out.printf(Locale.ROOT, "%s from offset %d of partition %d on%n", x.anomaly.words, x.offset, x.partition);
+        List<String> more = new ArrayList<>();
+        for (Anomaly a : Ranges.KINDS) if (v.count(a) > 0) more.add(v.count(a) + " " + a.words);
+        more.addAll(v.incomplete);
+        String rest = more.isEmpty() ? "" : "; " + String.join("; ", more);
+        out.printf(Locale.ROOT, "%n%s: %d of %d acknowledged records of perf's run %s are in %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.found, v.acknowledged, printable(String.join(", ", v.runs)),
+                printable(v.topic), printable(rest));
+        out.println("Records of perf have no identity: a record at an acknowledged offset that is not later than the run is taken for the one that was acknowledged.");
     }
 
     // ---- Rendering ----
@@ -827,25 +1305,26 @@ class CheckDelivery implements Callable<Integer> {
         rows.put("of other runs", v.other);
         if (v.unknown > 0) rows.put("not in the ledger", v.unknown);
         v.anomalies.forEach((anomaly, n) -> rows.put(anomaly.words, n));
-        out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + v.topic, "COUNT");
+        out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + printable(v.topic), "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
         out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
-        for (Anomaly a : Anomaly.values()) out.printf(" %8s", a.column);
+        for (Anomaly a : Anomaly.values()) out.printf(Locale.ROOT, " %8s", a.column);
         for (Partition p : v.partitions) {
             out.printf(Locale.ROOT, "%n%-9d %12d %10d", p.partition, p.acknowledged, p.read);
             p.anomalies.values().forEach(n -> out.printf(Locale.ROOT, " %8d", n));
         }
         out.println();
         if (!v.faults.isEmpty()) out.printf(Locale.ROOT, "%n%-12s %-24s %-24s %10s%n", "FAULT", "FROM", "UNTIL", "ANOMALIES");
-        v.faults.forEach((f, n) -> out.printf(Locale.ROOT, "%-12s %-24s %-24s %10d%n", f.mode + " " + f.node, time(f.at), f.until == Long.MAX_VALUE ? "the end" : time(f.until), n));
+        v.faults.forEach((f, n) -> out.printf(Locale.ROOT, "%-12s %-24s %-24s %10d%n", printable(f.mode) + " " + f.node, time(f.at), f.until == Long.MAX_VALUE ? "the end" : time(f.until), n));
         if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %9s %10s %5s %-24s %-18s %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIME", "FAULT", "IDENTITY");
         for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %10d %5s %-24s %-18s %s%n", x.anomaly.words, x.partition, x.offset, x.leaderEpoch < 0 ? "-" : x.leaderEpoch, x.timestamp < 0 ? "-"
-                : time(x.timestamp), x.fault == null ? "-" : String.format(Locale.ROOT, "%s %d %+.2f s", x.fault.mode, x.fault.node, (x.timestamp - x.fault.at) / 1e3), x.identity);
+                : time(x.timestamp), x.fault == null ? "-" : String.format(Locale.ROOT, "%s %d %+.2f s", printable(x.fault.mode), x.fault.node, (x.timestamp - x.fault.at) / 1e3), printable(x.identity));
         List<String> wrong = new ArrayList<>();
         v.anomalies.forEach((anomaly, n) -> { if (n > 0) wrong.add(n + " " + anomaly.words); });
         wrong.addAll(v.incomplete);
-        out.printf("%n%s: %d acknowledged%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.acknowledged, !wrong.isEmpty() ? "; " + String.join("; ", wrong)
-                : v.acknowledged == 0 ? ", so that none could be lost" : ", all in the log, none twice, none out of order");
+        String by = v.producers.size() == 1 ? "producer " + v.producers.get(0) : v.producers.size() + " producers";
+        String found = wrong.isEmpty() ? ": all in the log, none twice, none out of order" : "; " + String.join("; ", wrong);
+        out.printf(Locale.ROOT, "%n%s: %d acknowledged in %s, of %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.acknowledged, printable(v.topic), printable(by), printable(found));
     }
 
     // ---- Common to the scripts that draw on the terminal. The same text in each; a test compares them. ----
@@ -1112,17 +1591,14 @@ class CheckDelivery implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -1139,6 +1615,15 @@ class CheckDelivery implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -1152,14 +1637,13 @@ class CheckDelivery implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -1190,9 +1674,9 @@ class CheckDelivery implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -1213,7 +1697,8 @@ class CheckDelivery implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -1310,6 +1795,7 @@ class CheckDelivery implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -1317,7 +1803,8 @@ class CheckDelivery implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

@@ -33,7 +33,8 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * Reads a topic from its first to its last offset, and says what is wrong with it as far as the records alone can tell.
+ * Reads a topic from its first to its last offset, as consumers see it that read committed transactions only, and says what is wrong with it as far as the
+ * records alone can tell. What was aborted, and what is in transactions still open, is counted.
  *
  * <p>Proved is that an identity is there twice, that a later number of a producer is before an earlier one, that a leader epoch goes back. An offset without a
  * record, or a number that no record has, may have its good reason (a transaction's marker; a send that failed): that is told, and proves nothing. Whether what
@@ -84,14 +85,14 @@ class CheckTopic implements Callable<Integer> {
         Finding(String field, String words, boolean proved, boolean open) { this.field = field; this.words = words; this.proved = proved; this.open = open; }
     }
 
-    /** Where something was found. A gap is shown at its first offset, with the epoch and time of the record behind it. */
+    /** Where something was found. A gap is shown at its first offset, with the epoch and time of the record behind it; behind the last there is none (-1). */
     public record Example(Finding finding, String key, int partition, long offset, int leaderEpoch, long timestamp) { }
 
     /** A partition: what of it was read, and what was found there. Missing numbers are of no partition. */
     public record Partition(int partition, long from, long to, long read, Map<Finding, Long> findings) { }
 
     /** What was found, by partition; and in words why not all is known. compacted: gaps have their reason. */
-    public record Verdict(String verdict, String topic, long read, long numbered, long withoutKey, boolean compacted, Map<Finding, Long> findings, List<Partition> partitions,
+    public record Verdict(String verdict, String topic, long read, long numbered, long withoutKey, boolean compacted, long aborted, long open, Map<Finding, Long> findings, List<Partition> partitions,
                           List<Example> examples, List<String> incomplete) {
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? CheckDelivery.ANOMALY : CheckDelivery.INCOMPLETE; }
     }
@@ -101,16 +102,21 @@ class CheckTopic implements Callable<Integer> {
         Contents contents = new Contents(topic, identity, uniqueKeys, Runtime.getRuntime().maxMemory() / 2);
         CheckDelivery.read(common, contents);
         Verdict v = contents.verdict();
-        List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", topic, "read", v.read, "numbered", v.numbered, "withoutKey", v.withoutKey, "compacted", v.compacted));
+        List<Object> fields = new ArrayList<>(List.of("verdict", v.verdict, "topic", topic, "read", v.read, "numbered", v.numbered, "withoutKey", v.withoutKey, "compacted", v.compacted, "aborted", v.aborted, "open", v.open));
         v.findings.forEach((finding, n) -> fields.addAll(List.of(finding.field, n)));
         fields.addAll(List.of("incomplete", v.incomplete, "partitions", v.partitions.stream().map(p -> {
             Map<String, Object> m = new LinkedHashMap<>(Map.of("partition", p.partition, "from", p.from, "to", p.to, "read", p.read));
             p.findings.forEach((finding, n) -> m.put(finding.field, n));
             return m;
-        }).toList(), "examples", v.examples.stream().map(x -> Map.of("finding", x.finding.field, "key", x.key, "partition", x.partition, "offset", x.offset,
-                "leaderEpoch", x.leaderEpoch, "timestamp", CheckDelivery.time(x.timestamp))).toList()));
+        }).toList(), "examples", v.examples.stream().map(CheckTopic::fields).toList()));
         common.emit("verdict", fields.toArray());
         return v;
+    }
+
+    private static Map<String, Object> fields(Example x) {
+        Map<String, Object> fields = new LinkedHashMap<>(Map.of("finding", x.finding.field, "key", x.key, "partition", x.partition, "offset", x.offset, "leaderEpoch", x.leaderEpoch));
+        if (x.timestamp >= 0) fields.put("timestamp", CheckDelivery.time(x.timestamp));
+        return fields;
     }
 
     // ---- Judging: knows no cluster ----
@@ -130,12 +136,27 @@ class CheckTopic implements Callable<Integer> {
         private long read, numbered, withoutKey;
         private final Map<String, Numbers> producers = new HashMap<>();
         private final List<Part> parts = new ArrayList<>();
+        private final Map<Integer, Long> openFrom = new TreeMap<>();
         private final List<Example> examples = new ArrayList<>();
         private final long[] counts = new long[Finding.values().length];
 
         /** A producer's numbers: how many different ones, from and to, and the last one in each partition. */
         private static final class Numbers { long min = Long.MAX_VALUE, max = Long.MIN_VALUE, different; final Map<Integer, long[]> newest = new HashMap<>(); }
-        private static final class Part { long from = -1, next, read, timestamp = Long.MIN_VALUE; int epoch = -1; final long[] counts = new long[Finding.values().length]; }
+        private static final class Part {
+            long from = -1, next, read, timestamp = Long.MIN_VALUE;
+            /** From the first gap on: what was read before it, what is committed or aborted, what is in open transactions. */
+            long firstGap = -1, readBefore, ended, open;
+            int epoch = -1;
+            final long[] counts = new long[Finding.values().length];
+
+            void gap(long at, long readBefore) {
+                if (firstGap >= 0) return;
+                firstGap = at;
+                this.readBefore = readBefore;
+            }
+
+            long aborted() { return firstGap < 0 ? 0 : Math.max(0, ended - (read - readBefore)); }
+        }
 
         /** @param bytes what the table of keys may take; up to three quarters of its places are used */
         Contents(String topic, Pattern identity, boolean uniqueKeys, long bytes) {
@@ -150,9 +171,7 @@ class CheckTopic implements Callable<Integer> {
             long records = 0;
             for (var end : ends.entrySet()) records += end.getValue() - starts.get(end.getKey());
             room(records);
-            ConfigResource config = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-            try { compacted(admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact")); }
-            catch (ExecutionException notTold) { /* then a gap is not explained */ }
+            compacted(CheckDelivery.isCompacted(admin, topic)); // if it may not be asked, a gap is not explained
         }
 
         void compacted(boolean is) { compacted = is; }
@@ -164,12 +183,23 @@ class CheckTopic implements Callable<Integer> {
             if (part.from < 0) part.from = part.next = position;
         }
 
+        /** What the log lost at its start while it was read is no gap, and nothing is known of it. */
+        @Override void expired(int partition, long from, long to) {
+            Part part = part(partition);
+            if (part.from < 0 || to <= part.next) return;
+            part.next = to;
+            incomplete.add("partition " + partition + " was deleted up to offset " + to + " while it was read");
+        }
+
         @Override void record(ConsumerRecord<byte[], Void> r) {
             read++;
             Part part = part(r.partition());
             part.read++;
             int epoch = r.leaderEpoch().orElse(-1);
-            if (r.offset() > part.next) found(Finding.GAP, r.offset() - part.next, null, part.next, r);
+            if (r.offset() > part.next) {
+                part.gap(part.next, part.read - 1);
+                found(Finding.GAP, r.offset() - part.next, null, part.next, r);
+            }
             part.next = r.offset() + 1;
             if (epoch >= 0 && epoch < part.epoch) found(Finding.EPOCH, 1, r.key(), r.offset(), r);
             part.epoch = Math.max(epoch, part.epoch);
@@ -181,6 +211,22 @@ class CheckTopic implements Callable<Integer> {
             Long number = m.matches() ? number(m.group(2)) : null;
             if (number != null) number(m.group(1), number, again, r);
             else if (again) found(uniqueKeys ? Finding.DUPLICATE : Finding.REPEATED, 1, r.key(), r.offset(), r);
+        }
+
+        /** From the first gap on, be it that of what is not committed yet. */
+        @Override long uncommittedFrom(int partition) {
+            Part part = part(partition);
+            if (part.firstGap < 0 && part.from >= 0 && (position(partition) > part.next || openFrom.containsKey(partition))) part.gap(part.next, part.read);
+            return part.firstGap;
+        }
+
+        @Override void open(int partition, long from) { openFrom.put(partition, from); }
+
+        @Override void uncommitted(ConsumerRecord<byte[], Void> r) { uncommitted(r.partition(), r.offset()); }
+
+        void uncommitted(int partition, long offset) {
+            if (offset < position(partition)) part(partition).ended++;
+            else part(partition).open++;
         }
 
         /** @return null when it is none, or none that fits into 64 bits: then the key says nothing of an order */
@@ -247,12 +293,27 @@ class CheckTopic implements Callable<Integer> {
                 if (missing > 0 && ++lacking <= EXAMPLES) incomplete.add(missing + " of the numbers " + n.min + " to " + n.max + " of " + producer.getKey() + " are in no record");
             }
             if (lacking > EXAMPLES) incomplete.add("numbers of " + (lacking - EXAMPLES) + " further producers are in no record");
-            if (counts[Finding.GAP.ordinal()] > 0 && !compacted) incomplete.add(counts[Finding.GAP.ordinal()] + " offsets have no record: markers of transactions have none, nor has what is gone");
+            for (int p = 0; p < parts.size(); p++) trailingGap(p, parts.get(p));
+            long aborted = parts.stream().mapToLong(Part::aborted).sum(), open = parts.stream().mapToLong(p -> p.open).sum();
+            long unexplained = counts[Finding.GAP.ordinal()] - aborted;
+            if (unexplained > 0 && !compacted) incomplete.add(unexplained + " offsets have no record: markers of transactions have none, nor has what is gone");
+            openFrom.forEach((p, from) -> incomplete.add("a transaction is open in partition " + p + " from offset " + from + " on"));
+            if (read == 0) incomplete.add("no record could be read, so that nothing is proved");
             boolean fails = Arrays.stream(Finding.values()).anyMatch(f -> f.proved && counts[f.ordinal()] > 0);
             List<Partition> partitions = new ArrayList<>();
             for (int p = 0; p < parts.size(); p++) partitions.add(new Partition(p, Math.max(0, parts.get(p).from), position(p), parts.get(p).read, named(parts.get(p).counts)));
             examples.sort(Comparator.comparing(Example::finding).thenComparing(Example::partition).thenComparing(Example::offset));
-            return new Verdict(fails ? "fail" : incomplete.isEmpty() ? "pass" : "incomplete", topic, read, numbered, withoutKey, compacted, named(counts), partitions, examples, List.copyOf(incomplete));
+            return new Verdict(fails ? "fail" : incomplete.isEmpty() ? "pass" : "incomplete", topic, read, numbered, withoutKey, compacted, aborted, open, named(counts), partitions, examples, List.copyOf(incomplete));
+        }
+
+        /** What a consumer passes without a record at the log's end, such as a transaction's marker. */
+        private void trailingGap(int partition, Part part) {
+            long offsets = position(partition) - part.next;
+            if (part.from < 0 || offsets <= 0) return;
+            add(Finding.GAP, "", partition, part.next, -1, -1);
+            counts[Finding.GAP.ordinal()] += offsets;
+            part.counts[Finding.GAP.ordinal()] += offsets;
+            part.next = position(partition);
         }
 
         private static Map<Finding, Long> named(long[] counts) {
@@ -271,13 +332,16 @@ class CheckTopic implements Callable<Integer> {
         for (Partition p : v.partitions) out.printf(Locale.ROOT, "%-9d %12d %12d %12d %10d %10d %10d%n", p.partition, p.from, p.to, p.read,
                 p.findings.get(Finding.GAP), p.findings.get(Finding.DUPLICATE), p.findings.get(Finding.REORDERED));
         if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %9s %12s %6s %-24s  %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIMESTAMP", "KEY");
-        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %12d %6d %-24s  %s%n", x.finding.words, x.partition, x.offset, x.leaderEpoch, CheckDelivery.time(x.timestamp), x.key);
+        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %12d %6d %-24s  %s%n", x.finding.words, x.partition, x.offset, x.leaderEpoch, x.timestamp < 0 ? "-" : CheckDelivery.time(x.timestamp), CheckDelivery.printable(x.key));
         List<String> told = new ArrayList<>();
         v.findings.forEach((finding, n) -> { if (n > 0 && !finding.open) told.add(n + " " + finding.words); });
         if (v.compacted && v.findings.get(Finding.GAP) > 0) told.add(v.findings.get(Finding.GAP) + " offsets without a record, as compaction leaves them");
+        if (v.aborted > 0) told.add(v.aborted + " of aborted transactions, which are not judged");
+        if (v.open > 0) told.add(v.open + " in open transactions, which are not judged");
+        v.partitions.stream().filter(p -> p.from > 0).forEach(p -> told.add("partition " + p.partition + " begins at offset " + p.from));
         told.addAll(v.incomplete);
-        out.printf(Locale.ROOT, "%n%s: %d records, %d of them with a producer's number, %d without a key%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.read, v.numbered, v.withoutKey,
-                told.isEmpty() ? "; nothing is wrong with what is there" : "; " + String.join("; ", told));
+        out.printf(Locale.ROOT, "%n%s: %d records of %s, %d of them with a producer's number, %d without a key%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.read, CheckDelivery.printable(v.topic), v.numbered, v.withoutKey,
+                told.isEmpty() ? "; nothing is wrong with what is there" : "; " + CheckDelivery.printable(String.join("; ", told)));
         out.println("Without the producers' ledger it is not known whether all that was acknowledged is there, whether anything is that was never sent, nor what was before the first offset.");
     }
 }

@@ -12,6 +12,7 @@ import java.io.*;
 import java.net.*;
 import java.nio.channels.*;
 import java.nio.file.*;
+import java.nio.file.attribute.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
@@ -67,8 +68,10 @@ class Cluster implements Callable<Integer> {
     static final String KAFKA = "4.4.0";
     /** Marks a node's process, so that down finds one whose node.json was never written. */
     private static final String MARK = "-Dkraft-lab.node=";
-    /** Marks a folder that kraft-lab made, and may delete. */
-    private static final String OWN = ".kraft-lab-node";
+    /** Begins the name of the folder in which the broker's classes are archived, once. */
+    private static final String ARCHIVING = ".kraft-lab-archive-";
+    /** What the marks of folders say that they are. */
+    private static final String NODE = "a node", ARCHIVE = "an archive of the broker's classes that is being made";
 
     @Parameters(index = "0", paramLabel = "up|down|status|logs", description = "What to do.")
     Action action;
@@ -135,9 +138,10 @@ class Cluster implements Callable<Integer> {
     public Up up() throws Exception {
         long began = System.nanoTime();
         settleDataDir();
-        try { Files.createDirectories(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + e.getMessage() + "; name another with --data-dir."); }
-        try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-             FileLock lock = channel.lock()) {
+        try { Own.makeFolders(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + Own.reason(e) + "; name another with --data-dir."); }
+        requireOurs();
+        try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+             FileLock lock = lock(channel)) {
             if (fresh) {
                 down(true);
                 for (int id : IDS) requireFreePorts(id);
@@ -148,9 +152,9 @@ class Cluster implements Callable<Integer> {
             for (int id : running.keySet()) { requireSameSettings(id); signal(running.get(id), "CONT"); }
             List<Integer> missing = IDS.stream().filter(id -> !running.containsKey(id)).toList();
             boolean newData = IDS.stream().noneMatch(id -> Files.exists(folder(id).resolve("data/meta.properties")));
-            for (int id : missing) requireFreePorts(id);
+            for (int id : missing) { requireFreePorts(id); requireUnusedData(id); }
             for (int id : IDS) if (read(id).get("fault") instanceof Map<?, ?> f) // of kill-node, or of a lab that was killed itself
-                common.say("%s had a fault (%s since %s): it %s.", name(id), f.get("mode"), f.get("since"), missing.contains(id) ? "is started again" : "goes on");
+                common.say("%s had a fault (%s since %s): it %s.", name(id), printable(f.get("mode")), printable(f.get("since")), missing.contains(id) ? "is started again" : "goes on");
             warnIfMemoryIsShort(missing.size());
             List<Process> started = new ArrayList<>();
             boolean up = false;
@@ -168,16 +172,30 @@ class Cluster implements Callable<Integer> {
             }
             common.emit("node", "node", IDS, "state", "up");
             return new Up(missing.isEmpty(), !running.isEmpty(), newData, Duration.ofNanos(System.nanoTime() - began));
+        } catch (ClosedByInterruptException e) { // Ctrl-C while a file was being written
+            throw new InterruptedException();
+        } catch (FileSystemException e) {
+            throw new Exit(1, "Cannot write " + e.getFile() + ": " + Own.reason(e) + "; mend that, or name another folder with --data-dir.");
+        }
+    }
+
+    /** Waits until no other command starts or signals nodes of this folder: kill-node holds the same lock. */
+    private FileLock lock(FileChannel channel) throws Exception {
+        for (boolean said = false; ; Thread.sleep(50)) {
+            FileLock lock = Own.tryLock(channel);
+            if (lock != null) return lock;
+            if (!said) common.say("Waiting for another command that is at work in %s (Ctrl-C: give up) ...", dataDir);
+            said = true;
         }
     }
 
     private void start(int id, String clusterId, List<String> jvm, List<Process> started) throws Exception {
         Path folder = folder(id), data = folder.resolve("data"), properties = folder.resolve("server.properties"), log = folder.resolve("server.log");
-        requireOwnFolder(folder);
-        Files.createDirectories(data);
-        Files.writeString(folder.resolve(OWN), "A node of kraft-lab; cluster up --fresh deletes this folder.\n");
-        if (Files.exists(log)) Files.move(log, folder.resolve("server.log.1"), StandardCopyOption.REPLACE_EXISTING);
-        Files.writeString(properties, serverProperties(id, data));
+        Own.makeFolders(folder);
+        Own.mark(folder, NODE, "cluster up", "'cluster up --fresh' deletes it");
+        Own.makeFolders(data);
+        if (Files.exists(log, LinkOption.NOFOLLOW_LINKS)) Files.move(log, folder.resolve("server.log.1"), StandardCopyOption.REPLACE_EXISTING);
+        Own.replace(properties, serverProperties(id, data));
         if (!Files.exists(data.resolve("meta.properties"))) format(id, clusterId, data);
         List<String> command = new ArrayList<>();
         // A session of its own, so that Ctrl-C in the terminal reaches the script and not the nodes.
@@ -192,6 +210,8 @@ class Cluster implements Callable<Integer> {
         json.put("name", name(id));
         json.put("pid", process.pid());
         json.put("started", process.info().startInstant().orElse(Instant.EPOCH).toString());
+        json.put("startTicks", startTicks(process.pid()));
+        json.put("bootId", bootId());
         json.put("command", command);
         json.put("port", port(id));
         json.put("controllerPort", controllerPort(id));
@@ -201,11 +221,35 @@ class Cluster implements Callable<Integer> {
         write(id, json);
     }
 
-    /** A folder of that name may be somebody else's: then nothing in it is written or deleted. */
-    private static void requireOwnFolder(Path folder) throws IOException {
-        if (!Files.exists(folder) || Files.exists(folder.resolve(OWN))) return;
-        try (Stream<Path> files = Files.list(folder)) {
-            if (files.findAny().isPresent()) throw new Exit(REFUSED, "The folder " + folder + " was not made by kraft-lab: name another with --data-dir.");
+    /** Refuses before anything is touched when a node's folder is not ours, or when others could write there what we would run or signal. */
+    private void requireOurs() throws IOException {
+        if (!Files.exists(dataDir)) return;
+        Own.requireAlone(dataDir.toRealPath());
+        for (int id : IDS) {
+            Path folder = folder(id);
+            if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) continue;
+            if (!Own.isEmpty(folder) && !isOurs(folder)) throw new Exit(REFUSED, "The folder " + folder + " was not made by kraft-lab: name another with --data-dir.");
+            Own.requireAlone(folder);
+        }
+    }
+
+    /** By its mark; of a version that did not mark its folders, by the settings of just this node beside its data. */
+    private boolean isOurs(Path folder) throws IOException {
+        if (Own.isMarked(folder, NODE) || Own.begins(folder.resolve(".kraft-lab-node"), "A node of kraft-lab;")) return true;
+        Path settings = folder.resolve("server.properties"), data = folder.resolve("data");
+        if (!Files.isRegularFile(settings, LinkOption.NOFOLLOW_LINKS) || !Files.exists(data.resolve("meta.properties"))) return false;
+        Properties p = new Properties();
+        try (Reader reader = Files.newBufferedReader(settings)) { p.load(reader); }
+        return data.toString().equals(p.getProperty("log.dirs"));
+    }
+
+    /** The last guard: a living broker holds a lock on its data, whatever node.json says of its process. */
+    void requireUnusedData(int id) throws IOException {
+        Path held = folder(id).resolve("data/.lock");
+        if (!Files.exists(held)) return;
+        try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
+            if (Own.tryLock(channel) == null) throw new Exit(REFUSED, "The data of " + name(id) + " in " + folder(id)
+                    + " is in use by a broker that its node.json does not name: end it ('cluster down' does, if it is one of the lab's), then try again.");
         }
     }
 
@@ -215,7 +259,7 @@ class Cluster implements Callable<Integer> {
     }
 
     String serverProperties(int id, Path data) {
-        String text = """
+        String text = String.format(Locale.ROOT, """
                 process.roles=broker,controller
                 node.id=%1$d
                 broker.rack=rack%1$d
@@ -242,7 +286,7 @@ class Cluster implements Callable<Integer> {
                 metric.reporters=
                 metrics.jmx.exclude=.*
                 log.cleaner.dedupe.buffer.size=4194304
-                """.formatted(id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
+                """, id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
                 data.toString().replace("\\", "\\\\"));
         return timeouts == Timeouts.FAST ? text + FAST : text;
     }
@@ -272,7 +316,7 @@ class Cluster implements Callable<Integer> {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         String home = System.getenv("KRAFT_LAB_HOME");
         Path cache = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home).toAbsolutePath()).resolve("cache");
-        try { Files.createDirectories(cache); } catch (IOException readOnly) { Files.createDirectories(cache = dataDir.resolve("cache")); }
+        if (!Own.canKeep(cache)) Own.makeFolders(cache = dataDir.resolve("cache"));
         String key = "kafka-" + KAFKA + "-java-" + System.getProperty("java.vm.version") + "-" + Integer.toHexString(java.hashCode());
         Path archive = cache.resolve(key + ".jsa"), classPathFile = cache.resolve(key + ".args");
         // The archive fits one class path; scripts differ in theirs, so all use the one it was made with, while those jars exist.
@@ -282,7 +326,7 @@ class Cluster implements Callable<Integer> {
             String own = Path.of(Cluster.class.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
             classPath = String.join(File.pathSeparator, Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).filter(p -> p.endsWith(".jar") && !p.equals(own)).toList());
             // An argument file: some 4 KiB of class path in the command line would hide the rest of it from ps and from ProcessHandle.
-            Files.writeString(classPathFile, "-cp \"" + classPath + "\"\n");
+            Own.replace(classPathFile, "-cp \"" + classPath + "\"\n");
         }
         List<String> options = new ArrayList<>(List.of(java, "-Xmx" + heap, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
                 "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
@@ -297,8 +341,9 @@ class Cluster implements Callable<Integer> {
     /** Runs one throw-away node until it serves, and lets the JVM write down the classes it used. Failing only costs speed. */
     private void makeArchive(List<String> options, Path archive, Path classPathFile) throws Exception {
         common.say("First start with this Java: archiving the broker's classes once, some 10 s ...");
-        Path folder = dataDir.resolve("archive"), fresh = folder.resolve("classes.jsa");
-        delete(folder);
+        endArchiving();
+        Path folder = Files.createTempDirectory(dataDir, ARCHIVING), fresh = folder.resolve("classes.jsa");
+        Own.mark(folder, ARCHIVE, "cluster up", "the next one deletes it");
         Process process = null;
         try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
             int client = a.getLocalPort(), controller = b.getLocalPort();
@@ -321,14 +366,32 @@ class Cluster implements Callable<Integer> {
                 Files.move(beside, archive, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
             } else {
                 common.say("That did not work; the nodes start without it, only slower.");
-                Files.write(archive, new byte[0]); // not tried again with this Java
+                Own.replace(archive, ""); // not tried again with this Java
             }
         } catch (IOException e) {
             common.say("The classes were not archived (%s); the nodes start without, only slower.", e.getMessage());
         } finally {
-            if (process != null) process.destroyForcibly().waitFor();
+            if (process != null) process.destroyForcibly();
+            endArchiving();
+        }
+    }
+
+    /** Ends and deletes what archives classes here, or was left of it by a killed cluster up. */
+    private void endArchiving() throws IOException {
+        List<Path> folders;
+        try (Stream<Path> files = Files.list(dataDir)) { folders = files.filter(f -> f.getFileName().toString().startsWith(ARCHIVING) && Own.isMarked(f, ARCHIVE)).toList(); }
+        for (Path folder : folders) {
+            List<ProcessHandle> left = processes(mark -> mark.equals(MARK + folder)).toList();
+            left.forEach(ProcessHandle::destroyForcibly);
+            for (ProcessHandle p : left) p.onExit().join(); // an interrupt shall not leave half of it
             delete(folder);
         }
+    }
+
+    /** Java processes by their mark. */
+    private static Stream<ProcessHandle> processes(java.util.function.Predicate<String> mark) {
+        return ProcessHandle.allProcesses().filter(p -> p.info().command().orElse("").endsWith("java"))
+                .filter(p -> Stream.of(p.info().arguments().orElse(new String[0])).anyMatch(a -> a.startsWith(MARK) && mark.test(a)));
     }
 
     /** An open client port means that the broker is unfenced: KRaft opens it then. Of one that ran before, and may be fenced since, only Admin knows. */
@@ -359,14 +422,14 @@ class Cluster implements Callable<Integer> {
             Path log = folder(ids.get(i)).resolve("server.log");
             String why = Files.readAllLines(log).stream().filter(l -> l.contains("ERROR") || l.contains("FATAL") || l.contains("Exception") || l.contains("memory"))
                     .reduce((a, b) -> b).orElse("nothing in its log");
-            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + (why.length() > 200 ? why.substring(0, 200) + "..." : why) + " (whole log: " + log + ").");
+            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + printable(why.length() > 200 ? why.substring(0, 200) + "..." : why) + " (whole log: " + log + ").");
         }
     }
 
     private void requireSameSettings(int id) {
         Object running = read(id).get("timeouts");
         if (running != null && !running.equals(timeouts.name().toLowerCase(Locale.ROOT)) && common.spec.commandLine().getParseResult().hasMatchedOption("--timeouts"))
-            throw new Exit(REFUSED, "The cluster is up with --timeouts " + running + "; run 'cluster down' before you choose others.");
+            throw new Exit(REFUSED, "The cluster is up with --timeouts " + printable(running) + "; run 'cluster down' before you choose others.");
     }
 
     private void requireFreePorts(int id) {
@@ -382,7 +445,7 @@ class Cluster implements Callable<Integer> {
 
     /** Which process listens on the port, from /proc. Docker's is known by its command line: it is root's, and what it has open is not for everybody to read. */
     static String listener(int port) {
-        String hex = String.format(":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
+        String hex = String.format(Locale.ROOT, ":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
         try {
             if (ProcessHandle.allProcesses().anyMatch(p -> p.info().commandLine().orElse("").matches(".*docker-proxy .*-host-port " + port + " .*"))) return docker;
             for (String table : List.of("/proc/net/tcp", "/proc/net/tcp6")) {
@@ -394,9 +457,9 @@ class Cluster implements Callable<Integer> {
                         for (File fd : Objects.requireNonNullElse(new File("/proc/" + p.pid() + "/fd").listFiles(), new File[0])) if (socket.equals(target(fd))) {
                             String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ");
                             Optional<Path> node = p.info().arguments().flatMap(all -> Stream.of(all).filter(x -> x.startsWith(MARK)).findFirst()).map(x -> Path.of(x.substring(MARK.length())));
-                            if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + node.get().getParent() + " ends it)";
+                            if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + printable(node.get().getParent()) + " ends it)";
                             command = command.replaceFirst("(?<=^.{100}).+", "...");
-                            return command.matches("\\S*dockerd( .*)?") ? docker : "process " + p.pid() + " (" + command + ")"; // itself, where its proxy is switched off
+                            return command.matches("\\S*dockerd( .*)?") ? docker : "process " + p.pid() + " (" + printable(command) + ")"; // itself, where its proxy is switched off
                         }
                     }
                 }
@@ -422,12 +485,12 @@ class Cluster implements Callable<Integer> {
     /** Ends every node of this folder, and processes an interrupted up left. @param atOnce by SIGKILL  @return how many were running */
     public int down(boolean atOnce) throws Exception {
         settleDataDir();
+        requireOurs();
         Set<ProcessHandle> running = new HashSet<>();
         for (int id : IDS) process(id).ifPresent(running::add);
-        Set<String> marks = new HashSet<>(List.of(MARK + dataDir.resolve("archive")));
+        Set<String> marks = new HashSet<>();
         for (int id : IDS) marks.add(MARK + folder(id));
-        ProcessHandle.allProcesses().filter(p -> p.info().command().orElse("").endsWith("java") && Stream.of(p.info().arguments().orElse(new String[0])).anyMatch(marks::contains))
-                .forEach(running::add);
+        processes(mark -> marks.contains(mark) || mark.startsWith(MARK + dataDir.resolve(ARCHIVING))).forEach(running::add);
         for (ProcessHandle p : running) {
             if (atOnce) p.destroyForcibly();
             else { signal(p, "CONT"); p.destroy(); }
@@ -451,22 +514,22 @@ class Cluster implements Callable<Integer> {
 
     /** Deletes the nodes' folders, data included. */
     public void deleteData() throws IOException {
-        for (int id : IDS) requireOwnFolder(folder(id));
+        requireOurs();
         for (int id : IDS) delete(folder(id));
     }
 
     private int status() throws Exception {
         settleDataDir();
         int up = 0;
-        if (!common.json) common.out.printf("%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
+        if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
         for (int id : IDS) {
             Optional<ProcessHandle> p = process(id);
-            String fault = read(id).get("fault") instanceof Map<?, ?> f ? f.get("mode").toString() : null;
+            String fault = read(id).get("fault") instanceof Map<?, ?> f ? String.valueOf(f.get("mode")) : null;
             String state = p.isEmpty() ? "down" : !Common.connects("127.0.0.1", port(id), 500) ? "starting" : Common.answers("127.0.0.1", port(id), 1500) ? "up" : "paused";
             if (state.equals("up")) up++;
             String since = p.flatMap(h -> h.info().startInstant()).map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("-");
             common.emit("node", "node", id, "name", name(id), "state", state, "pid", p.map(ProcessHandle::pid).orElse(null), "port", port(id), "fault", fault);
-            if (!common.json) common.out.printf("%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + fault + ")");
+            if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + printable(fault) + ")");
         }
         if (up == 0) for (int id : IDS) if (process(id).isEmpty() && Common.connects("127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
             common.say("These are not up in %s, but port %d is taken by %s.", dataDir, port(id), listener(port(id)));
@@ -484,13 +547,16 @@ class Cluster implements Callable<Integer> {
         try (BufferedReader reader = new BufferedReader(new FileReader(log.toFile()))) {
             ArrayDeque<String> tail = new ArrayDeque<>();
             for (String line; (line = reader.readLine()) != null; tail.add(line)) if (tail.size() >= lines) tail.poll();
-            tail.forEach(common.out::println);
+            tail.forEach(this::printLogLine);
             while (follow && !common.out.checkError()) {
                 String line = reader.readLine();
-                if (line == null) Thread.sleep(200); else common.out.println(line);
+                if (line == null) Thread.sleep(200); else printLogLine(line);
             }
         }
     }
+
+    /** Clients name themselves, and topics, in a broker's log. */
+    private void printLogLine(String line) { common.out.println(printable(line.replace("\t", "    "))); }
 
     // ---- a node's process and node.json ----
 
@@ -498,30 +564,67 @@ class Cluster implements Callable<Integer> {
     private Optional<ProcessHandle> process(int id) {
         Map<String, Object> json = read(id);
         if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
-        Instant started = Instant.parse((String) json.get("started"));
-        return ProcessHandle.of(pid.longValue()).filter(Cluster::isAlive)
-                .filter(p -> p.info().startInstant().map(t -> Duration.between(t, started).abs().toMillis() < 2000).orElse(false));
+        return ProcessHandle.of(pid.longValue()).filter(Cluster::isAlive).filter(p -> isTheOne(p, json, MARK + folder(id)));
+    }
+
+    /** By boot and start in ticks since then, which no step of the clock changes; where there is no /proc, or an older version noted it, by time and command line. */
+    private static boolean isTheOne(ProcessHandle process, Map<String, Object> json, String mark) {
+        Long ticks = startTicks(process.pid());
+        if (ticks != null && json.get("startTicks") instanceof Number noted && json.get("bootId") instanceof String boot) return ticks == noted.longValue() && boot.equals(bootId());
+        if (!(json.get("started") instanceof String started) || !process.info().commandLine().orElse("").contains(mark)) return false;
+        try {
+            return process.info().startInstant().map(t -> Duration.between(t, Instant.parse(started)).abs().toMillis() < 2000).orElse(false);
+        } catch (java.time.format.DateTimeParseException notOurs) {
+            return false;
+        }
+    }
+
+    /** When the process started, in clock ticks since the boot: field 22 of its stat. @return null where that is not to be had */
+    private static Long startTicks(long pid) {
+        try {
+            return Long.valueOf(stat(pid)[19]);
+        } catch (IOException noSuch) {
+            return null;
+        }
+    }
+
+    private static String bootId() {
+        try {
+            return Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+        } catch (IOException notLinux) {
+            return null;
+        }
+    }
+
+    /** The fields of /proc/PID/stat from the third on: what stands before may have any characters. */
+    private static String[] stat(long pid) throws IOException {
+        String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+        return stat.substring(stat.lastIndexOf(')') + 2).split(" ");
     }
 
     /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
     private static boolean isAlive(ProcessHandle p) {
         try {
-            String stat = Files.readString(Path.of("/proc/" + p.pid() + "/stat"));
-            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            String[] fields = stat(p.pid());
             // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
             return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
         } catch (IOException notLinux) { return p.isAlive(); }
     }
 
+    /** What is noted of a node, a pid that is signalled among it: refused if anybody else may have written it. */
     private Map<String, Object> read(int id) {
-        try { return JSON.std.mapFrom(folder(id).resolve("node.json").toFile()); }
-        catch (IOException e) { return Map.of(); }
+        Path file = folder(id).resolve("node.json");
+        if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return Map.of();
+        try {
+            for (Path path : List.of(dataDir.toRealPath(), folder(id), file)) Own.requireAlone(path);
+            return JSON.std.mapFrom(file.toFile());
+        } catch (IOException e) {
+            return Map.of();
+        }
     }
 
     private void write(int id, Map<String, Object> json) throws IOException {
-        Path file = folder(id).resolve("node.json"), fresh = folder(id).resolve("node.json.new");
-        Files.writeString(fresh, JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
-        Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        Own.replace(folder(id).resolve("node.json"), JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json));
     }
 
     private void forgetFault(int id) throws IOException {
@@ -539,10 +642,99 @@ class Cluster implements Callable<Integer> {
         return Stream.of(Objects.requireNonNullElse(System.getenv("PATH"), "").split(File.pathSeparator)).anyMatch(d -> new File(d, command).canExecute());
     }
 
+    /** A folder that was found to be ours. Links in it are deleted, not followed; its mark goes last, so that what an error leaves is still known as ours. */
     private static void delete(Path folder) throws IOException {
         if (!Files.exists(folder)) return;
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
+        }
+    }
+
+    /** What is ours: folders are made for us alone, and marked; files in them are replaced whole, and never through a link. */
+    static class Own {
+        private static final String MARKER = ".kraft-lab", LINE = "This folder is of kraft-lab: ";
+
+        /** Writes what the folder is, what made it, and what becomes of it: that is also what a person finds who wonders. */
+        static void mark(Path folder, String what, String madeBy, String fate) throws IOException {
+            replace(folder.resolve(MARKER), LINE + what + ", made by '" + madeBy + "'; " + fate + ".\n");
+        }
+
+        static boolean isMarked(Path folder, String what) { return begins(folder.resolve(MARKER), LINE + what + ", "); }
+
+        /** Whether it is a file, not a link to one, of that beginning. */
+        static boolean begins(Path file, String beginning) {
+            if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) return false;
+            byte[] wanted = beginning.getBytes(java.nio.charset.StandardCharsets.UTF_8);
+            try (InputStream in = Files.newInputStream(file)) {
+                return Arrays.equals(wanted, in.readNBytes(wanted.length));
+            } catch (IOException unreadable) {
+                return false;
+            }
+        }
+
+        static boolean isEmpty(Path folder) throws IOException {
+            if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) return false;
+            try (Stream<Path> files = Files.list(folder)) { return files.findAny().isEmpty(); }
+        }
+
+        /** Those that are missing, for us alone. */
+        static void makeFolders(Path folder) throws IOException {
+            if (Files.isDirectory(folder)) return;
+            Set<PosixFilePermission> ours = PosixFilePermissions.fromString("rwx------");
+            if (isPosix(folder)) Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(ours));
+            else Files.createDirectories(folder);
+        }
+
+        static void replace(Path file, String text) throws IOException {
+            Path fresh = file.resolveSibling(file.getFileName() + ".new");
+            Files.deleteIfExists(fresh);
+            Files.writeString(fresh, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            if (isPosix(fresh)) Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-r--r--"));
+            Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        /** Refuses what is said there when somebody else may have written it. */
+        static void requireAlone(Path path) throws IOException {
+            String why = whyNotAlone(path);
+            if (why != null) throw new Exit(REFUSED, path + " " + why + ", and what is kept there decides what is run and signalled: mend that (chown, chmod go-w), or name another folder with --data-dir.");
+        }
+
+        /** Whether files that are run later on can be kept there: a folder that is made, if it has to be, and written by nobody else. */
+        static boolean canKeep(Path folder) {
+            try {
+                makeFolders(folder);
+                return Files.isWritable(folder) && whyNotAlone(folder.toRealPath()) == null;
+            } catch (IOException cannot) {
+                return false;
+            }
+        }
+
+        private static String whyNotAlone(Path path) throws IOException {
+            if (Files.isSymbolicLink(path)) return "is a symbolic link";
+            if (!path.getFileSystem().supportedFileAttributeViews().contains("unix")) return null;
+            int mode = (Integer) Files.getAttribute(path, "unix:mode"), owner = (Integer) Files.getAttribute(path, "unix:uid");
+            long user = new com.sun.security.auth.module.UnixSystem().getUid();
+            if (owner != user) return "belongs to " + printable(Files.getOwner(path)) + " (uid " + owner + "), while this runs as uid " + user;
+            return (mode & 0022) == 0 ? null : String.format(Locale.ROOT, "can be written by others (mode %03o)", mode & 0777);
+        }
+
+        private static boolean isPosix(Path path) { return path.getFileSystem().supportedFileAttributeViews().contains("posix"); }
+
+        /** @return null when it is held, by this process or another */
+        static FileLock tryLock(FileChannel channel) throws IOException {
+            try {
+                return channel.tryLock();
+            } catch (OverlappingFileLockException heldInThisJvm) {
+                return null;
+            }
+        }
+
+        /** Why a file could not be written, in words. */
+        static String reason(IOException e) {
+            if (e instanceof AccessDeniedException) return "not allowed";
+            if (e instanceof FileAlreadyExistsException) return "there is a file of that name";
+            if (e instanceof NoSuchFileException) return "there is no such folder";
+            return e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : String.valueOf(e.getMessage());
         }
     }
 
@@ -658,17 +850,14 @@ class Cluster implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -685,6 +874,15 @@ class Cluster implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -698,14 +896,13 @@ class Cluster implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -736,9 +933,9 @@ class Cluster implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -759,7 +956,8 @@ class Cluster implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -856,6 +1054,7 @@ class Cluster implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -863,7 +1062,8 @@ class Cluster implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

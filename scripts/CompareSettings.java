@@ -10,12 +10,14 @@ import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Runs the same load with several producer settings, in turns and each second round backwards (A B, B A, ...), so that what the machine does meanwhile hits all alike.
+ * Runs the same load with several producer settings, in a balanced order: each setting comes equally often at each place of a round, and equally often after each other one
+ * (two: A B, B A, ...; more: Williams' Latin squares), so that what the machine does meanwhile, and what a run leaves behind, hit all alike.
  *
  * <p>Each round gives a ratio to A; of their logarithms come the mean and, by Student's t, the 95 % confidence interval. Where it spans 1, no difference was shown:
  * that does not mean that there is none, and more rounds make the interval narrower. One of twenty intervals misses the truth.
@@ -36,7 +38,7 @@ class CompareSettings implements Callable<Integer> {
     @Option(names = "--d", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String d;
     @Option(names = "--e", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String e;
     @Option(names = "--f", paramLabel = "'NAME=VALUE ...'", description = "As --c.") String f;
-    @Option(names = "--rounds", paramLabel = "N", defaultValue = "6", description = "How often each is run (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--rounds", paramLabel = "N", defaultValue = "6", description = "How often each is run, raised to where the order is balanced (default: ${DEFAULT-VALUE}).")
     int rounds;
     @Option(names = "--duration", paramLabel = "DURATION", defaultValue = "5s", description = "How long each run lasts (default: ${DEFAULT-VALUE}).")
     Duration duration;
@@ -93,8 +95,8 @@ class CompareSettings implements Callable<Integer> {
         List<Row> rows = compare();
         int code = whole > 0 ? 130 : 0;
         if (common.json) return code;
-        settings().forEach((name, setting) -> common.out.printf("%s: %s%n", name, setting.isBlank() ? "(as it is)" : setting));
-        common.out.printf("%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
+        settings().forEach((name, setting) -> common.out.printf(Locale.ROOT, "%s: %s%n", name, setting.isBlank() ? "(as it is)" : PerfTest.printable(setting)));
+        common.out.printf(Locale.ROOT, "%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
         for (Row r : rows) common.out.printf(Locale.ROOT, "%-12s %-3s %14.2f   %s%n", r.figure, r.setting, r.median, r.ratio == null ? "" : r.ratio);
         long intervals = rows.stream().filter(r -> r.ratio != null).count();
         common.say("Of 20 such intervals about one misses the truth by chance; here are %d.", intervals);
@@ -108,10 +110,14 @@ class CompareSettings implements Callable<Integer> {
         Map<String, String> settings = settings();
         settings.values().forEach(CompareSettings::properties);
         List<String> order = new ArrayList<>(settings.keySet());
+        List<int[]> square = square(order.size());
+        int balanced = (rounds + square.size() - 1) / square.size() * square.size();
+        if (balanced > rounds) common.say("%d rounds, so that each setting comes equally often at each place and after each other one.", balanced);
         Map<String, List<PerfTest.Summary>> runs = new HashMap<>();
         for (String name : order) { runs.put(name, new ArrayList<>()); load(settings.get(name)); } // what the first run of each costs is not compared
         try {
-            for (int round = 1; round <= rounds; round++, Collections.reverse(order)) for (String name : order) {
+            for (int round = 1; round <= balanced; round++) for (int at : square.get((round - 1) % square.size())) {
+                String name = order.get(at);
                 PerfTest.Summary s = load(settings.get(name));
                 runs.get(name).add(s);
                 common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round, name, s.recordsPerSec(), latency(s, 50), latency(s, 99));
@@ -119,7 +125,7 @@ class CompareSettings implements Callable<Integer> {
         } catch (InterruptedException e) { // Ctrl-C: the whole rounds are compared
             whole = runs.values().stream().mapToInt(List::size).min().orElse(0);
             if (whole < 2) throw e;
-            common.say("Interrupted after %d of %d rounds.", whole, rounds);
+            common.say("Interrupted after %d of %d rounds.", whole, balanced);
             runs.replaceAll((name, all) -> all.subList(0, whole));
         }
         int rounds = runs.get("A").size();
@@ -134,6 +140,21 @@ class CompareSettings implements Callable<Integer> {
                     "shown", row.ratio.shown(), "rounds", rounds);
         }));
         return rows;
+    }
+
+    /** Rounds of n settings in which each comes equally often at each place, and equally often after each other one: Williams' design, for an odd number with its mirror. */
+    static List<int[]> square(int n) {
+        List<int[]> rounds = new ArrayList<>();
+        for (int shift = 0; shift < n; shift++) {
+            int[] round = new int[n];
+            for (int place = 0; place < n; place++) {
+                int zigzag = place % 2 == 1 ? (place + 1) / 2 : n - place / 2; // 0, 1, n - 1, 2, n - 2, ...
+                round[place] = (zigzag + shift) % n;
+            }
+            rounds.add(round);
+            if (n % 2 == 1) rounds.add(IntStream.range(0, n).map(place -> round[n - 1 - place]).toArray());
+        }
+        return rounds;
     }
 
     /** By the names of their options, in whatever order those were given. */

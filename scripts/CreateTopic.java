@@ -45,8 +45,15 @@ class CreateTopic implements Callable<Integer> {
     /** One Admin call may hang on a paused broker; asked again after this long, the client takes another broker. */
     private static final Duration ATTEMPT = Duration.ofSeconds(4);
 
-    @Parameters(paramLabel = "TOPIC", defaultValue = "test_topic", description = "The topics (default: ${DEFAULT-VALUE}).")
-    List<String> topics;
+    @Parameters(paramLabel = "TOPIC", arity = "0..*", description = "The topics (default: test_topic).")
+    List<String> topics = new ArrayList<>();
+
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "A topic, as an option; may be repeated.")
+    void topic(String topic) {
+        byOption.add(topic);
+    }
+
+    private final Set<String> byOption = new LinkedHashSet<>();
 
     @Option(names = "--partitions", paramLabel = "N", defaultValue = "8", description = "Partitions of each topic (default: ${DEFAULT-VALUE}).")
     int partitions;
@@ -74,6 +81,7 @@ class CreateTopic implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        topics();
         try (Admin admin = common.admin()) {
             create(admin, layout -> {
                 common.say("%s topic %s, every partition led and in sync after %d ms.", layout.created ? "Created" : "Found", layout.topic, layout.ms);
@@ -86,7 +94,15 @@ class CreateTopic implements Callable<Integer> {
 
     /** Creates each topic that the options name, one after the other, and hands over each layout once it is led and in sync. */
     public void create(Admin admin, Consumer<Layout> each) throws InterruptedException {
-        for (String topic : topics) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+        for (String topic : topics()) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+    }
+
+    /** The topics, whichever way they were given. Throws {@link Exit} 2 if both ways were used and do not agree. */
+    private List<String> topics() {
+        if (topics.isEmpty()) topics.addAll(byOption.isEmpty() ? List.of("test_topic") : byOption);
+        if (!byOption.isEmpty() && !byOption.equals(new LinkedHashSet<>(topics)))
+            throw new Exit(2, "The topics are given twice, as " + String.join(", ", topics) + " and with --topic as " + String.join(", ", byOption) + ": give them one way.");
+        return topics;
     }
 
     /** What a topic shall be; of the configurations only those named here are compared. */
@@ -153,6 +169,8 @@ class CreateTopic implements Callable<Integer> {
                 return tried ? Made.MAYBE : Made.EXISTED;
             } catch (InvalidReplicationFactorException e) {
                 throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
+            } catch (AuthorizationException e) {
+                throw new Exit(1, "Not permitted to create topic " + wanted.topic + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the topic.");
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
                 throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
             } catch (RetriableException e) {
@@ -161,7 +179,7 @@ class CreateTopic implements Callable<Integer> {
                 boolean over = System.nanoTime() >= deadline;
                 if (answering.isEmpty() && over) throw e;
                 if (over || tried && answering.size() * 2 <= nodes.size() && !answering.isEmpty())
-                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : ", quorum lost") + ": createTopics of "
+                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : "") + ": createTopics of "
                             + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size() + " nodes answer ("
                             + commas(answering.stream().map(Node::id).toList()) + "); the topic is not created, or not yet.");
             }
@@ -261,9 +279,9 @@ class CreateTopic implements Callable<Integer> {
         boolean several = topics.size() > 1;
         int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
         String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
-        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
         for (Partition p : layout.partitions)
-            common.out.printf(row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
+            common.out.printf(Locale.ROOT, row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
     }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
@@ -378,17 +396,14 @@ class CreateTopic implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -405,6 +420,15 @@ class CreateTopic implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -418,14 +442,13 @@ class CreateTopic implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -456,9 +479,9 @@ class CreateTopic implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -479,7 +502,8 @@ class CreateTopic implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -576,6 +600,7 @@ class CreateTopic implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -583,7 +608,8 @@ class CreateTopic implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

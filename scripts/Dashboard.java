@@ -63,9 +63,7 @@ class Dashboard implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        common.client(); // --command-config may name the cluster
-        List<Node> nodes = common.bootstrapNodes();
-        if (inputs.isEmpty() && nodes.parallelStream().noneMatch(n -> Report.Common.connects(n.host(), n.port(), 1_500))) throw common.unreachable("nothing listens there");
+        if (inputs.isEmpty()) common.usable(); // or exit 10 and the reason
         Report report = new Report();
         List<String> args = new ArrayList<>(List.of("--serve", "--port", "" + port));
         if (common.json) args.add("--json");

@@ -30,6 +30,9 @@ import picocli.CommandLine.Option;
  * they flow again; a paused node goes on as soon as another leads its partition (so that what was under way to it is answered by a leader that is none any more), and
  * a lost quorum comes back after --hold. Then every replica has to be in sync, the producer ends, and its ledger is compared with the log.
  *
+ * <p>A run in which nothing was acknowledged (acks=0) proves nothing, and one that could not be compared with the log to its end proves less: both are counted as incomplete, and named
+ * under the table. The second kind, and a run that broke off, is run again by the same command.
+ *
  * <p>Each run is a line of matrix.jsonl in the run's folder. Called again with that folder, it does what is missing. Rounds go through all combinations, so that what
  * the machine does meanwhile hits all alike.
  *
@@ -499,6 +502,7 @@ class FailoverMatrix implements Callable<Integer> {
     List<Run> readRuns() throws IOException {
         runs.clear();
         try { Files.createDirectories(out); } catch (IOException e) { throw new KillNode.Exit(1, "Cannot make the folder " + out + ": " + e.getMessage() + "; name another with --out."); }
+        claimFolder();
         Path file = out.resolve("matrix.jsonl");
         if (!Files.exists(file)) return runs;
         String text = Files.readString(file);
@@ -514,6 +518,17 @@ class FailoverMatrix implements Callable<Integer> {
             runs.add(run);
         }
         return runs;
+    }
+
+    /** Marks a folder in which nothing is that a matrix writes, replaces or deletes; another's files of those names stay as they are. */
+    private void claimFolder() throws IOException {
+        List<Path> there;
+        try (Stream<Path> files = Files.list(out)) { there = files.filter(f -> f.getFileName().toString().matches("matrix\\.(jsonl|md)|" + TOPIC + "[0-9a-z]+" + Pattern.quote(LEDGER))).toList(); }
+        boolean links = there.stream().anyMatch(Files::isSymbolicLink);
+        boolean ours = Cluster.Own.isMarked(out, "a matrix") || Cluster.Own.begins(out.resolve("matrix.jsonl"), "{\"acks\":"); // of a version that did not mark its folder
+        if (links || !there.isEmpty() && !ours) throw new KillNode.Exit(KillNode.REFUSED, out + " has files that no failover-matrix has written there ("
+                + String.join(", ", there.stream().map(f -> KillNode.printable(f.getFileName())).toList()) + "), and they stay as they are: name another folder with --out.");
+        if (there.isEmpty()) Cluster.Own.mark(out, "a matrix", "failover-matrix", "it goes on from the runs here");
     }
 
     private void keep(Run run) throws IOException {

@@ -17,7 +17,9 @@ import java.util.concurrent.*;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.*;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -44,7 +46,7 @@ class FindController implements Callable<Integer> {
     static final long FETCH_FRESH_MS = 3_000;
     private static final Duration LOOK = Duration.ofSeconds(2);
 
-    @Option(names = "--long", description = "Also epoch, voters with role, lag, last caught up and endpoint.")
+    @Option(names = "--long", description = "Also show the epoch, and each voter and observer with role, lag, last catch-up and endpoint.")
     boolean detailed;
 
     @Option(names = "--watch", description = "Go on, and print a line for each change, until Ctrl-C.")
@@ -65,14 +67,19 @@ class FindController implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         long began = System.nanoTime();
+        common.controllersAnswer = true;
         try (Admin admin = common.admin()) {
             if (watch) return watch(admin);
             QuorumInfo quorum = await(admin, began + common.timeout.toNanos());
+            List<Member> members = members(quorum, brokerEndpoints(admin));
             common.emit("controller", "controller", quorum.leaderId(), "epoch", quorum.leaderEpoch(),
-                    "voters", voters(quorum, endpoints(admin)));
-            if (!common.json && detailed) printLong(quorum, endpoints(admin));
+                    "voters", members.stream().filter(Member::isVoter).map(Member::fields).toList(),
+                    "observers", members.stream().filter(m -> !m.isVoter()).map(Member::fields).toList());
+            if (!common.json && detailed) printLong(quorum, members);
             else if (!common.json) common.out.println(quorum.leaderId());
             return 0;
+        } catch (ClusterAuthorizationException e) {
+            throw new Exit(1, "Not permitted to see the metadata quorum: the principal needs DESCRIBE on the cluster.");
         }
     }
 
@@ -83,8 +90,9 @@ class FindController implements Callable<Integer> {
             Duration left = Duration.ofNanos(Math.max(deadline - System.nanoTime(), 50_000_000));
             Optional<QuorumInfo> quorum = look(admin, left.compareTo(LOOK) < 0 ? left : LOOK);
             if (quorum.isPresent()) return quorum.get();
+            common.requireReachable();
             Survivors survivors = survivors(admin, left);
-            lost = survivors.hasMajority() ? 0 : lost + 1;
+            lost = survivors.isMinority() ? lost + 1 : 0;
             if (lost >= 2 || System.nanoTime() >= deadline) {
                 common.emit("controller", "controller", -1, "answering", ids(survivors.answering), "silent", ids(survivors.silent));
                 throw new Exit(NO_CONTROLLER, survivors.sentence());
@@ -132,37 +140,86 @@ class FindController implements Callable<Integer> {
         return following * 2 > quorum.voters().size();
     }
 
-    /** Who answers when the quorum does not. The node list is frozen metadata; whether they answer is looked at now. */
+    /** Who answers when the quorum does not: the voters as the configuration has them, which are not the brokers. */
     private Survivors survivors(Admin admin, Duration timeout) throws InterruptedException {
-        Collection<Node> nodes;
-        try {
-            int ms = (int) Math.min(timeout.toMillis(), 2_000);
-            nodes = admin.describeCluster(new DescribeClusterOptions().timeoutMs(ms).includeFencedBrokers(true)).nodes().get();
-        } catch (ExecutionException e) {
-            nodes = common.bootstrapNodes();
-        }
-        Survivors survivors = new Survivors(new ArrayList<>(), new ArrayList<>());
-        for (Node node : nodes) (Common.answers(node.host(), node.port(), 1000) ? survivors.answering : survivors.silent).add(node);
+        int ms = (int) Math.min(timeout.toMillis(), 2_000);
+        List<Node> brokers = brokers(admin, ms);
+        Optional<Map<Integer, Node>> configured = configuredVoters(admin, brokers, ms);
+        Survivors survivors = new Survivors(configured.isPresent(), new ArrayList<>(), new ArrayList<>());
+        Collection<Node> asked = configured.map(voters -> asBrokersWhereTheyAre(voters, brokers)).orElse(brokers);
+        for (Node node : asked) (Common.answers(node.host(), node.port(), 1000) ? survivors.answering : survivors.silent).add(node);
         return survivors;
     }
 
-    record Survivors(List<Node> answering, List<Node> silent) {
+    /** The brokers of frozen metadata, or the addresses that were given where no broker answers. */
+    private List<Node> brokers(Admin admin, int timeoutMs) throws InterruptedException {
+        try {
+            var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(true);
+            return admin.describeCluster(options).nodes().get().stream().sorted(Comparator.comparing(Node::id)).toList();
+        } catch (ExecutionException e) {
+            return common.bootstrapNodes();
+        }
+    }
+
+    /** A combined node's port for clients can be reached where its controller's may not, as behind Docker. */
+    private static Collection<Node> asBrokersWhereTheyAre(Map<Integer, Node> voters, List<Node> brokers) {
+        Map<Integer, Node> nodes = new TreeMap<>(voters);
+        for (Node broker : brokers) nodes.replace(broker.id(), broker);
+        return nodes.values();
+    }
+
+    /**
+     * Returns the voters of {@code controller.quorum.voters}, by id, as a broker that answers was started with them: that can be asked for without a quorum.
+     * Empty where no broker answers, or where the quorum is dynamic, so that only the quorum knows its voters.
+     */
+    static Optional<Map<Integer, Node>> configuredVoters(Admin admin, List<Node> brokers, int timeoutMs) throws InterruptedException {
+        for (Node broker : brokers) {
+            if (broker.id() < 0 || !Common.answers(broker.host(), broker.port(), 1000)) continue;
+            ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.idString());
+            try {
+                Config config = admin.describeConfigs(List.of(resource), new DescribeConfigsOptions().timeoutMs(timeoutMs)).all().get().get(resource);
+                ConfigEntry voters = config.get("controller.quorum.voters");
+                return Optional.of(parseVoters(voters == null ? "" : voters.value())).filter(found -> !found.isEmpty());
+            } catch (ExecutionException e) {
+                continue; // this one does not answer, or may not be asked: another may
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Parses {@code 1@host:9093,2@[::1]:9093}. */
+    static Map<Integer, Node> parseVoters(String text) {
+        Map<Integer, Node> voters = new TreeMap<>();
+        var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))").matcher(Objects.requireNonNullElse(text, ""));
+        while (m.find()) voters.put(Integer.valueOf(m.group(1)), new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
+        return voters;
+    }
+
+    /** Who answers and who does not: voters, or, where the voters are unknown, brokers. */
+    record Survivors(boolean areVoters, List<Node> answering, List<Node> silent) {
         int size() { return answering.size() + silent.size(); }
-        boolean hasMajority() { return answering.size() * 2 > size(); }
+        boolean isMinority() { return areVoters && answering.size() * 2 <= size(); }
         int missing() { return size() / 2 + 1 - answering.size(); }
 
         String sentence() {
-            if (hasMajority()) {
-                return "No active controller, although " + answering.size() + " of " + size() + " nodes answer (" + describe(answering)
-                        + "): an election may be running, or the controllers are other machines; look at their logs.";
+            if (!areVoters) {
+                return "No active controller; the voters are unknown, since no broker's configuration names them. Of " + size() + " brokers "
+                        + answering.size() + " answer" + described(answering) + "; look at the controllers' processes and logs.";
             }
-            return "No active controller, quorum lost: " + answering.size() + " of " + size() + " voters answer"
-                    + (answering.isEmpty() ? "" : " (" + describe(answering) + ")") + ", " + missing()
-                    + " more needed for a majority; start one of " + describe(silent) + ".";
+            if (!isMinority()) {
+                return "No active controller, although " + answering.size() + " of " + size() + " voters answer" + described(answering)
+                        + ": an election may be running; look at their logs.";
+            }
+            return "No active controller, quorum lost: " + answering.size() + " of " + size() + " voters answer" + described(answering) + ", "
+                    + missing() + " more needed for a majority; start one of " + describe(silent) + ".";
+        }
+
+        private static String described(List<Node> nodes) {
+            return nodes.isEmpty() ? "" : " (" + describe(nodes) + ")";
         }
 
         private static String describe(List<Node> nodes) {
-            return String.join(", ", nodes.stream().map(n -> (n.id() < 0 ? "" : n.id() + " at ") + n.host() + ":" + n.port()).toList());
+            return String.join(", ", nodes.stream().map(n -> (n.id() < 0 ? "" : n.id() + " at ") + printable(n.host()) + ":" + n.port()).toList());
         }
     }
 
@@ -170,35 +227,66 @@ class FindController implements Callable<Integer> {
         return nodes.stream().map(Node::id).toList();
     }
 
-    private Map<Integer, String> endpoints(Admin admin) throws Exception {
+    /** Where clients reach the brokers; empty if only a controller was asked, which does not say. */
+    private static Map<Integer, String> brokerEndpoints(Admin admin) throws InterruptedException {
         Map<Integer, String> endpoints = new HashMap<>();
-        for (Node node : admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get())
-            endpoints.put(node.id(), node.host() + ":" + node.port());
+        try {
+            for (Node node : admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get())
+                endpoints.put(node.id(), node.host() + ":" + node.port());
+        } catch (ExecutionException e) {
+            endpoints.clear(); // the quorum was the question, and it has answered
+        }
         return endpoints;
     }
 
-    private static List<Map<String, Object>> voters(QuorumInfo quorum, Map<Integer, String> endpoints) {
-        long end = quorum.voters().stream().mapToLong(QuorumInfo.ReplicaState::logEndOffset).max().orElse(0);
-        List<Map<String, Object>> voters = new ArrayList<>();
-        for (QuorumInfo.ReplicaState v : quorum.voters()) {
-            Map<String, Object> voter = new LinkedHashMap<>();
-            voter.put("id", v.replicaId());
-            voter.put("role", v.replicaId() == quorum.leaderId() ? "leader" : "follower");
-            voter.put("lag", Math.max(0, end - v.logEndOffset()));
-            voter.put("lastCaughtUpMs", v.lastCaughtUpTimestamp().orElse(-1));
-            voter.put("endpoint", endpoints.getOrDefault(v.replicaId(), ""));
-            voters.add(voter);
+    /** One that fetches the metadata log: a voter (leader or follower), or an observer (a broker, or a controller that may become a voter). */
+    record Member(QuorumInfo.ReplicaState replica, String role, long lag, String endpoint) {
+        boolean isVoter() { return !role.equals("observer"); }
+
+        /** Returns the id of its metadata folder, or nothing where the quorum is static and has none. */
+        String directory() {
+            return replica.replicaDirectoryId().equals(Uuid.ZERO_UUID) ? "" : replica.replicaDirectoryId().toString();
         }
-        return voters;
+
+        Map<String, Object> fields() {
+            Map<String, Object> fields = new LinkedHashMap<>();
+            fields.put("id", replica.replicaId());
+            fields.put("role", role);
+            fields.put("lag", lag);
+            fields.put("lastCaughtUpMs", replica.lastCaughtUpTimestamp().orElse(-1));
+            fields.put("endpoint", endpoint);
+            if (!directory().isEmpty()) fields.put("directoryId", directory());
+            return fields;
+        }
     }
 
-    private void printLong(QuorumInfo quorum, Map<Integer, String> endpoints) {
-        common.out.printf("Active controller %d, epoch %d, high watermark %d%n", quorum.leaderId(), quorum.leaderEpoch(), quorum.highWatermark());
-        common.out.printf("%-5s %-9s %8s  %-14s %s%n", "NODE", "ROLE", "LAG", "CAUGHT UP", "ENDPOINT");
-        for (Map<String, Object> v : voters(quorum, endpoints)) {
-            long at = (long) v.get("lastCaughtUpMs");
+    /** Returns the voters, then the observers. @param brokers where clients reach the brokers; a controller's own endpoint is what the quorum says */
+    static List<Member> members(QuorumInfo quorum, Map<Integer, String> brokers) {
+        long end = quorum.voters().stream().mapToLong(QuorumInfo.ReplicaState::logEndOffset).max().orElse(0);
+        List<Member> members = new ArrayList<>();
+        for (QuorumInfo.ReplicaState v : quorum.voters())
+            members.add(member(v, v.replicaId() == quorum.leaderId() ? "leader" : "follower", end, quorum, brokers));
+        for (QuorumInfo.ReplicaState o : quorum.observers()) members.add(member(o, "observer", end, quorum, brokers));
+        return members;
+    }
+
+    private static Member member(QuorumInfo.ReplicaState replica, String role, long end, QuorumInfo quorum, Map<Integer, String> brokers) {
+        QuorumInfo.Node controller = quorum.nodes().get(replica.replicaId());
+        String own = controller == null ? "" : String.join(",", controller.endpoints().stream().map(e -> e.host() + ":" + e.port()).toList());
+        return new Member(replica, role, Math.max(0, end - replica.logEndOffset()), brokers.getOrDefault(replica.replicaId(), own));
+    }
+
+    private void printLong(QuorumInfo quorum, List<Member> members) {
+        boolean directories = members.stream().anyMatch(m -> !m.directory().isEmpty());
+        int width = Math.max(8, members.stream().mapToInt(m -> m.endpoint.length()).max().orElse(0));
+        String endpoint = directories ? "%-" + width + "s  %s" : "%s%s";
+        common.out.printf(Locale.ROOT, "Active controller %d, epoch %d, high watermark %d%n", quorum.leaderId(), quorum.leaderEpoch(), quorum.highWatermark());
+        common.out.printf(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint + "%n", "NODE", "ROLE", "LAG", "CAUGHT UP", "ENDPOINT", directories ? "DIRECTORY ID" : "");
+        for (Member m : members) {
+            long at = m.replica.lastCaughtUpTimestamp().orElse(-1);
             String ago = at < 0 ? "never" : Math.max(0, System.currentTimeMillis() - at) + " ms ago";
-            common.out.printf("%-5s %-9s %8s  %-14s %s%n", v.get("id"), v.get("role"), v.get("lag"), ago, v.get("endpoint"));
+            String row = String.format(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint, m.replica.replicaId(), m.role, m.lag, ago, printable(m.endpoint), m.directory());
+            common.out.println(row.stripTrailing());
         }
     }
 
@@ -314,17 +402,14 @@ class FindController implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -341,6 +426,15 @@ class FindController implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -354,14 +448,13 @@ class FindController implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -392,9 +485,9 @@ class FindController implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -415,7 +508,8 @@ class FindController implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -512,6 +606,7 @@ class FindController implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -519,7 +614,8 @@ class FindController implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

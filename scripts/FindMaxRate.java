@@ -15,22 +15,29 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Finds the highest rate that keeps the objectives, by open-loop steps: the load comes when it is due, however long the answers take.
+ * Finds the highest rate that is held, by open-loop steps: the load comes when it is due, however long the answers take.
  *
- * <p>A search raises the rate until it misses, then halves the gap until it is within 5 %. A step misses when an objective is missed, the rate itself is not
- * reached, or a record is not read back (--e2e); its first fifth is warm-up. A rate that is higher than all before is warmed up first: it may miss for reasons that pass.
- * One miss may be chance, and so may one hold near the limit: there the majority of three steps decides.
+ * <p>A rate is held when the objectives are kept and the queue does not grow: in the second half of a step no more records wait for their answer than in the first. A step misses
+ * also when the rate is not reached, or a record is not read back (--e2e); its first fifth is warm-up. After a miss the cluster is left to calm down: until a low rate is
+ * answered about as fast as at the beginning.
  *
- * <p>What one search finds may still be chance, so it is searched again, from below and from above. The answer is the median of the three; where they are further apart than
- * 8 %, another run may well not come within 10 % of it, and the answer is that the machine is too noisy.
+ * <p>The search raises the rate until it misses, then halves the gap until it is within 5 %. A miss is repeated, and near the limit a hold too; the majority of at most three
+ * decides. What was found is then run again, three times and twice as long; where that misses, a lower rate is run so, until one holds each time. The answer is an interval: that
+ * rate, and the lowest that most of its steps missed. It is wide where the machine is noisy.
  *
  * <pre>find-max-rate --topic test_topic --record-size 1000 --slo p99=50ms --command-property acks=all</pre>
  */
 @Command(name = "find-max-rate", version = "kraft-lab 0.1.0", sortOptions = false, usageHelpWidth = 100,
         customSynopsis = "find-max-rate --topic TOPIC --slo OBJECTIVE%n            (--record-size BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
-        description = "The highest rate that keeps the objectives, with the steps to it. Exit 14: too noisy a machine for one figure; 15: no rate keeps them.")
+        description = "The highest rate that keeps the objectives and is held without a growing queue, run again before it is given. Exit 14: no rate was confirmed within --max-duration; 15: no rate keeps them.")
 class FindMaxRate implements Callable<Integer> {
-    private static final double PRECISION = 1.05, NOISE = 1.08, REACHED = 0.95, RAISE = 2, RAISE_AGAIN = 1.25;
+    private static final double PRECISION = 1.05, RAISE = 2;
+    /** Faster than this share of the rate in a second, a queue grows; over the longer steps of the confirmation less is seen. */
+    private static final double GROWS = 0.01, GROWS_LONG = 0.005;
+    /** Of a rate; mostly the queue says it before, but the shortest steps have no time for that, and one of them closes the producer as well. */
+    private static final double REACHED = 0.9;
+    private static final int CONFIRMATIONS = 3, STEPS = 60, CALM_PROBES = 10;
+    private static final Duration PROBE = Duration.ofMillis(600);
 
     @Option(names = "--slo", required = true, split = ",", paramLabel = "OBJECTIVE", converter = PerfTest.Objective.Reader.class,
             description = "What is to be kept: p99=50ms, e2e-p99.9=1s, avg, max, failed=0; of the response time.")
@@ -39,26 +46,50 @@ class FindMaxRate implements Callable<Integer> {
     Duration duration;
     @Option(names = "--from", paramLabel = "RATE", defaultValue = "1000", description = "Where to begin, in records per second (default: ${DEFAULT-VALUE}).")
     double from;
+    @Option(names = "--max-duration", paramLabel = "DURATION", description = "Give up after this long (default: sixty steps).")
+    Duration maxDuration;
     @Mixin PerfTest.Load load = new PerfTest.Load();
     @Mixin PerfTest.Common common = new PerfTest.Common();
 
-    /** One rate tried once. @param why how it missed, or null: held */
-    public record Step(double rate, double reached, Map<String, Double> values, String why) {
+    /** One rate tried once. @param growth of its queue, in records per second @param why how it missed, or null: held */
+    public record Step(double rate, double reached, double growth, Map<String, Double> values, String why) {
         public boolean held() { return why == null; }
     }
 
-    /** What one search found: the highest rate that held, and the lowest above it that did not. */
-    public record Found(double held, double missed) { }
+    /** The highest rate that was confirmed (or, if it was not, that held), and the lowest above it that most of its steps missed; 0: none. */
+    public record Answer(double rate, double missed, boolean confirmed, boolean gaveUp, List<Step> steps) { }
 
-    /** The median of the searches, and the lowest and highest of them: the noise. @param gaveUp it took too many steps to end them */
-    public record Answer(double rate, double missed, double noiseFrom, double noiseTo, boolean gaveUp, List<Step> steps) {
-        public boolean noisy() { return noiseTo > noiseFrom * NOISE; }
+    /** A load: what perf measured, and in its course how many records were due and had no outcome, each with the seconds since the start. */
+    record Loaded(PerfTest.Summary all, List<double[]> backlog) {
+        PerfTest.Summary steady() { return all.judged(); }
+        /** What was sent in the warm-up counts as well. */
+        long unread() {
+            if (all.read() == null) return 0;
+            return all.read().complete() ? all.read().missing() : Math.max(1, all.read().missing());
+        }
+
+        /** By how much the backlog rose from half to half, after the first fifth, in records per second: by the medians, and 0 if that is no more than it fluctuates. */
+        double growth(Duration time) {
+            double seconds = time.toMillis() / 1000.0, from = seconds / 5, middle = (from + seconds) / 2;
+            double[] first = between(from, middle), second = between(middle, seconds);
+            if (first.length < 4 || second.length < 4) return 0;
+            double rise = quantile(second, 0.5) - quantile(first, 0.5);
+            double fluctuation = (quantile(first, 0.75) - quantile(first, 0.25) + quantile(second, 0.75) - quantile(second, 0.25)) / 2;
+            return Math.abs(rise) > fluctuation ? rise / ((seconds - from) / 2) : 0;
+        }
+
+        private double[] between(double from, double to) {
+            return backlog.stream().filter(b -> b[0] >= from && b[0] < to).mapToDouble(b -> b[1]).sorted().toArray();
+        }
+
+        private static double quantile(double[] sorted, double share) { return sorted[(int) (share * (sorted.length - 1))]; }
     }
 
     private final List<Step> steps = new ArrayList<>();
-    private double warm;
+    private double held, missed, calmMs;
     private boolean stopped;
-    int mostSteps = 120;
+    private long began;
+    int mostSteps = 150;
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -74,105 +105,137 @@ class FindMaxRate implements Callable<Integer> {
     public Integer call() throws Exception {
         Answer a = find();
         String wanted = objectives.stream().map(PerfTest.Objective::text).collect(Collectors.joining(", "));
-        if (a.rate == 0 && !a.gaveUp) throw new PerfTest.Exit(PerfTest.MISSED, "No rate down to " + Math.round(a.missed) + " records/s keeps " + wanted + ": " + a.steps.get(a.steps.size() - 1).why);
-        if (!common.json && a.rate > 0) common.out.printf(Locale.ROOT, "%.0f records/s keep %s%s.%n", a.rate, wanted, a.missed > 0 ? String.format(Locale.ROOT, "; %.0f do not", a.missed) : "");
-        if (a.gaveUp) common.say("Gave up after %d steps, before the searches had ended: begin nearer to the rate, with --from.", a.steps.size());
-        else if (a.noisy()) common.say("This machine is too noisy for one figure: searches found between %.0f and %.0f records/s. Longer steps (--step) may help.", a.noiseFrom, a.noiseTo);
-        if (stopped) common.say("Interrupted: not all of the searches ended.");
-        return stopped ? 130 : a.gaveUp || a.noisy() ? PerfTest.INCOMPLETE : 0;
+        if (a.rate == 0 && !a.gaveUp && !stopped) throw new PerfTest.Exit(PerfTest.MISSED, "No rate down to " + Math.round(a.missed) + " records/s keeps " + wanted + ": " + a.steps.get(a.steps.size() - 1).why);
+        String others = a.missed > 0 ? String.format(Locale.ROOT, "%.0f", a.missed) : "";
+        if (!common.json && a.confirmed) common.out.printf(Locale.ROOT, "%.0f records/s keep %s%s.%n", Math.floor(a.rate), wanted, others.isEmpty() ? "" : "; " + others + " do not");
+        if (!common.json && !a.confirmed && a.rate > 0) common.out.printf(Locale.ROOT, "%.0f records/s kept %s, not confirmed%s.%n", Math.floor(a.rate), wanted, others.isEmpty() ? "" : "; " + others + " did not");
+        if (a.confirmed && a.missed > 1.15 * a.rate) common.say("Between the two, steps held and missed: this machine is noisy. Longer steps (--step) may narrow it.");
+        if (a.gaveUp) common.say("Gave up after %d steps: begin nearer to the rate with --from, or allow more time with --max-duration.", a.steps.size());
+        if (stopped) common.say("Interrupted before the answer was confirmed.");
+        if (stopped) return 130;
+        return a.gaveUp ? PerfTest.INCOMPLETE : 0;
     }
 
-    /** Searches, and searches again from below and from above what was found, and emits {@code rate-step} and {@code max-rate}. */
+    /** Searches, runs what was found again, and emits {@code rate-step} and {@code max-rate}. */
     public Answer find() throws Exception {
+        check();
+        began = System.nanoTime();
+        boolean confirmed = false;
+        try {
+            probe(); // compilers, connections and files are cold
+            calmMs = probe();
+            search();
+            confirmed = held > 0 && missed > 0 && confirm();
+        } catch (InterruptedException e) { // Ctrl-C: what was found is told
+            if (held == 0) throw e;
+            stopped = true;
+        }
+        Answer a = new Answer(held, missed, confirmed, !stopped && !confirmed && (held > 0 || over()), List.copyOf(steps));
+        if (a.rate > 0) common.emit("max-rate", "rate", a.rate, "missed", a.missed, "confirmed", a.confirmed, "gaveUp", a.gaveUp, "steps", steps.size());
+        return a;
+    }
+
+    private void check() {
         if (from <= 0 || duration.toMillis() < 100) throw new PerfTest.Exit(2, "--from is a rate above 0, --step a time of at least 100ms.");
         for (PerfTest.Objective o : objectives) {
             if (o.kind() == PerfTest.Kind.E2E && !load.e2e) throw new PerfTest.Exit(2, "--slo " + o.text() + " needs --e2e.");
             if (o.atLeast()) throw new PerfTest.Exit(2, "--slo " + o.text() + " is what is searched for: give a latency that is to be kept, such as p99=50ms.");
         }
-        List<Found> found = new ArrayList<>(List.of(search(from, RAISE)));
-        double first = found.get(0).held;
-        for (double again : first == 0 ? new double[0] : new double[] {first / RAISE_AGAIN, first * RAISE_AGAIN}) if (steps.size() < mostSteps) {
-            common.say("Searched again, from %.0f records/s:", again);
-            try { found.add(search(again, RAISE_AGAIN)); } catch (InterruptedException e) { // Ctrl-C: what was found is told
-                stopped = true;
-                break;
-            }
+        if (maxDuration == null) maxDuration = duration.multipliedBy(STEPS);
+    }
+
+    private boolean over() { return steps.size() >= mostSteps || System.nanoTime() - began > maxDuration.toNanos(); }
+
+    /** Tries rates until the one that holds and the one that does not are close. */
+    private void search() throws Exception {
+        for (double rate = from; rate >= 1 && !over(); rate = next()) {
+            boolean holds = holds(rate);
+            if (over()) return; // perhaps before it was decided
+            if (holds) held = rate;
+            else missed = rate;
+            if (held > 0 && missed > 0 && missed / held <= PRECISION) return;
         }
-        found.sort(Comparator.comparingDouble(Found::held));
-        Found median = found.get(found.size() / 2);
-        Answer a = new Answer(median.held, median.missed, found.get(0).held, found.get(found.size() - 1).held, steps.size() >= mostSteps, List.copyOf(steps));
-        if (a.rate > 0) common.emit("max-rate", "rate", a.rate, "missed", a.missed, "noisy", a.noisy(), "noiseFrom", a.noiseFrom, "noiseTo", a.noiseTo, "gaveUp", a.gaveUp, "steps", steps.size());
-        return a;
     }
 
-    /** Tries rates until the one that holds and the one that does not are close; far from where it began, in wide strides. */
-    private Found search(double origin, double near) throws Exception {
-        double held = 0, missed = 0, rate = origin;
-        while (missed == 0 || held == 0 || missed / held > PRECISION) {
-            if (holds(rate, missed > 0 || near < RAISE)) held = rate; else missed = rate;
-            double raise = Math.max(rate / origin, origin / rate) > 1.5 ? RAISE : near;
-            rate = missed == 0 ? held * raise : held == 0 ? missed / (raise * raise) : Math.sqrt(held * missed);
-            if (rate < 1 || steps.size() >= mostSteps) break;
-        }
-        return new Found(held, missed);
+    private double next() {
+        if (missed == 0) return held * RAISE;
+        return held == 0 ? missed / (RAISE * RAISE) : Math.sqrt(held * missed);
     }
-
-    /** Compilers, connections, buffers and files are cold at first: loads the rate until it holds or gets no better. What that shows is no step. */
-    private void warmUp(double rate) throws Exception {
-        for (double before = Double.MAX_VALUE, excess; (excess = excess(rate, load(rate))) > 1 && excess < 0.9 * before; before = excess) { }
-        warm = rate;
-    }
-
-    /** How far it is from holding: the worst of what was measured by what was wanted; up to 1, it holds. */
-    private double excess(double rate, PerfTest.Summary all) {
-        PerfTest.Summary s = steady(all);
-        if (unread(all) > 0) return Double.POSITIVE_INFINITY;
-        return Math.max(REACHED * rate / s.reached(), objectives.stream().filter(o -> o.missed(s) != null).mapToDouble(o -> {
-            double ratio = o.value(s) / o.limit();
-            return ratio > 0 ? ratio : Double.POSITIVE_INFINITY; // nothing was measured
-        }).max().orElse(0));
-    }
-
-    private static PerfTest.Summary steady(PerfTest.Summary all) { return all.steady() == null ? all : all.steady(); }
-    /** What was sent in the warm-up counts as well. */
-    private static long unread(PerfTest.Summary all) { return all.read() == null ? 0 : all.read().complete() ? all.read().missing() : Math.max(1, all.read().missing()); }
 
     /** A miss is repeated, and near the limit a hold too; the majority of at most three decides. */
-    private boolean holds(double rate, boolean nearLimit) throws Exception {
-        if (rate > warm) warmUp(rate);
-        int held = 0, missed = 0;
-        while (held < (nearLimit ? 2 : 1) && missed < 2) { if (step(rate).held()) held++; else missed++; }
-        return missed < 2;
+    private boolean holds(double rate) throws Exception {
+        int holds = 0, misses = 0, enough = missed > 0 ? 2 : 1;
+        while (holds < enough && misses < 2 && !over()) {
+            if (step(rate, duration, GROWS).held()) holds++;
+            else misses++;
+        }
+        return holds >= enough;
     }
 
-    /** Apart, for tests to have it answer as they know. @return the whole run, which has its steady state */
-    PerfTest.Summary load(double rate) throws Exception {
+    /** Goes down from what was found, in ever wider strides, until a rate holds each of several longer steps. */
+    private boolean confirm() throws Exception {
+        for (double stride = 1.025; held >= 1 && !over(); stride = Math.min(1.5, stride * stride)) {
+            common.say("Run again, longer: %.0f records/s", held);
+            int again = 0;
+            while (again < CONFIRMATIONS && !over() && step(held, duration.multipliedBy(2), GROWS_LONG).held()) again++;
+            if (again == CONFIRMATIONS) return true;
+            if (!over()) held /= stride;
+        }
+        return false;
+    }
+
+    /** Waits, but not for ever, until what an overload left behind is over: perf itself waits for what is outstanding. */
+    private void calm() throws Exception {
+        for (int probes = 0; probes < CALM_PROBES && !over(); probes++) if (probe() <= Math.max(2 * calmMs, calmMs + 5)) return;
+        common.say("The cluster has not calmed down: what follows may be too low.");
+    }
+
+    /** At a low rate the three quarters of the answers come within this time. */
+    private double probe() throws Exception {
+        return PerfTest.Latencies.ms(load(Math.min(from, 100), PROBE).steady().response(), "p75");
+    }
+
+    /** Apart, for tests to have it answer as they know. @return the whole run, which has its steady state, and its backlog */
+    Loaded load(double rate, Duration time) throws Exception {
+        List<double[]> backlog = new ArrayList<>();
         PerfTest perf = perf();
         perf.load = load;
         perf.common = common;
         perf.quiet = true;
-        perf.duration = duration;
+        perf.duration = time;
         perf.throughput = rate;
-        perf.telling.warmupRecords = (long) (rate * duration.toMillis() / 1000 / 5);
+        perf.telling.warmupRecords = (long) (rate * time.toMillis() / 1000 / 5);
+        perf.backlog = (seconds, records) -> backlog.add(new double[] {seconds, records});
         PerfTest.Summary all = perf.measure();
         if (all.interrupted()) throw new InterruptedException();
         if (all.records() == 0) throw new PerfTest.Exit(PerfTest.ALL_FAILED, "Every send failed: " + perf.errors() + ".");
-        return all;
+        return new Loaded(all, backlog);
     }
 
-    private Step step(double rate) throws Exception {
-        PerfTest.Summary all = load(rate), s = steady(all);
+    private Step step(double rate, Duration time, double grows) throws Exception {
+        Loaded loaded = load(rate, time);
+        PerfTest.Summary s = loaded.steady();
+        double growth = loaded.growth(time);
         Map<String, Double> values = new LinkedHashMap<>();
         for (PerfTest.Objective o : objectives) values.put(o.text(), Double.isFinite(o.value(s)) ? o.value(s) : null);
-        String why = objectives.stream().map(o -> o.missed(s)).filter(Objects::nonNull).findFirst()
-                .orElse(s.reached() < REACHED * rate ? String.format(Locale.ROOT, "only %.0f records/s were reached.", s.recordsPerSec())
-                        : unread(all) > 0 ? unread(all) + " records were not read back." : null);
-        if (steps.isEmpty()) common.say("%12s %12s  %s", "records/s", "reached", objectives.stream().map(PerfTest.Objective::text).collect(Collectors.joining(" ")));
-        Step step = new Step(rate, s.recordsPerSec(), values, why);
+        Step step = new Step(rate, s.recordsPerSec(), growth, values, why(loaded, rate, growth, grows));
+        if (steps.isEmpty()) common.say("%12s %12s %12s  %s", "records/s", "reached", "queue grows", objectives.stream().map(PerfTest.Objective::text).collect(Collectors.joining(" ")));
         steps.add(step);
-        common.say("%12.0f %12.0f  %-32s %s", rate, step.reached, values.values().stream().map(v -> v == null ? "-" : String.format(Locale.ROOT, "%.2f", v)).collect(Collectors.joining(" ")), why == null ? "held" : "missed");
-        common.emit("rate-step", "rate", rate, "reached", step.reached, "held", step.held(), "values", values);
+        String figures = values.values().stream().map(v -> v == null ? "-" : String.format(Locale.ROOT, "%.2f", v)).collect(Collectors.joining(" "));
+        common.say("%12.0f %12.0f %10.0f/s  %-32s %s", rate, step.reached, growth, figures, step.held() ? "held" : "missed");
+        common.emit("rate-step", "rate", rate, "reached", step.reached, "growth", growth, "held", step.held(), "values", values);
+        if (!step.held()) calm();
         return step;
+    }
+
+    /** @return how it missed, or null: held */
+    private String why(Loaded loaded, double rate, double growth, double grows) {
+        PerfTest.Summary s = loaded.steady();
+        Optional<String> objective = objectives.stream().map(o -> o.missed(s)).filter(Objects::nonNull).findFirst();
+        if (objective.isPresent()) return objective.get();
+        if (growth > grows * rate) return String.format(Locale.ROOT, "its queue grew by %.0f records/s.", growth);
+        if (s.reached() < REACHED * rate) return String.format(Locale.ROOT, "only %.0f records/s were reached.", s.recordsPerSec());
+        return loaded.unread() > 0 ? loaded.unread() + " records were not read back." : null;
     }
 
     /** Apart, for tests to put a producer of known capacity in its place. */

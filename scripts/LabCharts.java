@@ -44,7 +44,8 @@ class LabCharts {
         if (points < 2) return "";
         double[] rate = new double[points];
         for (long t : acks) if (t - first < 1000 * width * points) rate[(int) ((t - first) / (1000 * width))] += 1.0 / width;
-        double usual = Arrays.stream(rate).filter(r -> r > 0).sorted().skip(Arrays.stream(rate).filter(r -> r > 0).count() / 2).findFirst().orElse(1), most = Arrays.stream(rate).max().orElse(1);
+        double[] flowing = Arrays.stream(rate).filter(r -> r > 0).sorted().toArray();
+        double usual = flowing.length == 0 ? 1 : (flowing[(flowing.length - 1) / 2] + flowing[flowing.length / 2]) / 2, most = Arrays.stream(rate).max().orElse(1);
         long top = most > BURST * usual ? (long) Math.ceil(2 * usual) : (long) Math.ceil(most * 1.1);
         String said = words.text("charts.rate-means", width) + (most > top ? " " + words.text("charts.rate-cut", top, most) : "");
         List<String> faults = outages.stream().limit(OUTAGES).map(o -> words.text("charts.rate-fault", words.text("charts.fault", o.number(), o.fault(words)),

@@ -139,6 +139,7 @@ abstract class LabCluster {
             String home = System.getenv("KRAFT_LAB_HOME");
             if ("".equals(home)) throw new Cluster.Exit(2, "KRAFT_LAB_HOME is empty.");
             Path folder = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home)).resolve("compose");
+            requireOurs(folder);
             for (String name : FILES) {
                 try (InputStream in = Objects.requireNonNull(LabCluster.class.getResourceAsStream("/compose/" + name), name)) {
                     Files.createDirectories(folder.resolve(name).getParent());
@@ -146,6 +147,14 @@ abstract class LabCluster {
                 }
             }
             file = folder.resolve("compose.yaml");
+        }
+
+        /** The user's home of the lab may be a folder with a compose/ of its own. Before folders were marked, ours began as today's file does. */
+        private void requireOurs(Path folder) throws IOException {
+            Cluster.Own.makeFolders(folder);
+            boolean ours = Cluster.Own.isEmpty(folder) || Cluster.Own.isMarked(folder, "the compose file of the lab") || Cluster.Own.begins(folder.resolve("compose.yaml"), "# The lab's cluster in Docker: ");
+            if (!ours) throw new Cluster.Exit(Cluster.REFUSED, "The folder " + folder + " was not made by kraft-lab, and its files stay as they are: name another home with KRAFT_LAB_HOME.");
+            Cluster.Own.mark(folder, "the compose file of the lab", "lab --runtime docker", "each one writes it anew");
         }
 
         private List<KillNode.Target> nodes() throws Exception { return KillNode.containers(); }

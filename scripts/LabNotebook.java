@@ -28,15 +28,23 @@ class LabNotebook {
                 + words.text("notebook.machine", Cluster.KAFKA, System.getProperty("java.version"), Runtime.getRuntime().availableProcessors()) + "\n\n**" + ended + "**\n\n" + words.text("ended.took", time) + "\n");
         int number = 0;
         for (Step s : steps) {
-            md.append("\n## ").append(++number).append(". ").append(s.title).append("\n\n```console\n$ ").append(s.command).append('\n');
-            s.lines.forEach(l -> md.append(l).append('\n'));
-            md.append("```\n\n").append(s.complete ? (s.meaning + " " + words.text("notebook.took", Lab.seconds(s.took))).strip() : words.text("notebook.not-ended")).append('\n');
+            md.append("\n## ").append(++number).append(". ").append(s.title).append("\n\n").append(block(s));
+            md.append("\n").append(s.complete ? (s.meaning + " " + words.text("notebook.took", Lab.seconds(s.took))).strip() : words.text("notebook.not-ended")).append('\n');
         }
         if (!outages.outages().isEmpty()) md.append("\n## ").append(words.text("notebook.outages")).append("\n\n```console\n$ outages events.jsonl\n```\n\n")
                 .append(outages.markdown(false, words)).append('\n').append(words.text("notebook.gap")).append('\n');
         String charts = new LabCharts(words).of(lab.out.resolve("events.jsonl"), outages);
         if (!charts.isEmpty()) md.append("\n## ").append(words.text("charts.title")).append("\n\n").append(charts);
         return md.append('\n').append(words.text("notebook.page")).append('\n').toString();
+    }
+
+    /** Returns what a step printed, within a fence that is longer than any it contains. */
+    private static String block(Step step) {
+        StringBuilder text = new StringBuilder("$ ").append(WatchIsr.printable(step.command)).append('\n');
+        step.lines.forEach(line -> text.append(WatchIsr.printable(line)).append('\n'));
+        String fence = "```";
+        while (text.indexOf(fence) >= 0) fence += "`";
+        return fence + "console\n" + text + fence + "\n";
     }
 
     /** What a probe's answers mean, in their own figures. */
@@ -77,6 +85,7 @@ class LabNotebook {
         Outages.Seen seen = Outages.of(lab.out.resolve("events.jsonl").toFile());
         for (Outages.Outage o : seen.outages()) lab.emit("outage", o.fields());
         if (seen.availability() != null) lab.emit("availability", seen.availability().fields());
+        for (Outages.Gap g : seen.longestUnattributed()) lab.emit("wait", g.waited());
         return seen;
     }
 }

@@ -16,7 +16,7 @@ class LabPage {
             Report.Run run = run(folder);
             run.list();
             run.readAll();
-            Files.writeString(folder.resolve("report.html"), Report.Page.html(List.of(run), false));
+            Report.Page.write(folder.resolve("report.html"), List.of(run));
             return Optional.empty();
         } catch (IOException | RuntimeException | LinkageError | OutOfMemoryError e) { return Optional.of(e); }
     }

@@ -109,7 +109,7 @@ class MergeLatency implements Callable<Integer> {
     private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
 
     private void render(Map<String, Histogram> merged) {
-        common.out.printf("%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
+        common.out.printf(Locale.ROOT, "%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
         merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", printable(tag), h.getTotalCount(), h.getMean() / 1000,
                 p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }
@@ -124,6 +124,9 @@ class MergeLatency implements Callable<Integer> {
     /** As perf does: the service time's into the file, the others' beside it (x.hgrm, x.response.hgrm). */
     private void write(String tag, Histogram h) {
         Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + inFileName(tag) + "$1"));
+        try {
+            requireReplaceable(to, "Value", "--percentiles");
+        } catch (IOException e) { throw new Exit(2, "Cannot read what is in --percentiles " + to + " now: " + e.getMessage() + "."); }
         try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
             h.outputPercentileDistribution(out, 5, 1000.0);
         } catch (IOException e) { throw new Exit(2, "Cannot write --percentiles: " + printable(e.getMessage()) + "."); }
@@ -221,6 +224,17 @@ class MergeLatency implements Callable<Integer> {
         String remark() { return "values are taken to be in " + unit + ", because its Interval_Max is then in milliseconds; --unit if that is wrong"; }
     }
     // ---- End of what those that read latency logs have in common. ----
+
+    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    static void requireReplaceable(Path file, String beginning, String option) throws IOException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
+        if (Files.isSymbolicLink(file)) throw new Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
+        if (!Files.exists(file) || Files.size(file) == 0) return;
+        try (InputStream in = Files.newInputStream(file)) {
+            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
+            if (!head.stripLeading().startsWith(beginning)) throw new Exit(2, file + " is there, and is none that " + option + " has written, so it stays as it is: name another file.");
+        }
+    }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 
@@ -334,17 +348,14 @@ class MergeLatency implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -361,6 +372,15 @@ class MergeLatency implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -374,14 +394,13 @@ class MergeLatency implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -412,9 +431,9 @@ class MergeLatency implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -435,7 +454,8 @@ class MergeLatency implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -532,6 +552,7 @@ class MergeLatency implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -539,7 +560,8 @@ class MergeLatency implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

@@ -5,6 +5,7 @@
 //DESCRIPTION Which nodes run here, and in what state, as what runs them sees it: processes, containers or a cluster of your own
 
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -36,8 +37,9 @@ class Nodes implements Callable<Integer> {
     public Integer call() throws Exception {
         KillNode.NodeRuntime runtime = runtimes.choose();
         common.say("Runtime: " + runtime.name());
+        List<KillNode.Target> nodes = runtime.nodes(); // before the table begins
         if (!common.json) common.out.printf(Locale.ROOT, "%-4s %-12s %-22s %-18s %s%n", "ID", "NODE", "ADDRESS", "ROLES", "STATE");
-        for (KillNode.Target n : runtime.nodes()) {
+        for (KillNode.Target n : nodes) {
             common.emit("node", "node", n.id(), "name", n.name(), "state", n.state(), "host", n.host(), "port", n.port(), "roles", n.roles(), "runtime", runtime.name());
             String address = n.port() < 0 ? "unknown" : n.host() + ":" + n.port(), roles = n.roles().isEmpty() ? "unknown" : n.roles();
             if (!common.json) common.out.printf(Locale.ROOT, "%-4d %-12s %-22s %-18s %s%n", n.id(), KillNode.printable(n.name()), KillNode.printable(address), KillNode.printable(roles), n.state());

@@ -41,6 +41,9 @@ class Outages implements Callable<Integer> {
     @Option(names = "--markdown", description = "Print Markdown.")
     boolean markdown;
 
+    /** Damaged lines that are named; waits without a fault that are an event each. */
+    private static final int NAMED = 5, MOST_WAITS = 100;
+
     @Mixin WatchLeaders.Common common = new WatchLeaders.Common();
 
     public static void main(String... args) {
@@ -56,15 +59,16 @@ class Outages implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         OutagePhases.Events stream = new OutagePhases.Events();
-        int unread = 0;
-        for (String file : files.isEmpty() ? List.of("-") : files) unread += read(file, stream);
+        List<String> damaged = new ArrayList<>();
+        for (String file : files.isEmpty() ? List.of("-") : files) damaged.addAll(read(file, stream));
         Seen seen = stream.seen();
         if (seen.outages.isEmpty()) common.say("There is no fault in it: kill-node --events writes one.");
         if (!common.json) common.out.print(markdown ? seen.markdown(allPartitions) : seen.text(allPartitions));
         for (Outage o : seen.outages) common.emit("outage", o.fields());
         if (seen.availability != null) common.emit("availability", seen.availability.fields());
-        if (unread == 0) return 0;
-        common.say("%d lines are no events, and left out.", unread);
+        for (Gap g : seen.longestUnattributed()) common.emit("wait", g.waited());
+        if (damaged.isEmpty()) return 0;
+        common.say("%d damaged lines are left out: %s%s.", damaged.size(), String.join("; ", damaged.subList(0, Math.min(NAMED, damaged.size()))), damaged.size() > NAMED ? "; ..." : "");
         return WatchLeaders.INCOMPLETE;
     }
 
@@ -75,31 +79,43 @@ class Outages implements Callable<Integer> {
         return stream.seen();
     }
 
-    /** @return how many lines are no events; the last one may be just being written */
-    private static int read(String file, OutagePhases.Events stream) {
-        int unread = 0;
+    /** @return what is damaged, by line and fault; the last line may be just being written */
+    private static List<String> read(String file, OutagePhases.Events stream) {
+        List<String> damaged = new ArrayList<>();
         try (BufferedReader lines = new BufferedReader(new InputStreamReader(file.equals("-") ? System.in : new FileInputStream(file), "UTF-8"))) {
-            for (String line = lines.readLine(), next; line != null; line = next) {
-                next = lines.readLine();
-                if (line.isBlank()) continue;
-                try { stream.add(JSON.std.mapFrom(line)); }
-                catch (IOException | RuntimeException notAnEvent) { if (next != null) unread++; }
+            String line = lines.readLine();
+            for (int number = 1; line != null; number++) {
+                String next = lines.readLine(), fault = line.isBlank() ? null : add(line, stream);
+                if (fault != null && next != null) damaged.add("line " + number + (file.equals("-") ? "" : " of " + WatchLeaders.printable(file)) + ", " + WatchLeaders.printable(fault));
+                line = next;
             }
         } catch (IOException e) { throw new WatchLeaders.Exit(2, "Cannot read " + file + "."); }
-        return unread;
+        return damaged;
     }
 
-    /** What a stream of events tells, in whatever order they come. A large one is better added to a {@link OutagePhases.Events}, which keeps a few bytes of each event. */
+    /** Adds a line to a stream. @return what is wrong with it, or null */
+    private static String add(String line, OutagePhases.Events stream) {
+        try {
+            stream.add(JSON.std.mapFrom(line));
+            return null;
+        } catch (IllegalArgumentException e) { return e.getMessage(); }
+        catch (IOException | RuntimeException e) { return "no JSON object"; }
+    }
+
+    /** What a stream of events tells, in whatever order they come; damaged ones are left out. A large one is better added to a {@link OutagePhases.Events}, which keeps a few bytes of each event. */
     public static Seen of(List<Map<String, Object>> events) {
         OutagePhases.Events stream = new OutagePhases.Events();
-        events.forEach(stream::add);
+        for (Map<String, Object> event : events) try { stream.add(event); } catch (IllegalArgumentException damaged) { /* it tells nothing */ }
         return stream.seen();
     }
 
     // ---- The answer ----
 
-    /** All that a stream tells. availability is null when no producer is in it. */
-    public record Seen(List<Outage> outages, Availability availability) {
+    /** All that a stream tells. availability is null when no producer is in it. @param unattributed waits of partitions that are connected with no fault, the longest first */
+    public record Seen(List<Outage> outages, Availability availability, List<Gap> unattributed) {
+        /** Returns those that are worth an event each. */
+        List<Gap> longestUnattributed() { return unattributed.subList(0, Math.min(MOST_WAITS, unattributed.size())); }
+
         public String text(boolean partitions) { return text(partitions, LabMessages.ENGLISH); }
         public String markdown(boolean partitions) { return markdown(partitions, LabMessages.ENGLISH); }
         String text(boolean partitions, LabMessages words) { return new Table(words).text(this, partitions); }
@@ -138,6 +154,9 @@ class Outages implements Callable<Integer> {
     public record Gap(String topic, int partition, Instant from, Instant to, boolean ended, Phases phases, Double measuredMs) {
         public double ms() { return ChronoUnit.MICROS.between(from, to) / 1e3; }
         public String name() { return partition < 0 ? "all" : topic + "-" + partition; }
+
+        /** Returns the fields of a wait that belongs to no fault. */
+        Object[] waited() { return new Object[] {"topic", topic, "partition", partition, "from", from.toString(), "ms", ms(), "ended", ended}; }
 
         Map<String, Object> fields() {
             Map<String, Object> fields = new LinkedHashMap<>();
@@ -183,15 +202,16 @@ class Outages implements Callable<Integer> {
             for (List<String[]> rows : tables(seen, partitions)) {
                 int[] width = new int[rows.get(0).length];
                 rows.set(0, Stream.of(rows.get(0)).map(title -> title.toUpperCase(Locale.ROOT)).toArray(String[]::new));
+                rows.replaceAll(row -> Stream.of(row).map(WatchLeaders::printable).toArray(String[]::new));
                 for (String[] row : rows) for (int i = 0; i < row.length; i++) width[i] = Math.max(width[i], row[i].length());
                 for (String[] row : rows) {
                     StringBuilder line = new StringBuilder();
-                    for (int i = 0; i < row.length; i++) line.append(String.format(i < 2 ? "%-" + width[i] + "s  " : "%" + width[i] + "s  ", row[i]));
+                    for (int i = 0; i < row.length; i++) line.append(String.format(Locale.ROOT, i < 2 ? "%-" + width[i] + "s  " : "%" + width[i] + "s  ", row[i]));
                     text.append(line.toString().stripTrailing()).append('\n');
                 }
                 text.append('\n');
             }
-            remarks(seen).forEach(r -> text.append(r).append('\n'));
+            remarks(seen).forEach(r -> text.append(WatchLeaders.printable(r)).append('\n'));
             return text.toString();
         }
 
@@ -199,14 +219,17 @@ class Outages implements Callable<Integer> {
             StringBuilder text = new StringBuilder();
             for (List<String[]> rows : tables(seen, partitions)) {
                 for (String[] row : rows) {
-                    text.append("| ").append(String.join(" | ", row)).append(" |\n");
+                    text.append("| ").append(Stream.of(row).map(Table::cell).collect(Collectors.joining(" | "))).append(" |\n");
                     if (row == rows.get(0)) text.append("|---|---|").append("---:|".repeat(row.length - 2)).append('\n');
                 }
                 text.append('\n');
             }
-            remarks(seen).forEach(r -> text.append("- ").append(r).append('\n'));
+            remarks(seen).forEach(r -> text.append("- ").append(cell(r)).append('\n'));
             return text.toString();
         }
+
+        /** Returns a text that Markdown takes for nothing but text. */
+        private static String cell(String text) { return WatchLeaders.printable(text).replaceAll("([\\\\|`*\\[\\]])", "\\\\$1").replace("<", "&lt;"); }
 
         private List<List<String[]>> tables(Seen seen, boolean partitions) {
             if (seen.outages.isEmpty()) return List.of();
@@ -231,14 +254,25 @@ class Outages implements Callable<Integer> {
                     phases.add(row.toArray(String[]::new));
                 }
             }
-            return phases.size() == 1 ? List.of(moments) : List.of(moments, phases);
+            List<List<String[]>> tables = phases.size() == 1 ? List.of(moments) : List.of(moments, phases);
+            // Topics and modes are what the file says.
+            for (List<String[]> rows : tables) for (String[] row : rows) Arrays.setAll(row, i -> WatchLeaders.printable(row[i]));
+            return tables;
         }
 
         private List<String> remarks(Seen seen) {
             List<String> remarks = new ArrayList<>();
             for (Outage o : seen.outages) for (Note note : o.remarks) remarks.add(words.text("outages.remark", o.number, note.in(words)));
             if (seen.availability != null) remarks.add(seen.availability.sentence(words));
+            if (!seen.unattributed.isEmpty()) remarks.add(unattributed(seen.unattributed));
+            remarks.replaceAll(WatchLeaders::printable);
             return remarks;
+        }
+
+        private String unattributed(List<Gap> waits) {
+            Gap longest = waits.get(0);
+            String when = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneOffset.UTC).format(longest.from);
+            return words.text("outages.unattributed", waits.size(), longest.name(), longest.ms() / 1e3, when);
         }
 
         private String elected(Outage o) {

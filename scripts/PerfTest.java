@@ -80,6 +80,7 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--csv", description = "Print intervals and summary as CSV.") boolean csv;
         @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write each interval's histograms (.hlog, microseconds).") File hdrLog;
         @Option(names = "--percentiles", paramLabel = "FILE", description = "Write the percentiles, for plots (.hgrm, milliseconds).") Path percentiles;
+        @Option(names = "--ledger", paramLabel = "FILE", description = "Write which offsets were acknowledged, for check-delivery.") File ledger;
         @Option(names = "--start-at", paramLabel = "TIME", description = "Begin at 14:05, 14:05:30 or 2026-11-23T14:05:00Z.") String startAt;
     }
 
@@ -164,7 +165,7 @@ class PerfTest implements Callable<Integer> {
         run.tellLimits(s);
         if (s.read != null) common.say("Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %s, read twice: %d.%s", s.read.records, s.read.perSec, s.read.mbPerSec,
                 run.unacknowledged ? "none is with acks=0" : s.read.missing, s.read.twice, s.read.complete || s.interrupted ? "" : " Incomplete: within --timeout not all was read to its end.");
-        if (notWritten != null) common.say("Cannot write %s", notWritten);
+        if (notWritten != null) common.say("Cannot write %s", printable(notWritten));
         if (s.interrupted) return 130;
         if (run.unsent.get() > 0) common.say("%d records were due within --duration and could not be sent in twice that time: the response time has what they had waited by then.", run.unsent.get());
         // A rate that was asked for and reached is kept.
@@ -177,6 +178,7 @@ class PerfTest implements Callable<Integer> {
     /** Sends the load and emits {@code perf-window} and {@code perf-summary}. Interrupted, it returns what was done and stays interrupted. */
     public Summary measure() throws Exception {
         check();
+        requireReplaceableOutputs();
         Instant at = startAt();
         try (Run run = this.run = new Run()) {
             run.connect(topicsExist(run.properties));
@@ -351,15 +353,163 @@ class PerfTest implements Callable<Integer> {
             forEach((kind, h) -> common.say("%-14s %10d" + " %10.2f".repeat(FIGURES.size()), Stream.concat(Stream.of(kind.label, h.getTotalCount()), FIGURES.stream().map(f -> ms(h, f))).toArray()));
         }
 
+        static Path beside(Path file, Kind kind) {
+            return kind == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + kind.tag + "$1"));
+        }
+
         /** The service time's into the file, the others' beside it: x.hgrm, x.response.hgrm. */
         void writePercentiles(Path file) throws IOException {
             for (var latency : entrySet()) {
-                Path to = latency.getKey() == Kind.SERVICE ? file : file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + latency.getKey().tag + "$1"));
+                Path to = beside(file, latency.getKey());
                 try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
                     latency.getValue().outputPercentileDistribution(out, 5, 1000.0);
                     if (out.checkError()) throw new IOException(to + " (is the disk full?)");
                 }
             }
+        }
+    }
+
+    // ---- What was acknowledged ----
+
+    /**
+     * The ledger that check-delivery reads (docs/verifier.md): of each partition the ranges of offsets that were acknowledged. Which record is at which offset it does not know, and
+     * so it costs a record no more than a comparison.
+     */
+    static final class Ledger {
+        private static final int INTERIM = 10_000;
+        private final File file;
+        private final String[] topics;
+        private final boolean transactional;
+        private final Map<String, Object> head = new LinkedHashMap<>();
+        private final Map<TopicPartition, NavigableMap<Long, Long>> ranges = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
+        private final List<Part> parts = new ArrayList<>();
+
+        Ledger(File file, String run, String[] topics, String acks, boolean transactional) {
+            this.file = file;
+            this.topics = topics;
+            this.transactional = transactional;
+            head.put("ranges", 1);
+            head.put("run", run);
+            head.put("topics", topics);
+            head.put("acks", acks);
+            head.put("transactional", transactional);
+            head.put("ts", timestamp());
+        }
+
+        /** Refuses a file that holds something else, and writes the first lines. */
+        void begin() {
+            try {
+                if (file.length() > 0) try (BufferedReader in = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
+                    refuse(!String.valueOf(in.readLine()).startsWith("{\"ranges\":"), file + " is there and no ledger of perf: name another file with --ledger.");
+                }
+                write(null);
+            } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + file + ": " + e.getMessage() + "."); }
+        }
+
+        Part part() {
+            parts.add(new Part());
+            return parts.get(parts.size() - 1);
+        }
+
+        /** From first to last; what adjoins becomes one. */
+        private synchronized void add(TopicPartition partition, long first, long last) {
+            NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
+            Map.Entry<Long, Long> before = all.floorEntry(first);
+            if (before != null && before.getValue() >= first - 1) {
+                first = before.getKey();
+                last = Math.max(last, before.getValue());
+            }
+            for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
+            all.put(first, last);
+        }
+
+        /** What is known while the run goes on: as of the last time that it was asked for. */
+        synchronized void interim() throws IOException {
+            parts.forEach(p -> p.asked = true);
+            if (ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
+        }
+
+        /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
+        synchronized void write(Map<String, Object> end) throws IOException {
+            Path to = file.toPath().toAbsolutePath(), part = to.resolveSibling(to.getFileName() + ".part");
+            long acknowledged = 0;
+            try (Writer out = Files.newBufferedWriter(part)) {
+                out.write(JSON.std.asString(head) + "\n");
+                for (var partition : ranges.entrySet()) {
+                    for (var range : partition.getValue().entrySet()) {
+                        acknowledged += range.getValue() - range.getKey() + 1;
+                        out.write(line(partition.getKey(), range.getKey(), range.getValue()) + "\n");
+                    }
+                }
+                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged, end)) + "\n");
+            }
+            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        private static String line(TopicPartition partition, long first, long last) throws IOException {
+            Map<String, Object> line = new LinkedHashMap<>();
+            line.put("topic", partition.topic());
+            line.put("partition", partition.partition());
+            line.put("first", first);
+            line.put("last", last);
+            line.put("count", last - first + 1);
+            return JSON.std.asString(line);
+        }
+
+        private static Map<String, Object> lastLine(long acknowledged, Map<String, Object> end) {
+            Map<String, Object> line = new LinkedHashMap<>(Map.of("end", true));
+            line.put("acknowledged", acknowledged);
+            line.putAll(end);
+            line.put("ts", timestamp());
+            return line;
+        }
+
+        /** Of one producer, whose callbacks come on one thread, and as a rule in the order of offsets. In a transaction nothing is acknowledged before it is committed. */
+        final class Part {
+            private static final long NONE = -2;
+            private final long[][] first = new long[topics.length][0], last = new long[topics.length][0];
+            private final List<long[]> uncommitted = new ArrayList<>();
+            private volatile boolean asked;
+
+            void acknowledged(int topic, int partition, long offset) {
+                if (asked && !transactional) handOver();
+                if (partition >= last[topic].length) grow(topic, partition);
+                if (offset != last[topic][partition] + 1) {
+                    handOver(topic, partition);
+                    first[topic][partition] = offset;
+                }
+                last[topic][partition] = offset;
+            }
+
+            private void grow(int topic, int partition) {
+                int known = last[topic].length;
+                first[topic] = Arrays.copyOf(first[topic], partition + 8);
+                last[topic] = Arrays.copyOf(last[topic], partition + 8);
+                Arrays.fill(last[topic], known, partition + 8, NONE);
+            }
+
+            private void handOver(int topic, int partition) {
+                if (last[topic][partition] == NONE) return;
+                if (transactional) uncommitted.add(new long[] {topic, partition, first[topic][partition], last[topic][partition]});
+                else add(new TopicPartition(topics[topic], partition), first[topic][partition], last[topic][partition]);
+                last[topic][partition] = NONE;
+            }
+
+            private void handOver() {
+                asked = false;
+                for (int topic = 0; topic < topics.length; topic++)
+                    for (int partition = 0; partition < last[topic].length; partition++) handOver(topic, partition);
+            }
+
+            /** Of the sending thread: all callbacks of the transaction have come. */
+            void committed() {
+                handOver();
+                for (long[] range : uncommitted) add(new TopicPartition(topics[(int) range[0]], (int) range[1]), range[2], range[3]);
+                uncommitted.clear();
+            }
+
+            /** The producer is closed: what was not committed never will be. */
+            void closed() { if (!transactional) handOver(); }
         }
     }
 
@@ -380,6 +530,7 @@ class PerfTest implements Callable<Integer> {
         final Map<String, Long> errors = new ConcurrentSkipListMap<>();
         final AtomicLong unsent = new AtomicLong();
         final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0"); // what the client calls an acknowledgement is then none
+        private final Ledger ledger = telling.ledger == null ? null : new Ledger(telling.ledger, Long.toHexString(id), topics, properties.getOrDefault("acks", "all").toString(), transactionNanos > 0);
         /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
         final GarbageCollections collections = new GarbageCollections();
@@ -419,6 +570,7 @@ class PerfTest implements Callable<Integer> {
             final Producer<byte[], byte[]> producer;
             /** With --e2e, the indices of what was acknowledged. */
             final BitSet acknowledged = load.e2e && !unacknowledged ? new BitSet() : null;
+            private final Ledger.Part ledgerPart = ledger == null ? null : ledger.part();
             private final int number = senders.size();
             /** The record to be sent next; when all had been sent, committed and flushed, and the time of closing added: as Apache's tool counts. */
             private long next = number;
@@ -447,6 +599,7 @@ class PerfTest implements Callable<Integer> {
                     long now = System.nanoTime();
                     if (e != null) { failed(e, index, now, began, due); return; }
                     tally.acknowledged(now, began, due, value().length);
+                    if (ledgerPart != null && metadata != null && metadata.hasOffset()) ledgerPart.acknowledged((int) (index % topics.length), metadata.partition(), metadata.offset());
                     if (acknowledged == null) return;
                     acknowledged.set((int) index);
                     if (metadata != null && metadata.hasOffset()) acknowledgedEnds.merge(new TopicPartition(metadata.topic(), metadata.partition()), metadata.offset() + 1, Math::max);
@@ -494,6 +647,7 @@ class PerfTest implements Callable<Integer> {
             private long commit(long index) {
                 long began = System.nanoTime();
                 producer.commitTransaction();
+                if (ledgerPart != null) ledgerPart.committed();
                 phase(commits, index).record(Kind.COMMIT, System.nanoTime() - began);
                 return 0;
             }
@@ -502,6 +656,7 @@ class PerfTest implements Callable<Integer> {
                 producer.metrics().forEach((name, metric) -> metrics.put(name, metric.metricValue())); // the closed producer would have none
                 long closing = System.nanoTime();
                 producer.close(CLOSE);
+                if (ledgerPart != null) ledgerPart.closed();
                 if (ended != 0) ended += System.nanoTime() - closing;
                 else if (interrupted && limited) notSent(next, Math.min(count, (long) Math.ceil((stopped - start) * throughput / 1e9)));
             }
@@ -521,7 +676,7 @@ class PerfTest implements Callable<Integer> {
             if (failures == null) failures = tallies(Kind.FAILED);
             phase(failures, index).record(Kind.FAILED, now - began);
             phase(failures, index).count(now, 0);
-            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("First %s: %s", e.getClass().getSimpleName(), e.getMessage());
+            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet) common.say("First %s: %s", e.getClass().getSimpleName(), printable(e.getMessage()));
         }
 
         /** Left out, what waited longest would be missing just where the run was stopped because of it. */
@@ -596,7 +751,7 @@ class PerfTest implements Callable<Integer> {
                     List<PartitionInfo> found = producer.partitionsFor(topic);
                     if (k == 1) found.forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
                 } catch (ApiException e) { // without metadata of a topic that is there, each send may still try for itself
-                    if (!exists || load.e2e || !(e instanceof RetriableException)) throw new Exit(ALL_FAILED, "Every send to " + topic + " would fail: " + e.getMessage());
+                    if (!exists || load.e2e || !(e instanceof RetriableException)) throw new Exit(ALL_FAILED, "Every send to " + printable(topic) + " would fail: " + printable(e.getMessage()));
                 }
                 if (transactionNanos > 0) producer.initTransactions();
             }
@@ -619,6 +774,7 @@ class PerfTest implements Callable<Integer> {
                 common.say("Connected; starts at %s.", at);
                 await(System.nanoTime() + wait);
             }
+            if (ledger != null) ledger.begin();
             if (source.entries != null) {
                 print("Reading payloads from: " + printable(load.payloadFile.toAbsolutePath()));
                 print("Number of records read: " + source.entries.length);
@@ -647,13 +803,25 @@ class PerfTest implements Callable<Integer> {
                 window(System.nanoTime(), true);
             }
             collections.close();
+            if (ledger != null) writeLedger();
             Summary withoutWarmup = warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == steady.unanswered ? null : summary(true, steady, null, null);
             Summary summary = summary(false, all, load.e2e ? readBack() : null, withoutWarmup);
-            if (problem instanceof KafkaException) throw new Exit(summary.records() == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records() + " records: " + problem.getMessage());
+            if (problem instanceof KafkaException) throw new Exit(summary.records() == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records() + " records: " + printable(problem.getMessage()));
             if (problem instanceof Error e) throw e;
             if (problem instanceof Exception e) throw e;
             if (log != null && log.checkError()) notWritten = "--hdr-log: is the disk full?";
             return summary;
+        }
+
+        /** The latest a record of the run can be of: its timestamp is of the wall clock, which may have been set back meanwhile. */
+        private void writeLedger() {
+            long until = Math.max(System.currentTimeMillis(), startMs + (System.nanoTime() - start) / 1_000_000 + 1);
+            Map<String, Object> end = new LinkedHashMap<>();
+            end.put("failed", sum(Kind.FAILED, t -> t.records.get()));
+            end.put("unresolved", unresolved[0] + unresolved[1]);
+            end.put("untilMs", until);
+            try { ledger.write(running.getCount() == 0 ? end : null); }
+            catch (IOException e) { notWritten = "--ledger: " + e.getMessage() + "."; }
         }
 
         interface Task { void run() throws Exception; }
@@ -682,6 +850,7 @@ class PerfTest implements Callable<Integer> {
                 if (backlog != null && now > start && now - start < nanos) sampleBacklog(now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
+                if (!last && ledger != null) try { ledger.interim(); } catch (IOException e) { throw new Exit(1, "Cannot write --ledger " + telling.ledger + ": " + e.getMessage() + "."); }
                 if (!last && log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
                 if (!last && !quiet && (outputClosed = common.out.checkError())) throw new InterruptedException();
             }
@@ -879,8 +1048,8 @@ class PerfTest implements Callable<Integer> {
         public double mbPerSec() { return bytes / 1048576.0 / seconds; }
         /** Records per second without the time of an answer for which none has to wait, which is no lack of speed; a queue that grows is one, and most wait in it. */
         public double reached() { return records() / Math.max(1e-9, seconds - Latencies.ms(service(), "p10") / 1000); }
-        /** To 2 %, or, of a short run, but for the tenth of a second that one late answer may take. */
-        boolean reached(double rate) { return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.1); }
+        /** To 2 %, or, of a short run, but for the fifth of a second that one late answer and the closing may take. */
+        boolean reached(double rate) { return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.2); }
 
         List<Object> rates() { return new ArrayList<>(List.of("records", records(), "recordsPerSec", recordsPerSec(), "mbPerSec", mbPerSec(), "failed", failed())); }
 
@@ -957,9 +1126,9 @@ class PerfTest implements Callable<Integer> {
     /** In the layout of Apache's tools. */
     private static void printMetrics(PrintWriter out, Map<MetricName, Object> metrics) {
         Map<String, Object> sorted = new TreeMap<>();
-        metrics.forEach((name, value) -> sorted.put(name.group() + ":" + name.name() + ":" + name.tags(), value));
+        metrics.forEach((name, value) -> sorted.put(printable(name.group() + ":" + name.name() + ":" + name.tags()), value instanceof String text ? printable(text) : value));
         int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
-        out.printf("%n%-" + width + "s   %s%n", "Metric Name", "Value");
+        out.printf(Locale.ROOT, "%n%-" + width + "s   %s%n", "Metric Name", "Value");
         sorted.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
     }
 
@@ -1031,9 +1200,8 @@ class PerfTest implements Callable<Integer> {
 
     /** Says up front what would otherwise be one metadata timeout after another. */
     boolean topicsExist(Properties producer) throws Exception {
-        List<Node> nodes = common.bootstrapNodes();
-        int timeout = (int) Math.min(common.timeout.toMillis(), Integer.MAX_VALUE), each = Math.max(1, Math.min(timeout / nodes.size(), 3000));
-        if (nodes.stream().noneMatch(n -> Common.connects(n.host(), n.port(), each))) throw common.unreachable("nothing listens there");
+        int timeout = (int) Math.min(common.timeout.toMillis(), Integer.MAX_VALUE);
+        common.usable();
         Properties properties = (Properties) producer.clone();
         properties.putAll(Map.of("default.api.timeout.ms", timeout, "request.timeout.ms", Math.min(timeout, 30_000), "retries", Integer.MAX_VALUE));
         Admin admin = Admin.create(properties);
@@ -1042,12 +1210,12 @@ class PerfTest implements Callable<Integer> {
             for (var topic : admin.describeTopics(load.topics()).topicNameValues().entrySet()) try {
                 topic.getValue().get();
             } catch (ExecutionException e) {
-                refuse(e.getCause() instanceof InvalidTopicException, "'" + topic.getKey() + "' is not a name that a topic may have.");
+                refuse(e.getCause() instanceof InvalidTopicException, "'" + printable(topic.getKey()) + "' is not a name that a topic may have.");
                 if (e.getCause() instanceof AuthorizationException) continue; // who may not look may still be allowed to write
                 if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
                 all = false;
-                if (!brokersCreateTopics(admin)) throw new Exit(ALL_FAILED, "Topic " + topic.getKey() + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
-                common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic.getKey());
+                if (!brokersCreateTopics(admin)) throw new Exit(ALL_FAILED, "Topic " + printable(topic.getKey()) + " does not exist, and the brokers do not create it by themselves; create it first (create-topic).");
+                common.say("Topic %s does not exist: the brokers create it, with their defaults.", printable(topic.getKey()));
             }
             return all;
         } finally { admin.close(Duration.ZERO); }
@@ -1212,6 +1380,23 @@ class PerfTest implements Callable<Integer> {
         }
     }
     // ---- End of what those have in common. ----
+    private void requireReplaceableOutputs() throws IOException {
+        if (telling.hdrLog != null) requireReplaceable(Path.of("" + telling.hdrLog), "#[kraft-lab perf", "--hdr-log");
+        if (telling.percentiles == null) return;
+        for (Kind kind : Kind.values()) requireReplaceable(Latencies.beside(telling.percentiles, kind), "Value", "--percentiles");
+    }
+
+    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    static void requireReplaceable(Path file, String beginning, String option) throws IOException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
+        if (Files.isSymbolicLink(file)) throw new Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
+        if (!Files.exists(file) || Files.size(file) == 0) return;
+        try (InputStream in = Files.newInputStream(file)) {
+            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
+            if (!head.stripLeading().startsWith(beginning)) throw new Exit(2, file + " is there, and is none that " + option + " has written, so it stays as it is: name another file.");
+        }
+    }
+
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
 
     static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
@@ -1324,17 +1509,14 @@ class PerfTest implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -1351,6 +1533,15 @@ class PerfTest implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -1364,14 +1555,13 @@ class PerfTest implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -1402,9 +1592,9 @@ class PerfTest implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -1425,7 +1615,8 @@ class PerfTest implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -1522,6 +1713,7 @@ class PerfTest implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -1529,7 +1721,8 @@ class PerfTest implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

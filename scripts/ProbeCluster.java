@@ -130,7 +130,11 @@ class ProbeCluster implements Callable<Integer> {
         List<Answer> answers = new ArrayList<>();
         Future<List<Answer>> cluster = ask("describe cluster", this::describeCluster), described = ask("describe topics", this::describeTopics), quorum = ask("metadata quorum", this::describeQuorum);
         answers.addAll(cluster.get());
-        if (answers.get(0).outcome != Outcome.OK) throw common.unreachable("describe cluster " + answers.get(0).outcome + ", " + answers.get(0).error);
+        if (answers.get(0).outcome != Outcome.OK) {
+            common.requireReachable();
+            String why = answers.get(0).error.endsWith("AuthenticationException") ? "login refused" : "it does not describe itself, " + answers.get(0).error;
+            throw new Exit(UNREACHABLE, "Cannot talk to " + common.bootstrapServer + ": " + why + ", " + answers.get(0).detail + ".");
+        }
         answers.addAll(quorum.get());
         answers.add(1, told(described.get().get(0)));
         if (String.valueOf(answers.get(2).error).endsWith("AuthorizationException")) controller = true; // which does not tell this to everybody
@@ -419,7 +423,7 @@ class ProbeCluster implements Callable<Integer> {
             boolean late = List.of("TimeoutException", "InterruptException", "InterruptedException").contains(name(e));
             outcome = late ? Outcome.HANGS : Outcome.FAILS;
             error = name(e);
-            detail = late ? "no answer" : String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
+            detail = late ? "no answer" : Common.deepest(cause).lines().findFirst().orElse("");
         }
         return new Answer(question, node, outcome, error, (System.nanoTime() - start) / 1_000_000, detail, -1, -1);
     }
@@ -442,12 +446,9 @@ class ProbeCluster implements Callable<Integer> {
     // ---- Clients ----
 
     private String answering() throws IOException {
-        common.client(); // takes the address of --command-config, if there is one
-        List<Node> nodes = common.bootstrapNodes();
-        String answering = nodes.parallelStream().filter(n -> Common.answers(n.host(), n.port(), 1000))
-                .map(n -> (n.host().contains(":") ? "[" + n.host() + "]:" : n.host() + ":") + n.port()).collect(Collectors.joining(","));
-        if (answering.isEmpty()) throw common.unreachable(nodes.stream().anyMatch(n -> Common.connects(n.host(), n.port(), 500)) ? "what listens there does not answer" : "nothing listens there");
-        return answering;
+        List<Common.Endpoint> usable = common.usable();
+        if (usable.stream().allMatch(e -> e.port() == Common.Port.MUTE)) common.requireReachable();
+        return usable.stream().map(Common.Endpoint::address).collect(Collectors.joining(","));
     }
 
     private Properties client(Object... pairs) throws IOException {
@@ -469,7 +470,7 @@ class ProbeCluster implements Callable<Integer> {
     static List<String> table(List<Answer> answers) {
         Map<List<Object>, List<Answer>> alike = new LinkedHashMap<>();
         for (Answer a : answers) alike.computeIfAbsent(Arrays.asList(a.question, a.outcome, a.error, a.detail, a.isInvisible()), k -> new ArrayList<>()).add(a);
-        List<String> lines = new ArrayList<>(List.of(String.format("%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
+        List<String> lines = new ArrayList<>(List.of(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
         for (List<Answer> same : alike.values()) {
             Answer a = same.get(0);
             String nodes = commas(same.stream().map(Answer::node).filter(n -> n > 0).toList());
@@ -477,7 +478,7 @@ class ProbeCluster implements Callable<Integer> {
                     a.isInvisible() ? "the record acknowledged with acks=1 is above it (offset " + a.offset + ", high watermark " + a.highWatermark + "): acknowledged and invisible" : "")
                     .filter(s -> !s.isEmpty()).collect(Collectors.joining("; "));
             String ms = a.outcome == Outcome.NOT_ASKED ? "-" : "" + same.stream().mapToLong(Answer::ms).max().getAsLong();
-            lines.add(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", a.question, nodes.isEmpty() ? "-" : nodes, a.outcome, ms, detail).stripTrailing());
+            lines.add(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", a.question, nodes.isEmpty() ? "-" : nodes, a.outcome, ms, printable(detail)).stripTrailing());
         }
         return lines;
     }
@@ -596,17 +597,14 @@ class ProbeCluster implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -623,6 +621,15 @@ class ProbeCluster implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -636,14 +643,13 @@ class ProbeCluster implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -674,9 +680,9 @@ class ProbeCluster implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -697,7 +703,8 @@ class ProbeCluster implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -794,6 +801,7 @@ class ProbeCluster implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -801,7 +809,8 @@ class ProbeCluster implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

@@ -94,7 +94,7 @@ class Report implements Callable<Integer> {
             run.notes.forEach(note -> common.say("%s: %s", run.name, note));
         }
         if (out == null) out = runs.size() == 1 && runs.get(0).folder != null ? runs.get(0).folder.resolve("report.html") : Path.of("report.html");
-        try { Files.writeString(out, Page.html(runs, false)); }
+        try { Page.write(out, runs); }
         catch (IOException e) { throw new Exit(1, "Cannot write the page " + out + ": " + problem(e) + "; name another with --out."); }
         common.emit("page", "at", out.toString(), "runs", runs.size(), "events", runs.stream().mapToLong(r -> r.events).sum(), "damaged", runs.stream().mapToLong(r -> r.damaged).sum());
         if (!common.json) common.out.println(out);
@@ -158,12 +158,14 @@ class Report implements Callable<Integer> {
         private final Map<Long, Steps> nodes = new TreeMap<>();
         private final Map<String, Part> parts = new LinkedHashMap<>();
         private final Gaps gaps = new Gaps(GAPS);
+        /** Where gaps stop that have not ended: with the producer, and not with an acknowledgement. */
+        private final Set<Long> lasting = new HashSet<>();
         private final List<Map<String, Object>> faults = new ArrayList<>(), restored = new ArrayList<>(), phases = new ArrayList<>(), summaries = new ArrayList<>(),
                 told = new ArrayList<>();
         private final List<double[]> windows = new ArrayList<>();
-        private int windowsMerged = 1;
+        private int windowsMerged = 1, warmupWindows;
         private final Map<String, long[]> errors = new LinkedHashMap<>();
-        private Map<String, Object> verdict;
+        private Map<String, Object> verdict, loadVerdict;
         private long verdictAt;
         private final Map<Path, Tail> tails = new LinkedHashMap<>();
 
@@ -312,6 +314,7 @@ class Report implements Callable<Integer> {
                 }
                 case "stall" -> {
                     long began = micros(text("from")), ended = began + Math.round(number("ms") * 1000);
+                    if (Boolean.FALSE.equals(more.get("ended")) && lasting.size() < FEW) lasting.add(ended);
                     if (partition < 0) gaps.add(began, ended);
                     else { Part part = part(topic, partition); if (part != null) part.gaps.add(began, ended); }
                     from = Math.min(from, began);
@@ -361,9 +364,11 @@ class Report implements Callable<Integer> {
                         if (told.size() < FEW) told.add(new HashMap<>(more)); }
                 case "perf-window" -> {
                     windows.add(new double[] {ts, number("recordsPerSec"), optional("p50Ms", "avgMs"), optional("p99Ms", "maxMs"), number("maxMs"), number("records")});
+                    if (Boolean.FALSE.equals(more.get("steady"))) warmupWindows++;
                     if (windows.size() > 2_000) mergeWindows();
                 }
                 case "perf-summary" -> { number("recordsPerSec"); if (summaries.size() < 20) summaries.add(plain()); }
+                case "load-verdict" -> { text("verdict"); loadVerdict = plain(); }
                 case "verdict" -> { if (ts >= verdictAt) { text("verdict"); verdict = plain(); verdictAt = ts;
                         if (more.get("incomplete") instanceof List<?> why) verdict.put("incomplete", why.stream().limit(20).map(String::valueOf).toList()); } }
                 default -> { if (undrawn.size() < 50 || undrawn.containsKey(type)) undrawn.merge(cut(type), 1L, Long::sum); }
@@ -454,6 +459,7 @@ class Report implements Callable<Integer> {
             page.putAll(Map.of("name", name, "t0", events == 0 && cluster == null ? 0 : from / 1e3, "end", events == 0 && cluster == null ? 0 : x(to), "events", events, "damaged", damaged,
                     "firstDamage", firstDamage, "undrawn", undrawn));
             page.put("verdict", verdict);
+            page.put("load", loadVerdict);
             page.put("acks", acks);
             page.put("lastAck", acks == 0 ? null : x(lastAck));
             page.put("producer", producerBegan == 0 ? null : new Double[] {x(producerBegan), producerEnded == 0 ? null : (Double) x(producerEnded)});
@@ -486,6 +492,7 @@ class Report implements Callable<Integer> {
             page.put("windows", Map.of("x", windows.stream().mapToDouble(w -> x((long) w[0])).toArray(), "from",
                     windows.stream().mapToDouble(w -> x((long) (w[0] - w[5] / Math.max(1e-9, w[1]) * 1e6))).toArray(), "rate", column(windows, 1, 1), "p50", column(windows, 2, 1), "p99",
                             column(windows, 3, 1), "max", column(windows, 4, 1)));
+            if (warmupWindows > 0) summed.add("the first " + warmupWindows + " windows of the load test are its warm-up, by which no objective is judged");
             if (windowsMerged > 1) summed.add("a point of the load test is " + windowsMerged + " of its windows");
             page.put("summaries", summaries);
             page.put("errors", errors.entrySet().stream().map(e -> Map.of("error", e.getKey(), "n", e.getValue()[0], "first", x(e.getValue()[1]))).toList());
@@ -694,8 +701,10 @@ class Report implements Callable<Integer> {
                 // The gap that holds the fault, or the first one after it. Of partitions: those that had to wait in that gap, or at all.
                 long[] gap = run.gaps.stream().filter(g -> g[1] > at && g[0] < until).findFirst().orElse(null);
                 OptionalLong all = run.parts.values().stream().flatMap(p -> p.gaps.stream()).filter(g -> g[1] > at && g[0] < (gap == null ? until : gap[1])).mapToLong(g -> g[1]).max();
-                if (gap != null) { o.put("gapFrom", run.x(gap[0])); put(o, "firstAck", gap[1]); }
-                if (gap != null || all.isPresent()) put(o, "allAck", Math.max(all.orElse(0), gap == null ? 0 : gap[1]));
+                if (gap != null) o.put("gapFrom", run.x(gap[0]));
+                if (gap != null && !run.lasting.contains(gap[1])) put(o, "firstAck", gap[1]);
+                boolean lasts = all.isPresent() && run.lasting.contains(all.getAsLong()) || gap != null && run.lasting.contains(gap[1]);
+                if (!lasts && (gap != null || all.isPresent())) put(o, "allAck", Math.max(all.orElse(0), gap == null ? 0 : gap[1]));
                 Long shrunk = first(isr.stream().filter(s -> s[1] < s[2]).map(s -> s[0]), t -> t >= at);
                 if (shrunk != null) { put(o, "shrunk", shrunk); put(o, "inSync", first(isr.stream().filter(s -> s[1] == s[2] && s[2] > 0 && s[6] == 0).map(s -> s[0]),
                         t -> t >= (back == null ? shrunk : Math.max(shrunk, back)))); }
@@ -844,6 +853,26 @@ class Report implements Callable<Integer> {
     static class Page {
         private static final String UPLOT = "META-INF/resources/webjars/uplot/1.6.30/";
 
+        /** Writes the page, in place of one that report made: another file stays as it is, and a link is not followed, unless to a pipe or a device. */
+        static void write(Path file, List<Run> runs) throws IOException {
+            boolean stream = Files.exists(file) && !Files.isRegularFile(file);
+            if (stream && !Files.isDirectory(file)) {
+                Files.writeString(file, html(runs, false), StandardOpenOption.WRITE);
+                return;
+            }
+            if (Files.isSymbolicLink(file)) throw new Exit(REFUSED, "The page " + file + " is a link, which report does not follow: name another with --out.");
+            if (Files.isRegularFile(file) && !isPage(file)) throw new Exit(REFUSED, file + " is there and is no page of report, so it stays as it is: name another with --out.");
+            Files.writeString(file, html(runs, false), StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING, LinkOption.NOFOLLOW_LINKS);
+        }
+
+        /** By its head; an empty file is nobody's. */
+        private static boolean isPage(Path file) throws IOException {
+            try (InputStream in = Files.newInputStream(file)) {
+                String head = new String(in.readNBytes(2000), java.nio.charset.StandardCharsets.UTF_8);
+                return head.isEmpty() || head.startsWith("<!DOCTYPE html>") && head.contains("<title>kraft-lab: ") && head.contains("Content-Security-Policy");
+            }
+        }
+
         static String html(List<Run> runs, boolean live) throws IOException {
             String uplot = "/*!\n" + resource("LICENSE").replace("*/", "") + "*/\n" + resource("dist/uPlot.iife.min.js");
             String title = "kraft-lab: " + runs.stream().map(r -> r.name).collect(Collectors.joining(", "));
@@ -862,7 +891,7 @@ class Report implements Callable<Integer> {
             StringBuilder safe = new StringBuilder(json.length() + 64);
             for (int i = 0; i < json.length(); i++) {
                 char c = json.charAt(i);
-                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format("\\u%04x", (int) c)); else safe.append(c);
+                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format(Locale.ROOT, "\\u%04x", (int) c)); else safe.append(c);
             }
             return safe.toString();
         }
@@ -1301,15 +1330,19 @@ class Report implements Callable<Integer> {
 
             // ---- Words and tables ----
             const anomalies = [['lost', 'lost'], ['duplicates', 'duplicated'], ['reordered', 'reordered'], ['inconsistent', 'at another offset'], ['abortedReads', 'failed and yet written'],
-                ['phantoms', 'never sent'], ['unseen', 'not reached by the reader']];
+                ['phantoms', 'never sent'], ['unseen', 'not reached by the reader'], ['expired', 'deleted before it could be read']];
             function verdictOf(run) {
-              const v = run.verdict, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
+              const v = run.verdict, load = run.load, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
               if (v) {
                 const found = anomalies.filter(([f]) => v[f] > 0).map(([f, word]) => num(v[f]) + ' ' + word), counts = num(v.acknowledged) + ' acknowledged, ' + num(v.read) + ' read back: '
-                    + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.';
-                if (v.verdict === 'pass') return ['pass', 'Passed: every acknowledged record is in the log.', counts];
+                    + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.'
+                    + (load ? ' Load: ' + num(load.found) + ' of ' + num(load.acknowledged) + ' acknowledged records found, ' + num(load.lost) + ' lost.' : '')
+                    + (v.topic ? ' This covers topic ' + v.topic + (load ? ' and the load in ' + load.topic + '.' : '.') : '');
+                if (load && load.verdict === 'fail' && v.verdict !== 'fail') return ['fail', 'Failed: the load lost ' + num(load.lost) + ' acknowledged records.', counts];
+                if (load && load.verdict !== 'pass' && v.verdict === 'pass') return ['incomplete', 'Incomplete: of the load not all could be checked.', counts];
+                if (v.verdict === 'pass') return ['pass', load ? 'Passed: every acknowledged record of producer and load is in the log.' : 'Passed: every acknowledged record is in the log.', counts];
                 if (v.verdict === 'fail') return ['fail', 'Failed: ' + (found.join(', ') || 'see check-delivery') + '.', counts];
-                return ['incomplete', 'Incomplete: not all of the log could be read' + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
+                return ['incomplete', 'Incomplete: ' + (v.acknowledged ? 'not all of the log could be read' : 'nothing was acknowledged') + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
                     (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];
               }
               const isr = run.isr, last = isr.x.length - 1, c = run.controller.node, k = c.length - 1, frozen = run.cluster ? run.cluster.frozenSince : last >= 0 && isr.frozen[last] >= 0
@@ -1736,17 +1769,14 @@ class Report implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -1763,6 +1793,15 @@ class Report implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -1776,14 +1815,13 @@ class Report implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -1814,9 +1852,9 @@ class Report implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -1837,7 +1875,8 @@ class Report implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -1934,6 +1973,7 @@ class Report implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -1941,7 +1981,8 @@ class Report implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

@@ -376,7 +376,7 @@ class ResilientProducer implements Callable<Integer> {
                 emit("ack", "seq", attempt.seq, "attempt", attempt.number, "topic", topic,
                         "partition", attempt.partition, "offset", offset, "latencyUs", latencyUs, "producer", attempt.by.id);
             if (mode == Mode.resilient) tell(attempt, error);
-            stalls(ended);
+            stalls(ended, true);
         } catch (Exception e) { // thrown to the client it would be lost: end the run, which throws it
             fail(e);
         }
@@ -395,16 +395,17 @@ class ResilientProducer implements Callable<Integer> {
         if (error != null && !quiet) errorToldNanos = System.nanoTime();
         if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + error.getMessage());
         if (error != null) emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
-                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id);
+                "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id,
+                "topic", topic, "partition", attempt.partition, "latencyUs", (System.nanoTime() - attempt.sentNanos) / 1000);
         if (common.json || !quiet) checkOut();
     }
 
     private synchronized void checkOut() { if (closedOut |= common.out.checkError()) stop(); }
 
-    /** A gap is a stall when it is longer than the schedule explains. */
-    private void stalls(List<Gaps.Span> ended) {
-        for (Gaps.Span gap : ended) if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
-            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(instant(gap.from)), "ms", gap.length() / 1_000_000);
+    /** A gap is a stall when it is longer than the schedule explains. @param ended not ended: it still lasts when the producer ends */
+    private void stalls(List<Gaps.Span> gaps, boolean ended) {
+        for (Gaps.Span gap : gaps) if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
+            common.emit("stall", "topic", topic, "partition", gap.partition, "from", TIME.format(instant(gap.from)), "ms", gap.length() / 1_000_000, "ended", ended);
     }
 
     // ---- The ledger, and what is said meanwhile ----
@@ -421,11 +422,22 @@ class ResilientProducer implements Callable<Integer> {
                 Files.move(file, kept);
                 common.say("%s has no end, its producer was killed or still runs: kept as %s, for check-delivery.", file, kept);
             }
+            requireLedger(begun);
             OutputStream out = new FileOutputStream(begun.toFile());
             writeThrough(out);
             Files.move(begun, file, StandardCopyOption.ATOMIC_MOVE);
             return out;
         } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + "."); }
+    }
+
+    /** What a producer that was killed left before its ledger had its name; of that name may be a link, or somebody else's file. */
+    static void requireLedger(Path begun) throws IOException {
+        if (!Files.exists(begun, LinkOption.NOFOLLOW_LINKS)) return;
+        if (Files.isRegularFile(begun, LinkOption.NOFOLLOW_LINKS)) try (InputStream in = Files.newInputStream(begun)) {
+            String head = new String(in.readNBytes(10), StandardCharsets.UTF_8);
+            if (head.isEmpty() || head.equals("{\"ledger\":")) return;
+        }
+        throw new IOException(begun + " is there, and is no ledger");
     }
 
     private static boolean ends(Path ledger) throws IOException {
@@ -505,7 +517,7 @@ class ResilientProducer implements Callable<Integer> {
         synchronized (this) { open = List.copyOf(pending); }
         for (Attempt attempt : open) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
         long now = System.nanoTime();
-        stalls(gaps.end(now));
+        stalls(gaps.end(now), false);
         if (ledger != null) for (Sender s : senders)
             note("end", true, "by", s.number, "sent", s.attempts, "acknowledged", s.outcomes[0], "failed", s.outcomes[1], "indeterminate", s.outcomes[2], "ts", timestamp());
         emit("producer", "state", "end", "producer", producerId, "topic", topic, "acknowledged", total(Outcome.acknowledged), "failed", total(Outcome.failed), "indeterminate", total(Outcome.indeterminate));
@@ -712,17 +724,14 @@ class ResilientProducer implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -739,6 +748,15 @@ class ResilientProducer implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -752,14 +770,13 @@ class ResilientProducer implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -790,9 +807,9 @@ class ResilientProducer implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -813,7 +830,8 @@ class ResilientProducer implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -910,6 +928,7 @@ class ResilientProducer implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -917,7 +936,8 @@ class ResilientProducer implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

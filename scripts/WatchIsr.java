@@ -20,6 +20,7 @@ import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.*;
 import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.*;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -160,10 +161,11 @@ class WatchIsr implements Callable<Integer> {
     /**
      * One look. Topics (unknown ones are empty) and brokers (registered and unfenced) are metadata; nodes says whether each port answers, refuses
      * or is silent (paused). The controller is -1 when none is known, since {@code leaderless}; {@code moving}: the metadata goes on all the same.
+     * {@code controllers} are the voters that are no brokers; {@code hidden}: the principal may not see the quorum.
      */
     record Snapshot(String ts, int controller, long epoch, List<Integer> brokers, Map<Integer, String> nodes, Map<String, List<TopicPartitionInfo>> topics,
-                    String leaderless, String frozenSince, boolean moving, boolean fresh, int looks) {
-        boolean alive() { return fresh && (controller >= 0 || moving); }
+                    String leaderless, String frozenSince, boolean moving, boolean fresh, int looks, Set<Integer> controllers, boolean hidden) {
+        boolean alive() { return fresh && (controller >= 0 || moving || hidden && frozenSince == null); }
         Share total() { return Share.of(partitions().toList()); }
         List<Integer> nodes(String state) { return nodes.keySet().stream().filter(id -> nodes.get(id).equals(state)).toList(); }
         Stream<TopicPartitionInfo> partitions() { return topics.values().stream().flatMap(List::stream); }
@@ -183,12 +185,12 @@ class WatchIsr implements Callable<Integer> {
         List<String> behind() {
             List<String> behind = new ArrayList<>();
             Share total = total();
-            if (controller < 0) behind.add(quorum());
+            if (controller < 0 && !(hidden && frozenSince == null)) behind.add(quorum());
             if (!fresh) behind.add("no broker describes the topics");
             topics.forEach((topic, partitions) -> { if (partitions.isEmpty()) behind.add("no topic " + topic); });
             if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSync + " of " + total.replicas);
             if (total.online < total.partitions) behind.add("online " + total.online + " of " + total.partitions + " partitions");
-            Stream<Integer> hosts = total.replicas == 0 ? nodes.keySet().stream() : partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted();
+            Stream<Integer> hosts = total.replicas == 0 ? nodes.keySet().stream().filter(id -> !controllers.contains(id)) : partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted();
             hosts.forEach(id -> {
                 String state = nodes.getOrDefault(id, "unknown");
                 if (!state.equals("answers")) behind.add("node " + id + " " + state);
@@ -200,6 +202,7 @@ class WatchIsr implements Callable<Integer> {
         String lacking() { return behind().isEmpty() ? state() : String.join(", ", behind()); }
 
         String quorum() {
+            if (hidden && frozenSince == null) return "controller not shown (the principal needs DESCRIBE on the cluster)";
             return controller >= 0 ? "controller " + controller + " epoch " + epoch
                     : frozenSince != null ? "quorum lost, metadata frozen since " + leaderless + (nodes("answers").isEmpty() ? ", no node answers" : "")
                     : moving ? "controller unknown, metadata moves" : "no active controller since " + leaderless;
@@ -212,7 +215,8 @@ class WatchIsr implements Callable<Integer> {
         String state() {
             Share total = total();
             String ports = Stream.of("answers", "refuses", "silent").filter(s -> !nodes(s).isEmpty()).map(s -> s + " " + commas(nodes(s))).collect(Collectors.joining(", "));
-            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
+            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
+                    + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
                     + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
                     + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return t.getKey() + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
                             .collect(Collectors.collectingAndThen(Collectors.joining(", "), each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
@@ -231,7 +235,7 @@ class WatchIsr implements Callable<Integer> {
     }
 
     /** What one broker knows; the controller moves the offset twice a second, while it can. */
-    private record Metadata(Collection<Node> nodes, Map<String, List<TopicPartitionInfo>> topics, long offset) { }
+    private record Metadata(Collection<Node> nodes, Map<String, List<TopicPartitionInfo>> topics, long offset, Map<Integer, Node> voters) { }
 
     /** Asks the cluster, all questions at once, and makes one picture of the newest answers. */
     private class Looker implements AutoCloseable {
@@ -240,13 +244,15 @@ class WatchIsr implements Callable<Integer> {
         private final Ask<Metadata> metadata = new Ask<>(() -> client.ask(this::metadata));
         private final Ask<QuorumInfo> quorum = new Ask<>(() -> quorumClient.ask(Looker::quorum));
         private final Map<Integer, Ask<String>> ports = new TreeMap<>();
+        private final Set<Integer> seen = new HashSet<>();
+        private Map<Integer, Node> configured = Map.of();
         private long highest = -1, movedAt = System.nanoTime(), movedBefore = movedAt;
         private int goneAt = -1;
 
         Looker() throws IOException { }
 
         private String bootstrap() throws IOException {
-            common.client(); // --command-config may name the cluster
+            common.usable(); // or exit 10 and the reason
             List<Node> answering = common.bootstrapNodes().parallelStream().filter(n -> Common.answers(n.host(), n.port(), 1_000)).toList();
             if (answering.isEmpty()) throw common.unreachable("nothing answers there");
             return addresses(answering.stream().map(n -> Map.entry(n.host(), n.port())));
@@ -255,6 +261,7 @@ class WatchIsr implements Callable<Integer> {
         /** Does not wait longer than until then. @return null while there is not yet an answer to each question */
         Snapshot look(long then) throws Exception {
             Map<Integer, Node> nodes = new TreeMap<>();
+            if (metadata.answer != null) voters().values().forEach(n -> nodes.put(n.id(), n));
             (metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes).forEach(n -> nodes.put(n.id(), n));
             ports.keySet().retainAll(nodes.keySet());
             nodes.forEach((id, node) -> ports.computeIfAbsent(id, i -> new Ask<>(() -> port(node))));
@@ -263,7 +270,7 @@ class WatchIsr implements Callable<Integer> {
             for (Ask<?> ask : asks) ask.start(pool);
             for (Ask<?> ask : asks) ask.take(then);
             for (Ask<?> ask : List.of(metadata, quorum))
-                if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException)) throw e;
+                if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException) && !(ask == quorum && isHidden())) throw e;
             if (metadata.answer != null && metadata.answer.offset > highest) {
                 movedBefore = movedAt;
                 movedAt = System.nanoTime();
@@ -273,8 +280,23 @@ class WatchIsr implements Callable<Integer> {
             return compose();
         }
 
+        private boolean isHidden() { return quorum.answers == 0 && quorum.problem instanceof ClusterAuthorizationException; }
+
+        /** The voters by id with an address each: as the quorum said last, else as the brokers were configured; empty where neither says. */
+        private Map<Integer, Node> voters() {
+            if (quorum.answer == null) return metadata.answer == null ? Map.of() : metadata.answer.voters;
+            Map<Integer, Node> voters = new TreeMap<>();
+            for (QuorumInfo.ReplicaState voter : quorum.answer.voters()) {
+                QuorumInfo.Node node = quorum.answer.nodes().get(voter.replicaId());
+                if (node != null) node.endpoints().stream().findFirst().ifPresent(e -> voters.put(node.nodeId(), new Node(node.nodeId(), e.host(), e.port())));
+                else if (metadata.answer != null && metadata.answer.voters.containsKey(voter.replicaId())) voters.put(voter.replicaId(), metadata.answer.voters.get(voter.replicaId()));
+            }
+            return voters;
+        }
+
         /** There is no more time to make sure: what is known so far. */
-        Snapshot late(long limit) {
+        Snapshot late(long limit) throws IOException {
+            if (metadata.answer == null) common.requireReachable();
             if (metadata.answer == null) throw common.unreachable("no answer within " + limit / 1_000_000 + " ms");
             return compose();
         }
@@ -282,23 +304,29 @@ class WatchIsr implements Callable<Integer> {
         private Snapshot compose() {
             Map<Integer, String> states = new TreeMap<>();
             ports.forEach((id, ask) -> states.put(id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
+            states.forEach((id, state) -> { if (state.equals("answers")) seen.add(id); });
             QuorumInfo known = quorum.answer;
+            Set<Integer> brokers = metadata.answer.nodes.stream().map(Node::id).collect(Collectors.toSet());
+            Set<Integer> voters = known == null ? metadata.answer.voters.keySet() : known.voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
+            Set<Integer> controllers = voters.stream().filter(v -> !brokers.contains(v)).collect(Collectors.toCollection(TreeSet::new));
             String port = known == null ? "" : states.getOrDefault(known.leaderId(), "");
             long now = System.nanoTime(), failing = (now - quorum.sinceNs) / 1_000_000;
             boolean moving = now - movedAt < 2_000_000_000L && movedBefore - quorum.sinceNs > 1_000_000_000L; // twice: one broker may just know more than another
             boolean gone = known == null || goneAt == quorum.answers || quorum.failed > 1 && !(moving && port.equals("answers"))
                     || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent")) || quorum.pending != null && port.equals("refuses");
             goneAt = gone ? quorum.answers : -1; // until the quorum answers again
-            Set<Integer> voters = known == null ? states.keySet() : known.voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
-            boolean minority = states.keySet().containsAll(voters) && voters.stream().filter(v -> states.get(v).equals("answers")).count() * 2 <= voters.size();
-            boolean frozen = gone && !moving && quorum.failed > 1 && (minority || failing > ELECTION_MS);
+            // A controllers' network is often closed to clients: while the quorum lives, a port that never answered says nothing.
+            if (!gone) states.keySet().removeIf(id -> controllers.contains(id) && !seen.contains(id));
+            boolean minority = !voters.isEmpty() && states.keySet().containsAll(voters) && voters.stream().filter(v -> states.get(v).equals("answers")).count() * 2 <= voters.size();
+            boolean frozen = isHidden() ? (now - movedAt) / 1_000_000 > (minority ? 2 * LOOK_MS : ELECTION_MS)
+                    : gone && !moving && quorum.failed > 1 && (minority || failing > ELECTION_MS);
             Predicate<Integer> answers = id -> "answers".equals(states.get(id));
             if (states.containsValue("answers")) client.brokers = quorumClient.brokers = addresses(metadata.answer.nodes.stream().filter(n -> answers.test(n.id())).map(n -> Map.entry(n.host(), n.port())));
             if (known != null) quorumClient.controllers = addresses(known.nodes().values().stream().filter(n -> answers.test(n.nodeId()))
                     .flatMap(n -> n.endpoints().stream()).map(e -> Map.entry(e.host(), e.port())));
             return new Snapshot(timestamp(), gone ? -1 : known.leaderId(), gone ? -1 : known.leaderEpoch(),
                     metadata.answer.nodes.stream().filter(n -> !n.isFenced()).map(Node::id).sorted().toList(), states, metadata.answer.topics,
-                    gone ? quorum.since + (known == null ? " or before" : "") : null, frozen ? quorum.since : null, moving, metadata.failed == 0, metadata.answers);
+                    gone ? quorum.since + (known == null ? " or before" : "") : null, frozen ? quorum.since : null, moving, metadata.failed == 0, metadata.answers, controllers, isHidden());
         }
 
         private Metadata metadata(Admin admin) throws Exception {
@@ -312,7 +340,24 @@ class WatchIsr implements Callable<Integer> {
                     if (!topics.isEmpty()) found.put(topic.getKey(), List.of());
                 }
             }
-            return new Metadata(nodes, found, admin.describeFeatures().featureMetadata().get().finalizedFeaturesEpoch().orElse(-1L));
+            if (configured.isEmpty() && quorum.answer == null) configured = configuredVoters(admin, nodes);
+            return new Metadata(nodes, found, admin.describeFeatures().featureMetadata().get().finalizedFeaturesEpoch().orElse(-1L), configured);
+        }
+
+        /** The voters of {@code controller.quorum.voters}, as a broker that answers was started with them; none where it may not be asked, or where the quorum is dynamic. */
+        private static Map<Integer, Node> configuredVoters(Admin admin, Collection<Node> brokers) throws InterruptedException {
+            Map<Integer, Node> voters = new TreeMap<>();
+            Optional<Node> broker = brokers.stream().filter(n -> Common.answers(n.host(), n.port(), 500)).findFirst();
+            if (broker.isEmpty()) return voters;
+            ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.get().idString());
+            try {
+                ConfigEntry entry = admin.describeConfigs(List.of(resource)).all().get().get(resource).get("controller.quorum.voters");
+                var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))").matcher(entry == null ? "" : Objects.requireNonNullElse(entry.value(), ""));
+                while (m.find()) voters.put(Integer.valueOf(m.group(1)), new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
+            } catch (ExecutionException e) {
+                voters.clear(); // then they are unknown
+            }
+            return voters;
         }
 
         /** As find-controller asks: a leader counts only while a majority of the voters fetches from it, by the leader's own clock. */
@@ -460,16 +505,21 @@ class WatchIsr implements Callable<Integer> {
         Share total = now.total();
         Map<Integer, Integer> isrs = now.isrs();
         List<String> lines = new ArrayList<>(List.of(now.brief() + " | " + seconds + " s",
-                String.format("in-sync replicas %d of %d | URP %d | offline %d of %d", total.inSync, total.replicas, total.underReplicated, total.partitions - total.online, total.partitions),
-                String.format("%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
-        now.nodes.forEach((id, port) -> lines.add(String.format("%-5d %-8s %-7s %7d%s", id, port, now.brokers.contains(id) ? "up" : "fenced", isrs.getOrDefault(id, 0), id == now.controller ? "  active controller" : "")));
+                String.format(Locale.ROOT, "in-sync replicas %d of %d | URP %d | offline %d of %d", total.inSync, total.replicas, total.underReplicated, total.partitions - total.online, total.partitions),
+                String.format(Locale.ROOT, "%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
+        now.nodes.forEach((id, port) -> lines.add(String.format(Locale.ROOT, "%-5d %-8s %-7s %7d%s", id, port, role(now, id), isrs.getOrDefault(id, 0), id == now.controller ? "  active controller" : "")));
         int longest = Math.min(32, now.topics.keySet().stream().mapToInt(String::length).max().orElse(5));
-        lines.add(String.format("%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
+        lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
         now.topics.entrySet().stream().sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas)).forEach(t -> {
             Share s = Share.of(t.getValue());
-            lines.add(String.format("%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
+            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
         });
         return lines;
+    }
+
+    private static String role(Snapshot now, int id) {
+        if (now.controllers.contains(id)) return "-";
+        return now.brokers.contains(id) ? "up" : "fenced";
     }
 
     static String paint(String line) {
@@ -745,17 +795,14 @@ class WatchIsr implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -772,6 +819,15 @@ class WatchIsr implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -785,14 +841,13 @@ class WatchIsr implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -823,9 +878,9 @@ class WatchIsr implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -846,7 +901,8 @@ class WatchIsr implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -943,6 +999,7 @@ class WatchIsr implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -950,7 +1007,8 @@ class WatchIsr implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

@@ -67,7 +67,7 @@ class WatchLeaders implements Callable<Integer> {
     private final Map<TopicPartition, Led> known = new HashMap<>(), overtaken = new HashMap<>();
     private final Map<TopicPartition, Long> knownSince = new HashMap<>();
     private final Map<Integer, Map<TopicPartition, Led>> views = new HashMap<>();
-    private final List<Link> links = new ArrayList<>();
+    final List<Link> links = new ArrayList<>();
     private int controller = -1, epoch = -1;
     private boolean told;
     private long changedAt = System.nanoTime();
@@ -160,11 +160,19 @@ class WatchLeaders implements Callable<Integer> {
         if (!common.json) common.out.println(timestamp() + (node < 0 ? " no active controller after epoch " + epoch : " controller " + node + " epoch " + epoch));
     }
 
-    private void see(Link link, DescribeQuorumResponseData answer) {
+    void see(Link link, DescribeQuorumResponseData answer) {
         var quorum = answer.errorCode() != 0 || answer.topics().isEmpty() ? null : answer.topics().get(0).partitions().get(0);
-        if (quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (link.kind == Kind.BY_BROKER || quorum.leaderId() == link.node))
-            seeController(quorum.leaderId(), quorum.leaderEpoch(), link.asked());
-        else if (link.kind == Kind.BY_BROKER || link.node == controller) seeController(-1, epoch, null); // it has resigned
+        boolean byBroker = link.kind == Kind.BY_BROKER;
+        boolean leads = quorum != null && quorum.errorCode() == 0 && quorum.leaderId() >= 0 && (byBroker || quorum.leaderId() == link.node);
+        link.names = leads ? quorum.leaderId() : -1;
+        if (leads) seeController(quorum.leaderId(), quorum.leaderEpoch(), link.asked());
+        else if (byBroker ? nobodyNames(controller) : link.node == controller) seeController(-1, epoch, null); // it has resigned
+    }
+
+    /** Returns whether no broker still names a controller: what one of them answers, late or of a network of its own, undoes nothing that another goes on reporting. */
+    private boolean nobodyNames(int node) {
+        long now = System.nanoTime();
+        return links.stream().noneMatch(l -> l.kind == Kind.BY_BROKER && l.live && l.names == node && (l.question == null || now - l.askedAt <= SILENT));
     }
 
     private void see(int broker, MetadataResponse metadata) {
@@ -195,20 +203,24 @@ class WatchLeaders implements Callable<Integer> {
 
     // ---- Who is asked ----
 
-    private enum Kind { CONTROLLER, BROKER, BY_BROKER }
+    enum Kind { CONTROLLER, BROKER, BY_BROKER }
 
     /** A connection with one question at a time: to a controller or by a broker who leads the quorum, to a broker what its metadata is. */
-    private class Link {
+    class Link {
         private final Kind kind;
         private final int node, port;
         private final String host;
         private final ByteBuffer size = ByteBuffer.allocate(4);
         private SocketChannel channel;
         private ByteBuffer answer;
-        private RequestHeader question;
+        RequestHeader question;
         /** live: it has answered on this connection, and the last question in time; answered: ever. */
-        private boolean connected, live, answered;
-        private long askedAt, openAt;
+        private boolean connected, answered;
+        boolean live;
+        long askedAt;
+        private long openAt;
+        /** Whom its last answer names as the active controller; -1: nobody. */
+        private int names = -1;
         private int questions;
 
         Link(Kind kind, int node, String host, int port) { this.kind = kind; this.node = node; this.host = host; this.port = port; }
@@ -317,7 +329,10 @@ class WatchLeaders implements Callable<Integer> {
             try {
                 QuorumInfo quorum = admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(1500)).quorumInfo().get();
                 seeController(quorum.leaderId(), (int) quorum.leaderEpoch(), null);
-            } catch (ExecutionException e) { seeController(-1, epoch, null); }
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof AuthorizationException) throw e; // not to be allowed to ask is no loss of the controller
+                seeController(-1, epoch, null);
+            }
             try {
                 Collection<String> names = topics.isEmpty() ? admin.listTopics(new ListTopicsOptions().listInternal(internal).timeoutMs(1500)).names().get() : topics;
                 for (TopicDescription t : admin.describeTopics(names, new DescribeTopicsOptions().timeoutMs(1500)).allTopicNames().get().values()) for (var p : t.partitions())
@@ -440,17 +455,14 @@ class WatchLeaders implements Callable<Integer> {
         Admin admin(Object... more) throws IOException {
             Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty() && seen.stream().noneMatch(Endpoint::isMute)) throw cannotTalk(seen, Common::resolves);
-            List<String> brokers = usable.stream().filter(e -> e.port != Port.CONTROLLER).map(Endpoint::address).toList();
-            List<String> controllers = usable.stream().filter(e -> e.port == Port.CONTROLLER).map(Endpoint::address).toList();
-            if (!brokers.isEmpty()) {
-                properties.put("bootstrap.servers", String.join(",", brokers));
-            } else if (!controllers.isEmpty()) {
+            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
+            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
+            if (controllers) {
+                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
-                properties.put("bootstrap.controllers", String.join(",", controllers));
             }
+            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -467,6 +479,15 @@ class WatchLeaders implements Callable<Integer> {
             if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
         }
 
+        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
+        List<Endpoint> usable() throws IOException {
+            List<Endpoint> seen = endpoints();
+            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
+            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+            return usable;
+        }
+
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
             if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable("nothing listens there");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -480,14 +501,13 @@ class WatchLeaders implements Callable<Integer> {
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            boolean isMute() { return port == Port.MUTE; }
             String address() { return Common.address(at); }
         }
 
         static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
 
         List<Endpoint> endpoints() throws IOException {
-            client(); // --command-config may name the cluster
+            if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
         }
@@ -518,9 +538,9 @@ class WatchLeaders implements Callable<Integer> {
                 port = Port.SASL;
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException slow) {
+            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
-            } catch (IOException | RuntimeException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
@@ -541,7 +561,8 @@ class WatchLeaders implements Callable<Integer> {
                 byte[] host = new byte[metadata.getShort()];
                 metadata.get(host);
                 brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                metadata.position(metadata.position() + Math.max(0, metadata.getShort()));
+                int rack = Math.max(0, metadata.getShort());
+                metadata.position(metadata.position() + rack);
             }
             return brokers;
         }
@@ -638,6 +659,7 @@ class WatchLeaders implements Callable<Integer> {
             if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
             if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
             if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
             if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
             return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
@@ -645,7 +667,8 @@ class WatchLeaders implements Callable<Integer> {
 
         private Exit noAnswer() {
             try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; give it more with --timeout, or see with find-controller who is missing.");
+            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */

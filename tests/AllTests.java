@@ -2,7 +2,7 @@
 //JAVA 17+
 //DEPS org.junit.platform:junit-platform-console-standalone:1.13.4
 //SOURCES *Test.java
-//SOURCES TestCluster.java TestEngine.java Browser.java Terminal.java
+//SOURCES TestLane.java TestCluster.java OddCluster.java TestEngine.java Browser.java Terminal.java
 //SOURCES ../scripts/Lab.java ../scripts/Nodes.java ../scripts/FindController.java ../scripts/ProbeCluster.java ../scripts/MergeLatency.java ../scripts/FindMaxRate.java ../scripts/CompareSettings.java ../scripts/WatchLeaders.java ../scripts/Outages.java ../scripts/FailoverMatrix.java ../scripts/Dashboard.java ../scripts/CheckTopic.java ../scripts/Completion.java
 //DESCRIPTION Runs all tests of kraft-lab
 
@@ -13,34 +13,85 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.*;
+import java.util.stream.Stream;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.launcher.*;
 import org.junit.platform.launcher.core.*;
+import org.opentest4j.TestAbortedException;
 
 /**
  * Runs every test class, or those whose name contains one of the arguments, and prints a line for each test as it ends.
  * The last line is {@code N passed, N failed, N skipped}; a skip names its reason. Exit 0 only if some passed and none failed.
  *
  * <pre>./jbang test
- * ./jbang test Checker Contract</pre>
+ * ./jbang test Checker Contract
+ * ./jbang test --fast             # what needs no cluster, no Docker and no browser, and is not tagged "slow"</pre>
+ *
+ * <p>Tests on a cluster mostly wait, for elections and for sessions to end. So those that are tagged with a {@link TestLane} run beside
+ * the others where that can be done; elsewhere all run one after the other.
  */
 class AllTests {
+    /** Whether tests that need a cluster, Docker or a browser are left out. */
+    static boolean fast;
+    private static final String LEFT_OUT = "With --fast there is no ";
+
+    /** Aborts a test that needs one of them. */
+    static void needs(String what) {
+        if (fast) throw new TestAbortedException(LEFT_OUT + what + ".");
+    }
+
     public static void main(String... args) throws Exception {
+        List<String> options = Stream.of(args).filter(a -> a.startsWith("--")).toList();
+        List<String> patterns = Stream.of(args).filter(a -> !a.startsWith("--")).toList();
+        fast = options.contains("--fast");
+        Progress progress = new Progress();
+        String lane = options.stream().filter(o -> o.startsWith(TestLane.OPTION)).map(o -> o.substring(TestLane.OPTION.length())).findFirst().orElse(null);
+        if (lane != null) {
+            execute(patterns, progress, TagFilter.includeTags(lane));
+            TestLane.tell(progress.counts, progress.seconds);
+            System.exit(0);
+        }
+        List<TestLane> lanes = fast ? List.of() : TestLane.start(tag -> contains(patterns, TagFilter.includeTags(tag)), patterns);
+        List<String> elsewhere = new ArrayList<>(lanes.stream().map(TestLane::tag).toList());
+        if (fast) elsewhere.add("slow");
+        execute(patterns, progress, elsewhere.stream().map(TagFilter::excludeTags).toArray(PostDiscoveryFilter[]::new));
+        for (TestLane other : lanes) other.awaitEnd(progress.counts, progress.seconds);
+        progress.printSlowest();
+        Counts n = progress.counts;
+        System.out.printf("%d passed, %d failed, %d skipped%n", n.passed, n.failed, n.skipped);
+        System.exit(n.failed == 0 && n.passed > 0 ? 0 : 1);
+    }
+
+    private static LauncherDiscoveryRequest request(List<String> patterns, PostDiscoveryFilter... tags) throws Exception {
         Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-        String pattern = args.length == 0 ? ".*Test" : "(?i).*(" + String.join("|", args) + ").*Test";
-        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request().selectors(selectClasspathRoots(Set.of(jar)))
+        String pattern = patterns.isEmpty() ? ".*Test" : "(?i).*(" + String.join("|", patterns) + ").*Test";
+        return LauncherDiscoveryRequestBuilder.request().selectors(selectClasspathRoots(Set.of(jar)))
                 .filters(includeClassNamePatterns(pattern))
+                .filters(tags)
                 .configurationParameter("junit.jupiter.testclass.order.default", "org.junit.jupiter.api.ClassOrderer$OrderAnnotation")
                 .configurationParameter("junit.jupiter.testmethod.order.default", "org.junit.jupiter.api.MethodOrderer$OrderAnnotation")
-                .configurationParameter("junit.jupiter.execution.timeout.default", "10 m").build();
-        Progress progress = new Progress();
-        LauncherFactory.create().execute(request, progress);
-        System.out.printf("%d passed, %d failed, %d skipped%n", progress.passed, progress.failed, progress.skipped);
-        System.exit(progress.failed == 0 && progress.passed > 0 ? 0 : 1);
+                .configurationParameter("junit.jupiter.execution.timeout.default", "10 m")
+                .build();
+    }
+
+    private static boolean contains(List<String> patterns, PostDiscoveryFilter... tags) throws Exception {
+        return LauncherFactory.create().discover(request(patterns, tags)).containsTests();
+    }
+
+    private static void execute(List<String> patterns, Progress progress, PostDiscoveryFilter... tags) throws Exception {
+        LauncherFactory.create().execute(request(patterns, tags), progress);
+    }
+
+    static class Counts {
+        int passed;
+        int failed;
+        int skipped;
     }
 
     private static class Progress implements TestExecutionListener {
-        int passed, failed, skipped;
+        final Counts counts = new Counts();
+        /** Of each class, by its name. */
+        final Map<String, Double> seconds = new TreeMap<>();
         private final Map<String, Long> began = new HashMap<>();
         private TestPlan plan;
 
@@ -48,34 +99,65 @@ class AllTests {
         @Override public void executionStarted(TestIdentifier id) { began.put(id.getUniqueId(), System.nanoTime()); }
 
         @Override public void executionSkipped(TestIdentifier id, String reason) {
-            // A class that is skipped stands for its tests.
-            int tests = id.isTest() ? 1 : (int) plan.getDescendants(id).stream().filter(TestIdentifier::isTest).count();
-            skipped += tests;
+            counts.skipped += tests(id);
             print("SKIP", id, reason);
         }
 
         @Override public void executionFinished(TestIdentifier id, TestExecutionResult result) {
+            if (isClass(id)) seconds.merge(id.getDisplayName(), seconds(id), Double::sum);
             Throwable problem = result.getThrowable().orElse(null);
             switch (result.getStatus()) {
-                case SUCCESSFUL -> { if (id.isTest()) { passed++; print("ok", id, ""); } }
-                case ABORTED -> {
-                    skipped += id.isTest() ? 1 : (int) plan.getDescendants(id).stream().filter(TestIdentifier::isTest).count();
-                    print("SKIP", id, problem == null ? "" : problem.getMessage());
-                }
-                case FAILED -> {
-                    failed++;
-                    StringWriter trace = new StringWriter();
-                    if (problem != null) problem.printStackTrace(new PrintWriter(trace));
-                    String[] lines = trace.toString().split("\n");
-                    print("FAIL", id, "\n" + String.join("\n", Arrays.copyOf(lines, Math.min(lines.length, 30))));
-                }
+                case SUCCESSFUL -> passed(id);
+                case ABORTED -> skipped(id, problem);
+                case FAILED -> failed(id, problem);
             }
         }
 
+        private void passed(TestIdentifier id) {
+            if (!id.isTest()) return;
+            counts.passed++;
+            print("ok", id, "");
+        }
+
+        private void skipped(TestIdentifier id, Throwable problem) {
+            counts.skipped += tests(id);
+            String reason = problem == null ? "" : problem.getMessage();
+            if (!reason.startsWith(LEFT_OUT)) print("SKIP", id, reason);
+        }
+
+        private void failed(TestIdentifier id, Throwable problem) {
+            counts.failed++;
+            StringWriter trace = new StringWriter();
+            if (problem != null) problem.printStackTrace(new PrintWriter(trace));
+            List<String> lines = trace.toString().lines().limit(30).toList();
+            print("FAIL", id, "\n" + String.join("\n", lines));
+        }
+
+        /** Returns how many tests there are; a class that is skipped stands for its own. */
+        private int tests(TestIdentifier id) {
+            return id.isTest() ? 1 : (int) plan.getDescendants(id).stream().filter(TestIdentifier::isTest).count();
+        }
+
+        private boolean isClass(TestIdentifier id) {
+            return plan.getParent(id).map(parent -> parent.getParentIdObject().isEmpty()).orElse(false);
+        }
+
+        private double seconds(TestIdentifier id) {
+            long now = System.nanoTime();
+            return (now - began.getOrDefault(id.getUniqueId(), now)) / 1e9;
+        }
+
+        /** In one piece, so that lanes do not print into each other's lines. */
         private void print(String what, TestIdentifier id, String more) {
             String parent = plan.getParent(id).filter(p -> !p.getParentIdObject().isEmpty()).map(p -> p.getDisplayName() + ".").orElse("");
-            long ms = (System.nanoTime() - began.getOrDefault(id.getUniqueId(), System.nanoTime())) / 1_000_000;
-            System.out.printf(Locale.ROOT, "%-4s %7.1f s  %s%s  %s%n", what, ms / 1e3, parent, id.getDisplayName(), more);
+            System.out.print(String.format(Locale.ROOT, "%-4s %7.1f s  %s%s  %s%n", what, seconds(id), parent, id.getDisplayName(), more));
+        }
+
+        /** What a change has to make quicker, if the tests take too long. */
+        void printSlowest() {
+            System.err.println("The slowest classes:");
+            seconds.entrySet().stream().sorted(Map.Entry.<String, Double>comparingByValue().reversed()).limit(10)
+                    .forEach(e -> System.err.printf(Locale.ROOT, "%7.1f s  %s%n", e.getValue(), e.getKey()));
         }
     }
 }

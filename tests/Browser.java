@@ -20,6 +20,7 @@ class Browser implements Closeable {
 
     /** Aborts the test where there is no browser, and says what is missing. */
     static void required() {
+        AllTests.needs("browser");
         for (String program : List.of("chromium", "chromedriver"))
             if (Stream.of(System.getenv("PATH").split(File.pathSeparator)).noneMatch(folder -> Files.isExecutable(Path.of(folder, program))))
                 throw new TestAbortedException("There is no " + program + " on the PATH: install it (Debian: chromium, chromium-driver) and the tests in a browser will run.");

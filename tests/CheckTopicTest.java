@@ -76,12 +76,83 @@ class CheckTopicTest {
 
     @Test void offsetsWithoutARecordProveNothingUnlessTheTopicIsCompacted() {
         log(0, "r/p/1", null, null, "r/p/2", null);
-        assertTrue(expect("incomplete", "GAP", 2).incomplete().get(0).contains("2 offsets"));
+        assertTrue(expect("incomplete", "GAP", 3).incomplete().get(0).contains("3 offsets"), "the last one as well");
         contents = new CheckTopic.Contents("t", IDENTITY, false, 1 << 20);
         contents.compacted(true);
         begun = false;
         log(0, "r/p/1", null, null, "r/p/2");
         expect("pass", "GAP", 2);
+    }
+
+    /** The second view of partition 0: offsets of records, committed or not. */
+    private void uncommitted(long from, int... offsets) {
+        assertEquals(from, contents.uncommittedFrom(0));
+        for (int offset : offsets) contents.uncommitted(0, offset);
+    }
+
+    @Test void abortedSentAgainAndCommittedIsNoDuplicate() {
+        log(0, null, null, null, "r/p/1", "r/p/2", null); // two aborted, marker, two committed, marker
+        uncommitted(0, 0, 1, 3, 4);
+        var v = expect("incomplete", "GAP", 4);
+        assertEquals(List.of(2L, 0L, 2L), List.of(v.aborted(), v.open(), v.read()));
+        assertTrue(v.incomplete().get(0).startsWith("2 offsets have no record"), v.incomplete().toString());
+    }
+
+    @Test void abortedRecordsAloneAreNothingToRead() {
+        log(0, new String[11]);
+        uncommitted(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+        assertEquals(10L, expect("incomplete", "GAP", 11).aborted());
+    }
+
+    @Test void whatIsInAnOpenTransactionIsSaidAndNotJudged() {
+        contents.open(0, 2);
+        log(0, "r/p/1", "r/p/2");
+        uncommitted(2, 2, 3, 4);
+        var v = expect("incomplete");
+        assertEquals(List.of(0L, 3L), List.of(v.aborted(), v.open()));
+        assertTrue(v.incomplete().get(0).contains("open in partition 0 from offset 2"), v.incomplete().toString());
+    }
+
+    @Test void withoutAGapThereIsNothingMoreToLookAt() {
+        log(0, "r/p/1", "r/p/2");
+        uncommitted(-1);
+        expect("pass");
+    }
+
+    @Test void aLogThatBecomesShorterWhileItIsReadIsNoPass() {
+        log(0, "r/p/1");
+        contents.ended(0);
+        assertTrue(expect("incomplete").incomplete().get(0).contains("ends at offset 1 now"));
+    }
+
+    @Test void anEmptyTopicProvesNothing() {
+        log(0);
+        log(1, null, null);
+        assertTrue(expect("incomplete", "GAP", 2).incomplete().toString().contains("no record could be read"));
+    }
+
+    @Test void whatIsDeletedWhileItIsReadIsNoGapAndMakesItIncomplete() {
+        contents.room(1000);
+        contents.expired(0, 0, 3); // the log's start when it was asked: not read, and nothing more
+        contents.reached(0, 3);
+        record(0, 3, "r/p/1", 1000);
+        contents.expired(0, 4, 7);
+        contents.reached(0, 7);
+        record(0, 7, "r/p/2", 1001);
+        var v = expect("incomplete");
+        assertTrue(v.incomplete().get(0).contains("up to offset 7 while it was read"), v.incomplete().toString());
+        assertEquals(3L, v.partitions().get(0).from());
+    }
+
+    @Test void keysThatDriveATerminalAreEscaped() {
+        String bad = "r/p\u001b[2J\r\nFORGED: 3 records/1";
+        log(0, bad, bad);
+        java.io.StringWriter out = new java.io.StringWriter();
+        CheckTopic script = new CheckTopic();
+        script.common.configure(script, new java.io.PrintWriter(out), new java.io.PrintWriter(out), "--topic", "t");
+        script.render(contents.verdict());
+        assertTrue(out.toString().contains("\\u001b[2J\\u000d\\u000aFORGED: 3 records/1"), out.toString());
+        assertFalse(out.toString().contains("\u001b") || out.toString().lines().anyMatch(l -> l.startsWith("FORGED")), out.toString());
     }
 
     @Test void aKeyAgainIsToldAndIsADuplicateOnlyWhereKeysAreUnique() {

@@ -67,6 +67,138 @@ class CheckerTest {
         expect("incomplete", "UNSEEN", 1);
     }
 
+    // ---- A log that ends before what was acknowledged ----
+
+    private static final CheckDelivery.End WHOLE = new CheckDelivery.End(5, 3, 3);
+
+    @Test void beyondTheEndIsGoneOnlyWhereAllThatCouldBringItBackIsRuledOut() {
+        assertEquals(Optional.empty(), CheckDelivery.mayAppear(5, WHOLE, WHOLE, true));
+        Map<String, CheckDelivery.End> others = Map.of("is not known", CheckDelivery.End.UNKNOWN, "only 2 of 3", new CheckDelivery.End(5, 2, 3), "still moves", new CheckDelivery.End(6, 3, 3));
+        others.forEach((why, end) -> {
+            assertTrue(CheckDelivery.mayAppear(5, WHOLE, end, true).orElse("").contains(why), why);
+            assertTrue(CheckDelivery.mayAppear(5, end, WHOLE, true).orElse("").contains(why), why);
+        });
+        assertTrue(CheckDelivery.mayAppear(4, WHOLE, WHOLE, true).orElse("").contains("its end is 5"));
+        assertTrue(CheckDelivery.mayAppear(5, WHOLE, WHOLE, false).orElse("").contains("may still run"));
+    }
+
+    @Test void aLedgerWithoutItsEndIsOfAProducerThatMayStillRun() throws Exception {
+        load(HEAD, ACK);
+        assertFalse(checker.producersEnded());
+    }
+
+    @Test void whatWasAcknowledgedInATruncatedTailIsLost() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, seq % 2, 10 + seq, 0);
+        log(0, new String[12]);
+        log(1, new String[11]);
+        checker.ended(1); // of partition 0 it is not proved
+        var v = expect("fail", "LOST", 2, "UNSEEN", 2);
+        assertEquals(List.of(2L, 0L), List.of(count(v.partitions().get(1), "LOST"), count(v.partitions().get(1), "UNSEEN")));
+    }
+
+    @Test void whatWasWrittenOverATruncatedTailDoesNotHideTheLoss() {
+        var w = written(true);
+        for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        log(0, "run/p/1", "other/p/1", "other/p/2");
+        expect("fail", "LOST", 2, "INCONSISTENT", 2);
+    }
+
+    @Test void aCopyElsewhereIsNotLostWithTheTruncatedTail() {
+        var w = written(false);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(1, 0, 7, 0); // sent again
+        log(0, "run/p/1");
+        checker.ended(0);
+        expect("pass");
+    }
+
+    // ---- A log that begins after what was acknowledged ----
+
+    @Test void beforeTheLogsStartProvesNeither() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        checker.expired(0, 0, 2);
+        log(0, null, null, "run/p/3", "run/p/4");
+        var example = expect("incomplete", "EXPIRED", 2).examples().get(0);
+        assertEquals(List.of("run/p/1", 0L), List.of(example.identity(), example.offset()));
+    }
+
+    @Test void whatWasReadBeforeItWasDeletedIsThere() {
+        var w = written(true);
+        for (int seq = 1; seq <= 5; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        log(0, "run/p/1", null); // then the log's start moves to 4
+        checker.expired(0, 2, 4);
+        record(0, 4, "run/p/5", 1);
+        checker.reached(0, 5);
+        expect("fail", "LOST", 1, "EXPIRED", 2);
+    }
+
+    @Test void aCopyOfWhatExpiredIsNotInconsistent() {
+        var w = written(false);
+        w.acknowledged(1, 0, 0, 0);
+        checker.expired(0, 0, 1);
+        log(0, null, "run/p/1");
+        expect("pass");
+    }
+
+    @Test void keysThatDriveATerminalAreEscaped() {
+        written(true).acknowledged(1, 0, 0, 0);
+        log(0, "run/p/1", "run/x\u001b]0;a\u0007\r\nPASS: forged");
+        java.io.StringWriter out = new java.io.StringWriter();
+        CheckDelivery script = new CheckDelivery();
+        script.common.configure(script, new java.io.PrintWriter(out), new java.io.PrintWriter(out), "x.jsonl");
+        script.render(checker.verdict());
+        assertTrue(out.toString().contains("run/x\\u001b]0;a\\u0007\\u000d\\u000aPASS: forged"), out.toString());
+        assertFalse(out.toString().chars().anyMatch(c -> c < 32 && c != '\n') || out.toString().lines().anyMatch(l -> l.startsWith("PASS")), out.toString());
+    }
+
+    // ---- Transactions ----
+
+    @Test void whatWasAcknowledgedAndAbortedIsNotLostAndProvesNothing() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        log(0, "run/p/1", null, null, null, null); // 2 and 3 aborted, 4 gone, a marker
+        assertEquals(1, checker.uncommittedFrom(0));
+        for (int seq = 2; seq <= 3; seq++) checker.uncommitted(0, seq - 1, ("run/p/" + seq).getBytes());
+        expect("fail", "LOST", 1, "ABORTED", 2);
+    }
+
+    @Test void whatWasAbortedAndSentAgainIsWhereItWasAcknowledgedLast() {
+        var w = written(true);
+        w.acknowledged(1, 0, 0, 0);
+        w.acknowledged(1, 0, 2, 0);
+        w.acknowledged(2, 0, 1, 0); // aborted, and sent again without an acknowledgement
+        log(0, null, null, "run/p/1", "run/p/2", null);
+        assertEquals(0, checker.uncommittedFrom(0));
+        checker.uncommitted(0, 0, "run/p/1".getBytes());
+        checker.uncommitted(0, 1, "run/p/2".getBytes());
+        for (int seq = 1; seq <= 2; seq++) checker.uncommitted(0, seq + 1, ("run/p/" + seq).getBytes());
+        expect("pass");
+    }
+
+    @Test void whereAllIsThereNothingMoreIsLookedAt() {
+        written(true).acknowledged(1, 0, 0, 0);
+        log(0, "run/p/1", null);
+        assertEquals(-1, checker.uncommittedFrom(0));
+        expect("pass");
+    }
+
+    // ---- A verdict over nothing ----
+
+    @Test void whereNothingWasAcknowledgedNothingIsProved() {
+        var w = written(true);
+        w.indeterminate(1);
+        w.indeterminate(2);
+        log(0, "run/p/1");
+        assertTrue(expect("incomplete").incomplete().get(0).contains("nothing was promised"));
+    }
+
+    @Test void anEmptyLedgerProvesNothing() throws Exception {
+        load(HEAD, "{'end':true,'sent':0}");
+        expect("incomplete");
+    }
+
     @Test void onePartitionUnseenDoesNotHideALossInAnother() {
         var w = written(true);
         w.acknowledged(1, 0, 0, 0);
@@ -270,6 +402,15 @@ class CheckerTest {
         var v = expect("fail", "LOST", times.length);
         assertEquals(Arrays.asList(null, kill, kill, kill, null, pause, null, stop), v.examples().stream().map(CheckDelivery.Example::fault).toList());
         assertEquals(Map.of(kill, 3L, pause, 1L, stop, 1L), v.faults());
+    }
+
+    @Test void eventsOfOtherTypesMayHaveAnyFieldsAndDamagedOnesAreCounted() throws Exception {
+        long[] damaged = new long[1];
+        var faults = CheckDelivery.Fault.of(ledger("{'ts':'1970-01-01T00:01:39Z','type':'page','at':'runs/1/report.html'}", "{'ts':'1970-01-01T00:01:39Z','type':'news','node':'x','at':7}",
+                "{'ts':'1970-01-01T00:01:40Z','type':'fault','node':1,'mode':'kill','at':'runs/1'}", "{'ts':7,'type':'fault','node':1}", "{'ts':'1970-01-01T00:01:40Z','type':'restored','node':'one'}",
+                "{'ts':'1970-01-01T00:0", "{'ts':'1970-01-01T00:01:40Z','type':'fault','node':2,'mode':'kill'}", "{'seq':3,'type':'ack','at':'never'}"), n -> damaged[0] = n);
+        assertEquals(List.of(new CheckDelivery.Fault(2, "kill", 100_000, Long.MAX_VALUE)), faults);
+        assertEquals(4, damaged[0]);
     }
 
     // ---- Ledgers ----

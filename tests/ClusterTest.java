@@ -3,12 +3,14 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.net.*;
 import java.nio.file.*;
 import java.util.*;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.junit.jupiter.api.*;
 
 /** cluster: up, down, status, logs. After the others, because the second half of it needs the ports of the shared cluster. */
 @Order(80)
+@Tag("lab")
 class ClusterTest {
     private static TestCluster.Run cluster(Object dataDir, String... args) {
         List<String> all = new ArrayList<>(List.of(args));
@@ -104,7 +106,11 @@ class ClusterTest {
     @Test @Order(7) void dataOfTwoClustersIsRefused() throws Exception {
         TestCluster.down();
         Path data = TestCluster.HOME.resolve("mixed");
-        for (int id : List.of(1, 2)) Files.writeString(Files.createDirectories(data.resolve(Cluster.name(id)).resolve("data")).resolve("meta.properties"), "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
+        for (int id : List.of(1, 2)) {
+            Path folder = data.resolve(Cluster.name(id));
+            Files.writeString(Files.createDirectories(folder.resolve("data")).resolve("meta.properties"), "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
+            Files.writeString(folder.resolve("server.properties"), "log.dirs=" + folder.resolve("data") + "\n"); // as before nodes' folders were marked
+        }
         TestCluster.Run up = cluster(data, "up");
         assertEquals(1, up.code(), up.toString());
         assertTrue(up.err().contains("is of different clusters {cluster1=[kafka01], cluster2=[kafka02]}") && up.err().contains("--fresh"), up.err());
@@ -134,17 +140,26 @@ class ClusterTest {
         TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
     }
 
-    @Test @Order(20) void aFolderOfSomebodyElseIsLeftAlone() throws Exception {
+    /** Also what has a name that we use: the archive of classes is made in a folder of its own, and ended with it. OursTest plants the rest. */
+    @Test @Order(20) void whatWasThereIsThereAfterTheFirstUp() throws Exception {
         TestCluster.down();
-        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")), theirs = Files.createDirectories(data.resolve("kafka02")).resolve("important.txt");
+        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")), theirs = Files.createDirectories(data.resolve("archive")).resolve("thesis.txt");
         Files.writeString(theirs, "theirs");
-        for (String[] args : new String[][] {{"up"}, {"up", "--fresh"}}) {
-            TestCluster.Run run = cluster(data, args);
-            assertEquals(12, run.code(), run.toString());
-            assertTrue(run.err().contains("was not made by kraft-lab"), run.err());
-            assertEquals("theirs", Files.readString(theirs));
-            assertEquals(List.of(), TestCluster.processesOf(data));
+        Files.writeString(data.resolve("lock"), "theirs");
+        Path home = Files.createDirectories(TestCluster.HOME.resolve("home"));
+        for (boolean killed : new boolean[] {true, false}) { // what the killed one left is cleared away by the next
+            TestCluster.Child up = TestCluster.child(Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, "up", "--data-dir", data.toString());
+            TestCluster.await("the node whose classes are archived", () -> !up.process().isAlive() || archiving(data).size() == 1 && !TestCluster.processesOf(data).isEmpty());
+            assertTrue(up.process().isAlive(), up.text());
+            if (killed) up.process().destroyForcibly().waitFor(); else assertEquals(130, up.interrupt(), up.text());
+            assertEquals(killed ? 1 : 0, archiving(data).size());
         }
+        TestCluster.await("its end", () -> TestCluster.processesOf(data).isEmpty());
+        assertEquals(List.of("theirs", "theirs"), List.of(Files.readString(theirs), Files.readString(data.resolve("lock"))));
+    }
+
+    private static List<Path> archiving(Path data) throws Exception {
+        try (Stream<Path> files = Files.list(data)) { return files.filter(f -> f.getFileName().toString().startsWith(".kraft-lab-archive-")).toList(); }
     }
 
     @Test @Order(21) void downEndsNobodyWhoOnlyMentionsANode() throws Exception {

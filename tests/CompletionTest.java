@@ -129,6 +129,7 @@ class CompletionTest {
         assertEquals(1, run.err().lines().count(), run.err());
     }
 
+    @Tag("cluster")
     @Test void nodesTopicsAndPartitionsOfTheClusterAreOffered() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("completed_topic", "--if-not-exists", "--partitions", "2");

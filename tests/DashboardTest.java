@@ -215,6 +215,7 @@ class DashboardTest {
         return took;
     }
 
+    @Tag("cluster")
     @Test void thePageFollowsAClusterThatLosesItsQuorum() throws Exception {
         Browser.required();
         TestCluster.healthy();

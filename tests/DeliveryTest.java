@@ -14,6 +14,7 @@ import org.junit.jupiter.api.*;
 
 /** resilient-producer through real faults, and check-delivery on real topics: what holds passes, what is planted is found. */
 @Order(60)
+@Tag("cluster")
 class DeliveryTest {
     private static final String TOPIC = "delivery";
     private static int runs;
@@ -120,7 +121,7 @@ class DeliveryTest {
 
     // ---- What is planted ----
 
-    @Test @Order(5) void deletedAcknowledgedRecordsAreLost() throws Exception {
+    @Test @Order(5) void deletedAcknowledgedRecordsAreExpiredAndNotLost() throws Exception {
         quietRun();
         long acknowledged = 0, first = -1;
         for (String line : Files.readAllLines(ledger)) {
@@ -133,11 +134,11 @@ class DeliveryTest {
         try (Admin admin = TestCluster.admin()) {
             admin.deleteRecords(Map.of(new TopicPartition(TOPIC, 3), RecordsToDelete.beforeOffset(first + 4))).all().get();
         }
-        Map<String, Object> verdict = check(13);
-        assertEquals(List.of("fail", 4, 76), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("read")), verdict.toString());
+        Map<String, Object> verdict = check(14);
+        assertEquals(List.of("incomplete", 0, 4, 76), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("expired"), verdict.get("read")), verdict.toString());
         TestCluster.Run text = TestCluster.run(CheckDelivery::run, ledger.toString());
-        assertEquals(13, text.code());
-        assertTrue(text.out().lines().anyMatch(l -> l.matches("FAIL: 80 acknowledged; 4 lost\\.")), text.out());
+        assertEquals(14, text.code());
+        assertTrue(text.out().contains("INCOMPLETE: 80 acknowledged in " + TOPIC + ", of producer run" + runs + "/p; 4 before the log's start."), text.out());
     }
 
     @Test @Order(6) void aRecordWrittenTwiceIsADuplicate() throws Exception {
@@ -201,7 +202,7 @@ class DeliveryTest {
         Files.writeString(events, "{\"ts\":\"" + Cluster.timestamp() + "\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":2,\"mode\":\"kill\"}\n");
         try (Planted run = new Planted()) {
             for (int seq = 1; seq <= 5; seq++) run.acknowledged(seq, 7, run.send(7, seq));
-            try (Admin admin = TestCluster.admin()) { // lost: 1 to 5
+            try (Admin admin = TestCluster.admin()) { // expired: 1 to 5
                 long end = run.send(7, 6);
                 run.acknowledged(6, 7, end);
                 admin.deleteRecords(Map.of(new TopicPartition(TOPIC, 7), RecordsToDelete.beforeOffset(end))).all().get();
@@ -219,31 +220,31 @@ class DeliveryTest {
             run.outcome(443, "failed"); // legal
             run.send(6, 9001); // two phantoms
             plant(6, "run" + runs + "/nobody/1");
-            for (int seq = 450; seq < 452; seq++) run.acknowledged(seq, 5, 1_000_000 + seq); // unseen
+            for (int seq = 450; seq < 452; seq++) run.acknowledged(seq, 5, 1_000_000 + seq); // lost: the log ends before, and all replicas are in sync
         }
         TestCluster.Run json = TestCluster.run(CheckDelivery::run, ledger.toString(), "--json", "--timeout", "3s", "--events-from", events.toString());
         assertEquals(13, json.code(), json.toString());
         Map<String, Object> verdict = json.events().get(0);
         Map<String, Object> wanted = new LinkedHashMap<>();
-        for (Object[] w : new Object[][] {{"verdict", "fail"}, {"acknowledged", 316}, {"lost", 5}, {"unseen", 2}, {"duplicates", 4}, {"reordered", 3}, {"inconsistent", 2}, {"abortedReads", 3}, {"phantoms", 2},
+        for (Object[] w : new Object[][] {{"verdict", "fail"}, {"acknowledged", 316}, {"lost", 2}, {"unseen", 0}, {"expired", 5}, {"duplicates", 4}, {"reordered", 3}, {"inconsistent", 2}, {"abortedReads", 3}, {"phantoms", 2},
                 {"indeterminateLanded", 2}, {"indeterminateAbsent", 1}, {"failed", 4}}) wanted.put((String) w[0], w[1]);
         Map<String, Object> found = new LinkedHashMap<>(verdict);
         found.keySet().retainAll(wanted.keySet());
         assertEquals(wanted, found, json.toString());
 
         List<?> partitions = (List<?>) verdict.get("partitions"), examples = (List<?>) verdict.get("examples");
-        assertEquals(List.of(6, 5), List.of(((Map<?, ?>) partitions.get(7)).get("acknowledged"), ((Map<?, ?>) partitions.get(7)).get("lost")), partitions.toString());
+        assertEquals(List.of(6, 5), List.of(((Map<?, ?>) partitions.get(7)).get("acknowledged"), ((Map<?, ?>) partitions.get(7)).get("expired")), partitions.toString());
         assertEquals(List.of(3, 2, 3), List.of(((Map<?, ?>) partitions.get(6)).get("reordered"), ((Map<?, ?>) partitions.get(6)).get("phantoms"), ((Map<?, ?>) partitions.get(6)).get("abortedReads")));
         assertEquals(21, examples.size());
         for (Object o : examples) {
             Map<?, ?> x = (Map<?, ?>) o;
-            assertEquals(!List.of("lost", "unseen").contains(x.get("anomaly")), x.get("leaderEpoch") != null, x + " is in the log and has an epoch");
+            assertEquals(!List.of("lost", "expired").contains(x.get("anomaly")), x.get("leaderEpoch") != null, x + " is in the log and has an epoch");
             assertTrue(x.get("timestamp") instanceof String && ((Map<?, ?>) x.get("fault")).get("node").equals(2), x.toString());
         }
         assertEquals(21, ((Map<?, ?>) ((List<?>) verdict.get("faults")).get(0)).get("anomalies"), verdict.get("faults").toString());
         TestCluster.Run text = TestCluster.run(CheckDelivery::run, ledger.toString(), "--timeout", "3s", "--events-from", events.toString());
-        assertTrue(text.out().lines().anyMatch(l -> l.matches("lost +7 +\\d+ +- \\d{4}-\\S+ +kill 2 \\+\\d+\\.\\d\\d s +run\\d+/p/1")), text.out());
-        assertTrue(text.out().lines().anyMatch(l -> l.matches("7 +6 +\\d+ +5 +0 +0 +0 +0 +0 +0")), text.out());
+        assertTrue(text.out().lines().anyMatch(l -> l.matches("before the log's start +7 +\\d+ +- \\d{4}-\\S+ +kill 2 \\+\\d+\\.\\d\\d s +run\\d+/p/1")), text.out());
+        assertTrue(text.out().lines().anyMatch(l -> l.matches("7 +6 +\\d+ +0 +0 +5 +0 +0 +0 +0 +0")), text.out());
     }
 
     /** acks=1 with the others dead: acknowledged by the leader, above the high watermark, and not to be read until they are back. */
@@ -367,7 +368,7 @@ class DeliveryTest {
         assertEquals(3000, sent.acknowledged());
         TestCluster.Run clean = TestCluster.run(CheckTopic::run, "--topic", "alone");
         assertEquals(0, clean.code(), clean.toString());
-        assertTrue(clean.out().contains("PASS: 3000 records, 3000 of them with a producer's number") && clean.out().contains("Without the producers' ledger it is not known"), clean.out());
+        assertTrue(clean.out().contains("PASS: 3000 records of alone, 3000 of them with a producer's number") && clean.out().contains("Without the producers' ledger it is not known"), clean.out());
 
         try (var plain = new KafkaProducer<>(Map.<String, Object>of("bootstrap.servers", Cluster.bootstrap()), new StringSerializer(), new StringSerializer())) {
             plain.send(new ProducerRecord<>("alone", 0, "r/p-1/1505", "missing: 1501 to 1504")).get();

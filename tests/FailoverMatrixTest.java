@@ -11,6 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** failover-matrix: its choices and its table without a cluster; its runs, their resumption and Ctrl-C on a real one. */
 @Order(62)
+@Tag("cluster")
 class FailoverMatrixTest {
     @TempDir Path folder;
 

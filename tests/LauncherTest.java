@@ -24,6 +24,7 @@ class LauncherTest {
                         case "stdin" -> { System.in.transferTo(System.out); System.out.flush(); }
                         case "yes" -> { while (!System.out.checkError()) System.out.println("y"); }
                         case "edited" -> System.out.print("no!");
+                        case "env" -> System.out.print(System.getenv(args[1]));
                         default -> System.out.print(String.join("\\0", args));
                     }
                 }
@@ -35,7 +36,7 @@ class LauncherTest {
             """;
 
     /** What the launcher and JBang need, and nothing else: no jbang, no java, no Maven. */
-    private static final List<String> COMMANDS = List.of("bash", "cat", "cksum", "env", "flock", "head", "mkdir", "mktemp", "mv", "perl", "readlink", "rm", "sha256sum", "shasum");
+    private static final List<String> COMMANDS = List.of("bash", "cat", "cksum", "env", "flock", "head", "ls", "mkdir", "mktemp", "mv", "perl", "printenv", "readlink", "rm", "sha256sum", "shasum", "touch");
 
     @TempDir static Path temp;
     private static Path repo, elsewhere, tools, cache, link;
@@ -67,7 +68,7 @@ class LauncherTest {
 
     /** The pinned JBang, from where the launcher or Maven has put it, so that nothing is fetched here. */
     private static Path jar() throws Exception {
-        Matcher version = Pattern.compile("(?m)^version=(\\S+)").matcher(Files.readString(repo.resolve("jbang")));
+        Matcher version = Pattern.compile("(?m)^kl_version=(\\S+)").matcher(Files.readString(repo.resolve("jbang")));
         assertTrue(version.find(), "the launcher pins no version");
         String home = System.getProperty("user.home"), name = "jbang-cli-" + version.group(1);
         Path users = Path.of(System.getenv().getOrDefault("XDG_CACHE_HOME", home + "/.cache"), "kraft-lab", name + ".jar");
@@ -214,6 +215,232 @@ class LauncherTest {
         Ended e = run(Map.of(), "", tools.resolve("bash").toString(), "-c", "\"$0\" tiny yes | head -n 3; echo ${PIPESTATUS[0]}", link.toString());
         assertEquals("y\ny\ny\n0\n", e.out);
         assertEquals("", e.err);
+    }
+
+    // ---- What the caller's environment, the cache and JBang may hold ----
+
+    private static final Pattern ASSIGNED = Pattern.compile("(?<![\\w$%-])([A-Za-z_]\\w+)\\+?=|read -r(?: -d '')? (\\w+)|^\\s*for (\\w+) in ");
+    /** What the launcher may set that is not its own: bash's, JBang's. */
+    private static final Set<String> OTHERS = Set.of("IFS", "CDPATH", "CLICOLOR_FORCE", "JBANG_STDIN_NOTTY", "JBANG_RUNTIME_SHELL", "JBANG_LAUNCH_CMD", "JBANG_DOWNLOAD_VERSION",
+            "JBANG_DIR", "JBANG_CACHE_DIR", "JBANG_REPO", "XDG_CACHE_HOME", "MAVEN_OPTS", "JAVA_VERSION");
+
+    /** The names that the launcher assigns, without those in comments. */
+    private static Set<String> assigned() throws Exception {
+        Set<String> names = new TreeSet<>();
+        for (String line : Files.readAllLines(repo.resolve("jbang"))) {
+            Matcher m = ASSIGNED.matcher(line.replaceAll("(^|\\s)#\\s.*", "").replaceAll("-D\\w[\\w.]*=|-XX:\\w+=|-Xlog:\\w+=|--?\\w[\\w-]*=", ""));
+            while (m.find()) names.add(Stream.of(m.group(1), m.group(2), m.group(3)).filter(Objects::nonNull).findFirst().orElseThrow());
+        }
+        return names;
+    }
+
+    @Test void everyVariableIsInitialised() throws Exception {
+        Set<String> names = assigned();
+        assertTrue(names.size() > 40, "found only " + names);
+        String head = Files.readString(repo.resolve("jbang")).split("\nsay\\(\\)")[0];
+        for (String name : names) {
+            if (OTHERS.contains(name)) continue;
+            assertTrue(name.startsWith("kl_"), name + " may be a variable that the caller exports and the script shall see");
+            assertTrue(Pattern.compile("\\b" + name + "=").matcher(head).find(), name + " has no value before the first function");
+        }
+    }
+
+    /** A file that leaves a trace when it is evaluated, by whatever shell. */
+    private static Path trap() throws Exception {
+        Files.deleteIfExists(temp.resolve("trapped"));
+        Path trap = temp.resolve("trap");
+        executable(trap, "touch '" + temp.resolve("trapped") + "'; $(touch '" + temp.resolve("trapped") + "')\n");
+        return trap;
+    }
+
+    private static void assertNotTrapped(String where) { assertTrue(Files.notExists(temp.resolve("trapped")), where + ": a planted file was evaluated"); }
+
+    @Test void exportedVariablesAreTheCallers() throws Exception {
+        Path trap = trap();
+        List<Path> dotfiles = List.of(elsewhere.resolve(".profile"), elsewhere.resolve(".x"));
+        for (Path file : dotfiles) Files.writeString(file, "the user's");
+        Set<String> names = new TreeSet<>(assigned());
+        names.removeAll(OTHERS);
+        for (String name : Set.copyOf(names)) names.add(name.replaceFirst("^kl_", "")); // as these were named before, and as callers name theirs
+        assertTrue(names.containsAll(List.of("name", "entry", "slot")), names.toString());
+        for (String value : List.of(trap.toString(), "", "a[$(touch " + temp.resolve("trapped") + ")]")) for (boolean release : new boolean[] {true, false}) {
+            Map<String, String> hostile = new HashMap<>();
+            for (String name : names) hostile.put(name, value);
+            hostile.put("JAVA_HOME", quickJava(release).toString());
+            forget();
+            for (String way : List.of("through JBang", "remembered")) {
+                String where = "'" + value + "' in each variable, " + (release ? "" : "no release file, ") + way;
+                assertEquals("a b", run(hostile, "", link.toString(), "tiny", "args", "a b").out, where);
+                assertEquals("a b", run(hostile, "", link.toString(), repo.resolve("scripts/Tiny.java").toString(), "args", "a b").out, where + ": a file in place of an alias");
+                for (String name : List.of("name", "entry", "slot")) assertEquals(value + "\n", run(hostile, "", link.toString(), "tiny", "env", name).out, where + ": the script's " + name);
+                assertNotTrapped(where);
+                for (Path kept : dotfiles) assertTrue(Files.exists(kept), where + " deleted " + kept);
+            }
+        }
+    }
+
+    /**
+     * Makes a java that is as good as Tiny's and JBang's, and needs no second for each: asked for JBang it prints a command line with itself, else it does what Tiny does.
+     * Of /bin/sh, because what is planted for bash is meant for the launcher.
+     */
+    private static Path quickJava(boolean withReleaseFile) throws Exception {
+        Path home = Files.createDirectories(temp.resolve(withReleaseFile ? "quick" : "bare"));
+        executable(Files.createDirectories(home.resolve("bin")).resolve("java"), """
+                #!/bin/sh
+                case "$*" in
+                  -version) echo 'version "17"' >&2; exit ;;
+                  *dev.jbang.Main*tiny*) printf "'%s' -classpath '%s' Tiny" "$0" "$0"; exit 255 ;;
+                  *dev.jbang.Main*) printf "'%s' -classpath '%s' Tiny args 'a b'" "$0" "$0"; exit 255 ;;
+                esac
+                while [ "$1" != Tiny ]; do shift; done
+                case "$2" in
+                  args) printf %s "$3" ;;
+                  env) printenv "$3" ;;
+                  exit) exit "$3" ;;
+                esac
+                """);
+        if (withReleaseFile) Files.writeString(home.resolve("release"), "JAVA_VERSION=\"17\"\n");
+        return home;
+    }
+
+    @Test void bashsOwnVariablesAreTheCallers() throws Exception {
+        Path trap = trap(), rc = temp.resolve("rc");
+        Files.writeString(rc, "set -e -u -f\nshopt -s nocasematch failglob\nIFS=a\ncat() { touch '" + temp.resolve("trapped") + "'; }\nrm() { cat; }; cd() { cat; }; ls() { cat; }\n");
+        String function = "() {  touch '" + temp.resolve("trapped") + "'; }";
+        List<Map<String, String>> all = List.of(Map.of("BASH_ENV", rc.toString()), Map.of("SHELLOPTS", "errexit:nounset:noglob:posix"), Map.of("BASHOPTS", "failglob:nocasematch:nullglob"),
+                Map.of("CDPATH", elsewhere + ":" + temp), Map.of("GLOBIGNORE", "*"), Map.of("IFS", "atj/-"), Map.of("POSIXLY_CORRECT", "1"), Map.of("GREP_OPTIONS", "-v", "LS_COLORS", "x", "QUOTING_STYLE", "c"),
+                Map.of("BASH_FUNC_cat%%", function, "BASH_FUNC_rm%%", function, "BASH_FUNC_cksum%%", function, "BASH_FUNC_cd%%", function, "BASH_FUNC_resolve%%", function),
+                Map.of("PS4", "$(" + trap + ")", "PROMPT_COMMAND", trap.toString(), "ENV", trap.toString()));
+        for (Map<String, String> some : all) {
+            Map<String, String> environment = new HashMap<>(some);
+            environment.put("JAVA_HOME", quickJava(true).toString());
+            forget();
+            for (String way : List.of("through JBang", "remembered")) {
+                Ended e = run(environment, "", link.toString(), "tiny", "exit", "13");
+                assertEquals(List.of(13, ""), List.of(e.code, e.out), environment + ", " + way + ": " + e.err);
+                assertNotTrapped(environment + ", " + way);
+            }
+        }
+    }
+
+    @Test void whatOthersPutIntoTheCacheIsNotRun() throws Exception {
+        Path trap = trap();
+        Map<String, String> quick = Map.of("JAVA_HOME", quickJava(true).toString());
+        String[] tiny = {link.toString(), "tiny", "args", "right"};
+        forget();
+        assertEquals("right", run(quick, "", tiny).out);
+        Path entry = entry(), kept = temp.resolve("kept");
+        String traced = "touch " + temp.resolve("trapped"), inside = "java $(" + traced + ") ; " + traced + " -classpath " + trap + "\n";
+        for (String text : List.of(inside, inside.replace(' ', '\0'), "", "\0", "\0\0-classpath\0", trap + "\0-classpath")) {
+            Files.writeString(entry, text);
+            assertEquals("right", run(quick, "", tiny).out, text);
+            assertNotTrapped(text);
+            assertEquals(entry, entry());
+        }
+        String whole = trap + "\0-classpath\0" + trap + "\0";
+        Files.writeString(kept, whole);
+        Files.delete(entry);
+        Files.createSymbolicLink(entry, kept);
+        assertEquals("right", run(quick, "", tiny).out, "a link");
+        assertNotTrapped("a link");
+        assertEquals(whole, Files.readString(kept), "what the link led to");
+        Files.writeString(entry, whole);
+        if (canGiveAway(entry)) {
+            assertEquals("right", run(quick, "", tiny).out, "a file of somebody else's");
+            assertNotTrapped("a file of somebody else's");
+        }
+    }
+
+    private static Path entry() throws Exception {
+        try (Stream<Path> files = Files.list(cache)) {
+            return files.filter(f -> f.getFileName().toString().startsWith("tiny.") && !f.toString().endsWith(".jsa")).findFirst().orElseThrow();
+        }
+    }
+
+    /** Gives a file to another user, which only root can. */
+    private static boolean canGiveAway(Path file) throws Exception {
+        try { Files.setAttribute(file, "unix:uid", 65534); } catch (java.io.IOException notRoot) { return false; }
+        return true;
+    }
+
+    @Test void aCacheThatOthersCanWriteToIsNotUsed() throws Exception {
+        Path base = Files.createDirectories(temp.resolve("shared")), folder = Files.createDirectories(base.resolve("kraft-lab"));
+        for (String mode : List.of("rwxrwxr-x", "rwxr-xrwx")) {
+            Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString(mode));
+            Ended e = run(Map.of("XDG_CACHE_HOME", base.toString(), "JAVA_HOME", quickJava(true).toString()), "", link.toString(), "tiny", "args", "x");
+            assertEquals(1, e.code, mode);
+            assertOneLine(e, "others can write to " + folder);
+        }
+    }
+
+    @Test void whatJBangPrintsIsNotEvaluated() throws Exception {
+        Path home = Files.createDirectories(temp.resolve("odd")), java = Files.createDirectories(home.resolve("bin")).resolve("java");
+        trap();
+        String traced = "touch '" + temp.resolve("trapped") + "'";
+        for (String printed : List.of("true; " + traced, "true $(" + traced + ")", "true `" + traced + "`", "true\n" + traced, "true && " + traced, "\"true\"", "true ${HOME}", "true 'open", "true *", "true \\x")) {
+            executable(java, "#!/usr/bin/env bash\n[[ $* != *-version* ]] || { echo 'version \"17\"' >&2; exit; }\ncat <<'END'\n" + printed + "\nEND\nexit 255\n");
+            Ended e = run(Map.of("JAVA_HOME", home.toString()), "", link.toString(), "tiny", "args");
+            assertNotTrapped(printed);
+            assertEquals(1, e.code, printed);
+            assertOneLine(e, "JBang printed a command that this launcher cannot read");
+        }
+        executable(java, "#!/usr/bin/env bash\n[[ $* != *-version* ]] || { echo 'version \"17\"' >&2; exit; }\ncat <<'END'\nprintf  %s/ '' 'a  b' 'it'\\''s $x;*' c'd'e\nEND\nexit 255\n");
+        assertEquals("/a  b/it's $x;*/cde/last/", run(Map.of("JAVA_HOME", home.toString(), "PATH", tools + ":" + printf()), "", link.toString(), "tiny", "last").out);
+    }
+
+    private static Path printf() throws Exception { // which exec needs as a file
+        Path folder = Files.createDirectories(temp.resolve("printf-only"));
+        executable(folder.resolve("printf"), "#!/usr/bin/env bash\nbuiltin printf \"$@\"\n");
+        return folder;
+    }
+
+    @Test void whatCannotBeWrittenIsNamedWithItsVariable() throws Exception {
+        Ended nowhere = run(Map.of("XDG_CACHE_HOME", "/proc/none", "TMPDIR", "/proc/none"), "", link.toString(), "tiny", "args");
+        assertEquals(1, nowhere.code);
+        assertOneLine(nowhere, "set XDG_CACHE_HOME to a folder of yours");
+        forget();
+        Ended jbang = run(Map.of("JBANG_DIR", "/proc/none"), "", link.toString(), "tiny", "args");
+        assertNotEquals(0, jbang.code);
+        assertEquals("jbang: JBang cannot write to /proc/none; make it writable, or set JBANG_DIR to a folder of yours", jbang.err.lines().reduce((a, b) -> b).orElse(""), jbang.err);
+        Ended wrong = run(Map.of("JAVA_HOME", quickJava(true).toString(), "JBANG_DIR", "/proc/none"), "", link.toString(), "tiny", "exit", "4");
+        assertEquals(List.of(4, ""), List.of(wrong.code, wrong.err), "a script's own exit is no reason to look for folders");
+    }
+
+    /** What Maven 3.8 prints, each time. */
+    @Test void whyJBangCouldNotBeFetched() throws Exception {
+        Map<String, String> reasons = new LinkedHashMap<>();
+        reasons.put("[ERROR] Could not create local repository at /x/.m2/repository -> [Help 1]", "Maven cannot write to its local repository");
+        reasons.put("[ERROR] Could not transfer artifact ... /x/.m2/repository/org/y.jar.123.tmp (Read-only file system) -> [Help 1]", "JBANG_REPO=FOLDER");
+        reasons.put("[ERROR] Could not transfer artifact ... /x/.m2/repository/org/y.jar.123.tmp (Permission denied) -> [Help 1]", "MAVEN_OPTS=-Dmaven.repo.local=FOLDER");
+        reasons.put("[ERROR] GET request of: y.jar from central failed: No space left on device -> [Help 1]", "no space is left");
+        reasons.put("[ERROR] Could not transfer artifact ... Unknown host repo.example.org -> [Help 1]", "check the network");
+        Path base = Files.createDirectories(temp.resolve("fresh")), folder = Files.createDirectories(temp.resolve("maven"));
+        for (var reason : reasons.entrySet()) {
+            executable(folder.resolve("mvn"), "#!/usr/bin/env bash\nprintf '%s\\n' '" + reason.getKey() + "'\nexit 1\n");
+            Ended e = run(Map.of("XDG_CACHE_HOME", base.toString(), "PATH", folder + ":" + tools), "", link.toString(), "tiny", "args");
+            assertEquals(1, e.code, reason.getKey());
+            assertEquals("jbang: fetching JBang", e.err.substring(0, 21));
+            String sentence = e.err.lines().skip(1).reduce((a, b) -> a + "\n" + b).orElse("");
+            assertTrue(sentence.startsWith("jbang: ") && sentence.contains(reason.getValue()) && !sentence.contains("\n"), e.err);
+            assertEquals(reason.getValue().contains("network"), sentence.contains("network"), sentence);
+        }
+    }
+
+    @Test void aCheckoutWithWindowsLineEndsStarts() throws Exception {
+        assumeTrue(Files.exists(ContractTest.REPO.resolve(".git")), "not a git checkout");
+        Path clone = temp.resolve("clone");
+        Process git;
+        try { git = new ProcessBuilder("git", "-c", "core.autocrlf=true", "clone", "-q", "-c", "core.autocrlf=true", ContractTest.REPO.toString(), clone.toString()).inheritIO().start(); }
+        catch (java.io.IOException none) { assumeTrue(false, "there is no git"); return; }
+        assertEquals(0, git.waitFor());
+        List<String> wrong = new ArrayList<>();
+        try (Stream<Path> files = Files.walk(clone)) {
+            for (Path file : files.filter(f -> Files.isRegularFile(f) && !f.startsWith(clone.resolve(".git")) && !f.toString().endsWith(".png")).toList())
+                if (Files.readString(file, ISO_8859_1).contains("\r\n")) wrong.add(clone.relativize(file).toString());
+        }
+        assertEquals(List.of(), wrong, "files with CR LF");
+        Ended e = run(Map.of(), "", clone.resolve("jbang").toString(), "version");
+        assertEquals(0, e.code, e.err);
     }
 
     private static void assertOneLine(Ended e, String part) {

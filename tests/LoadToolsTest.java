@@ -158,11 +158,68 @@ class LoadToolsTest {
         return find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), args);
     }
 
-    @Test void theKneeOfAKnownCapacityIsFound() throws Exception {
-        FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--slo", "p99=100ms", "--step", "800ms", "--from", "1500").find();
-        // Above the capacity the queue grows, and less than 95 % of the rate are reached from some 6 % above it.
-        assertTrue(a.rate() > 2700 && a.rate() < 3450, "found " + a.rate() + " of 3000: " + a.steps());
-        assertTrue(a.missed() > a.rate() && a.missed() / a.rate() <= 1.05, a.toString());
+    /** A load on a queue that serves each record in turn, at a capacity that is known: computed, so that no machine disturbs it. */
+    private static FindMaxRate.Loaded queue(double capacity, double rate, java.time.Duration time, double extraMs) {
+        int n = (int) (rate * time.toMillis() / 1000);
+        double[] served = new double[n];
+        PerfTest.Latencies all = new PerfTest.Latencies(), steady = new PerfTest.Latencies();
+        for (PerfTest.Latencies phase : List.of(all, steady)) phase.put(PerfTest.Kind.SERVICE, new Histogram(1, 3_600_000_000L, 3));
+        double free = 0;
+        for (int i = 0; i < n; i++) {
+            served[i] = free = Math.max(free, i / rate) + 1 / capacity;
+            long us = 1 + (long) ((free - i / rate) * 1e6 + extraMs * 1000);
+            all.get(PerfTest.Kind.SERVICE).recordValue(us);
+            if (i >= n / 5) steady.get(PerfTest.Kind.SERVICE).recordValue(us);
+        }
+        List<double[]> backlog = new ArrayList<>();
+        int ended = 0;
+        for (double t = 0.02; t < time.toMillis() / 1000.0; t += 0.02) {
+            while (ended < n && served[ended] <= t) ended++;
+            backlog.add(new double[] {t, Math.min(n, Math.floor(t * rate)) - ended});
+        }
+        PerfTest.Summary rest = new PerfTest.Summary(free - n / 5 / rate, 1, steady, null, false, null);
+        return new FindMaxRate.Loaded(new PerfTest.Summary(free, 1, all, null, false, rest), backlog);
+    }
+
+    private static FindMaxRate queueing(double capacity, String slo, String step) {
+        FindMaxRate find = new FindMaxRate() { @Override Loaded load(double rate, java.time.Duration time) { return queue(capacity, rate, time, 0); } };
+        return find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", slo, "--step", step);
+    }
+
+    /** An objective that a growing queue keeps for as long as a step lasts, and not for longer: what is found is run again. */
+    @Test void aRateIsFoundThatCanBeHeld() throws Exception {
+        for (double capacity : new double[] {3000, 700, 11_000}) {
+            FindMaxRate.Answer a = queueing(capacity, "p99=400ms", "3s").find();
+            String what = capacity + ": " + a;
+            assertTrue(a.confirmed(), what);
+            assertTrue(a.rate() <= 1.005 * capacity && a.rate() >= 0.95 * capacity, what);
+            assertTrue(a.missed() > capacity && a.missed() / a.rate() <= 1.08, what);
+            PerfTest.Summary again = queue(capacity, a.rate(), java.time.Duration.ofSeconds(20), 0).all();
+            assertNull(new PerfTest.Objective.Reader().convert("p99=400ms").missed(again), what);
+        }
+    }
+
+    @Test void aQueueThatGrowsIsAMissThoughTheObjectiveIsKept() {
+        for (double rate : new double[] {2700, 2999, 3112, 3500}) {
+            FindMaxRate.Loaded loaded = queue(3000, rate, java.time.Duration.ofSeconds(5), 0);
+            assertNull(new PerfTest.Objective.Reader().convert("p99=900ms").missed(loaded.steady()), "" + rate);
+            assertEquals(Math.max(0, rate - 3000), loaded.growth(java.time.Duration.ofSeconds(5)), 5, "" + rate);
+        }
+    }
+
+    /** A backlog that rises and falls is not one that grows. */
+    @Test void aBacklogThatFluctuatesDoesNotGrow() {
+        Random random = new Random(5);
+        int grew = 0, ramps = 0;
+        for (int run = 0; run < 200; run++) for (double slope : new double[] {0, 100}) {
+            List<double[]> backlog = new ArrayList<>();
+            for (double t = 0.02; t < 5; t += 0.02) backlog.add(new double[] {t, 200 + slope * t + 40 * random.nextGaussian() + (random.nextInt(20) == 0 ? 2000 : 0)});
+            double growth = new FindMaxRate.Loaded(null, backlog).growth(java.time.Duration.ofSeconds(5));
+            if (slope == 0 && growth > 0) grew++;
+            if (slope > 0 && growth > 0.6 * slope) ramps++;
+        }
+        assertEquals(0, grew, "of 200 that only fluctuate");
+        assertTrue(ramps >= 195, "of 200 that grow: " + ramps);
     }
 
     /** Of a run at a rate for so many seconds, in which each record had this latency. */
@@ -173,82 +230,124 @@ class LoadToolsTest {
         return new PerfTest.Summary(seconds + ms / 1000, 1, latencies, read, false, steady);
     }
 
+    private static FindMaxRate.Loaded loaded(double rate, double ms) { return new FindMaxRate.Loaded(summary(rate, 10, ms, null, null), List.of()); }
+
     /** A finder whose loads are computed: the capacity is asked for each; above it, the objective is missed. */
     private static FindMaxRate computed(DoubleSupplier capacity, PrintWriter err) {
-        FindMaxRate find = new FindMaxRate() { @Override PerfTest.Summary load(double rate) { return LoadToolsTest.summary(rate, 10, rate <= capacity.getAsDouble() ? 10 : 500, null, null); } };
+        FindMaxRate find = new FindMaxRate() { @Override Loaded load(double rate, java.time.Duration time) { return loaded(rate, rate <= capacity.getAsDouble() ? 10 : 500); } };
         return find.common.configure(find, TestCluster.quiet(), err, "--topic", "t", "--record-size", "10", "--slo", "p99=50ms");
     }
 
-    /** Where runs of the same noisy machine would not agree within 10 %, they say so; where it is quiet, they answer. */
-    @Test void anAnswerIsRepeatedByTheNextRunOrCalledNoisy() throws Exception {
+    private static final String[] SEARCH = {"--topic", "t", "--record-size", "10", "--slo", "p99=50ms"};
+
+    /** On a noisy machine as on a quiet one there is an answer, and a later run at its rate keeps the objective. */
+    @Test void anAnswerIsConfirmedByALaterRun() throws Exception {
         Random random = new Random(11);
         for (double noise : new double[] {0, 0.01, 0.05, 0.1, 0.4}) for (boolean wanders : List.of(false, true)) {
-            int triples = 60, told = 0, off = 0;
-            for (int t = 0; t < triples; t++) {
-                List<FindMaxRate.Answer> runs = new ArrayList<>();
-                for (int run = 0; run < 3; run++) {
-                    double[] now = {random.nextGaussian()}; // each step has another capacity, or one that wanders, so that steps near in time are alike
-                    DoubleSupplier next = () -> now[0] = wanders ? 0.95 * now[0] + Math.sqrt(1 - 0.95 * 0.95) * random.nextGaussian() : random.nextGaussian();
-                    runs.add(computed(() -> 15_000 * Math.exp(noise * next.getAsDouble()), TestCluster.quiet()).find());
-                }
-                if (runs.stream().anyMatch(a -> a.noisy() || a.gaveUp())) continue;
+            int searches = 50, told = 0, kept = 0;
+            double width = 0;
+            for (int t = 0; t < searches; t++) {
+                double[] now = {random.nextGaussian()}; // each step has another capacity, or one that wanders, so that steps near in time are alike
+                DoubleSupplier next = () -> now[0] = wanders ? 0.95 * now[0] + Math.sqrt(1 - 0.95 * 0.95) * random.nextGaussian() : random.nextGaussian();
+                DoubleSupplier capacity = () -> 15_000 * Math.exp(noise * next.getAsDouble());
+                FindMaxRate.Answer a = computed(capacity, TestCluster.quiet()).find();
+                if (!a.confirmed()) continue;
                 told++;
-                DoubleSummaryStatistics rates = runs.stream().mapToDouble(FindMaxRate.Answer::rate).summaryStatistics();
-                if (rates.getMax() > rates.getMin() * 1.10) off++;
+                if (a.rate() <= capacity.getAsDouble()) kept++;
+                width += a.missed() / a.rate();
             }
-            String what = "noise " + noise + (wanders ? ", wandering" : "") + ": of " + triples + " times three runs, " + told + " told a figure each, of which " + off + " were off";
-            assertTrue(off <= triples / 10, what);
-            if (noise <= 0.01) assertTrue(told >= triples * 0.95, what);
-            if (noise >= 0.1) assertTrue(told <= triples * 0.15, what);
+            String what = "noise " + noise + (wanders ? ", wandering" : "") + ": of " + searches + " searches " + told + " answered, of which " + kept + " were confirmed by a later run, mean width " + width / told;
+            assertTrue(told >= 0.95 * searches, what);
+            assertTrue(kept >= 0.75 * told, what);
+            if (noise <= 0.01) assertTrue(width / told < 1.08, what);
         }
     }
 
-    @Test void aCapacityThatChangesMeanwhileIsExit14() {
+    /** What an overload leaves behind lasts for some loads, and is waited for. */
+    @Test void anOverloadDoesNotSpoilTheNextStep() throws Exception {
+        FindMaxRate find = new FindMaxRate() {
+            private int spoiled;
+            @Override Loaded load(double rate, java.time.Duration time) {
+                if (rate > 3000) spoiled = 4;
+                else if (spoiled-- > 0) return queue(3000, rate, time, 300);
+                return queue(3000, rate, time, 0);
+            }
+        };
+        FindMaxRate.Answer a = find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), SEARCH).find();
+        assertTrue(a.confirmed() && a.rate() > 2850 && a.rate() <= 3015, a.toString());
+    }
+
+    @Test void aCapacityThatChangesMeanwhileIsFollowed() {
         int[] loads = {0};
         for (boolean changes : List.of(true, false)) {
             StringWriter out = new StringWriter(), err = new StringWriter();
-            FindMaxRate find = computed(() -> changes && loads[0]++ > 25 ? 4000 : 6000, TestCluster.quiet());
+            FindMaxRate find = computed(() -> changes && loads[0]++ > 15 ? 4000 : 6000, TestCluster.quiet());
             List<Map<String, Object>> events = new ArrayList<>();
             find.common.listener = events::add;
-            int code = find.common.run(find, new PrintWriter(out), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms");
-            assertEquals(changes ? 14 : 0, code, err.toString());
-            assertEquals(changes, err.toString().contains("This machine is too noisy for one figure: searches found between "), err.toString());
+            assertEquals(0, find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH), err.toString());
             assertTrue(out.toString().matches("\\d+ records/s keep p99=50ms; \\d+ do not\\.\n"), out.toString());
             for (Map<String, Object> e : events) assertDoesNotThrow(() -> ContractTest.Schema.validate(e));
-            assertEquals(List.of("max-rate", changes, false), List.of(events.get(events.size() - 1).get("type"), events.get(events.size() - 1).get("noisy"), events.get(events.size() - 1).get("gaveUp")));
+            Map<String, Object> answer = events.get(events.size() - 1);
+            assertEquals(List.of("max-rate", true, false), List.of(answer.get("type"), answer.get("confirmed"), answer.get("gaveUp")));
+            double rate = (double) answer.get("rate");
+            assertTrue(rate <= (changes ? 4000 : 6000) && rate > (changes ? 2600 : 5600), answer.toString());
+            assertEquals(changes, err.toString().contains("this machine is noisy"), err.toString());
         }
+    }
+
+    @Test void whatIsNeverConfirmedIsExit14() {
+        FindMaxRate find = new FindMaxRate() {
+            @Override Loaded load(double rate, java.time.Duration time) { return loaded(rate, time.toMillis() > 5000 || rate > 3000 ? 500 : 10); }
+        };
+        StringWriter out = new StringWriter(), err = new StringWriter();
+        assertEquals(14, find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH), err.toString());
+        assertTrue(err.toString().contains("Gave up after ") && !out.toString().contains("keep"), out + "" + err);
     }
 
     @Test void whoNeverEndsGivesUpAndSaysSo() {
         StringWriter out = new StringWriter(), err = new StringWriter();
         FindMaxRate find = computed(() -> Double.MAX_VALUE, TestCluster.quiet());
         find.mostSteps = 10;
-        assertEquals(14, find.common.run(find, new PrintWriter(out), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms"));
+        assertEquals(14, find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH));
         assertTrue(err.toString().contains("Gave up after ") && !out.toString().contains("do not"), out + err.toString());
     }
 
-    /** A latency that the objective allows is no lack of speed; a queue that grows is, though its wait is the latency of most. */
+    @Test void theWholeIsBounded() {
+        FindMaxRate find = new FindMaxRate() {
+            @Override Loaded load(double rate, java.time.Duration time) {
+                LockSupport.parkNanos(20_000_000);
+                return loaded(rate, 500 * (int) (rate / 1000 % 2)); // such as never converges
+            }
+        };
+        StringWriter err = new StringWriter();
+        long began = System.nanoTime();
+        assertEquals(14, find.common.run(find, TestCluster.quiet(), new PrintWriter(err), Stream.concat(Stream.of(SEARCH), Stream.of("--max-duration", "300ms")).toArray(String[]::new)), err::toString);
+        assertTrue(System.nanoTime() - began < 3e9, err::toString);
+    }
+
+    /** A latency that the objective allows is no lack of speed; a queue that grows is, though its wait is the latency of most. In perf's own count, of a server in real time. */
     @Test void aLongAnswerIsNoMissedRateAndAGrowingQueueIsOne() throws Exception {
-        FindMaxRate find = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=10s", "--step", "4s");
-        for (double rate : new double[] {2700, 3450, 4500}) {
-            PerfTest.Summary s = find.load(rate).steady();
-            assertEquals(Math.min(rate, 3000), s.reached(), 300, "of a capacity of 3000, at " + rate + ", seconds " + s.seconds());
-            assertEquals(rate < 3000, s.reached(rate), "at " + rate);
+        FindMaxRate find = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=10s");
+        java.time.Duration time = java.time.Duration.ofMillis(2500);
+        for (double rate : new double[] {2700, 3450}) {
+            FindMaxRate.Loaded loaded = find.load(rate, time);
+            assertEquals(rate < 3000, loaded.steady().reached(rate), "of a capacity of 3000, at " + rate + ", seconds " + loaded.steady().seconds());
+            assertEquals(Math.max(0, rate - 3000), loaded.growth(time), 200, "at " + rate);
+            assertTrue(loaded.backlog().size() > 30, "samples: " + loaded.backlog().size());
         }
     }
 
-    /** Ctrl-C in the last search, or the last round. */
+    /** Ctrl-C in the confirmation, or the last round. */
     @Test void whatWasFoundBeforeCtrlCIsTold() {
         FindMaxRate find = new FindMaxRate() {
-            private int asked;
-            @Override PerfTest.Summary load(double rate) throws InterruptedException {
-                if (++asked == 35) throw new InterruptedException();
-                return LoadToolsTest.summary(rate, 10, rate > 2000 ? 900 : 8, null, null);
+            @Override Loaded load(double rate, java.time.Duration time) throws InterruptedException {
+                if (time.toMillis() > 5000) throw new InterruptedException(); // in what confirms it
+                return loaded(rate, rate > 2000 ? 900 : 8);
             }
         };
         StringWriter out = new StringWriter(), err = new StringWriter();
         assertEquals(130, find.common.run(find, new PrintWriter(out), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms"), err::toString);
-        assertTrue(out.toString().matches("(1[5-9]|20)\\d\\d records/s keep p99=50ms; \\d+ do not\\.\\s+") && err.toString().contains("Interrupted: not all of the searches ended."), out + "" + err);
+        assertTrue(out.toString().matches("(1[5-9]|20)\\d\\d records/s kept p99=50ms, not confirmed; \\d+ did not\\.\\s+") && err.toString().contains("Interrupted before the answer was confirmed."), out + "" + err);
 
         CompareSettings compare = new CompareSettings() {
             private int asked;
@@ -264,13 +363,13 @@ class LoadToolsTest {
 
     @Test void whatIsNotReadBackIsAMissAtAnyRate() throws Exception {
         PerfTest.ReadBack read = new PerfTest.ReadBack(999, 100, 1, 1, 0, true);
-        FindMaxRate find = new FindMaxRate() { @Override PerfTest.Summary load(double rate) { return LoadToolsTest.summary(rate, 10, 10, read, LoadToolsTest.summary(rate, 8, 10, null, null)); } };
+        FindMaxRate find = new FindMaxRate() { @Override Loaded load(double rate, java.time.Duration time) { return new Loaded(LoadToolsTest.summary(rate, 10, 10, read, LoadToolsTest.summary(rate, 8, 10, null, null)), List.of()); } };
         FindMaxRate.Answer a = find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms", "--e2e").find();
         assertEquals(0, a.rate());
         assertEquals("1 records were not read back.", a.steps().get(0).why());
         // And a run whose reading has it.
         FindMaxRate real = new FindMaxRate() { @Override PerfTest perf() { return PerfVerdictTest.stubbed(new PerfVerdictTest.OnePartition(), PerfVerdictTest.consumer(false)); } };
-        PerfTest.Summary all = real.common.configure(real, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms", "--e2e", "--step", "500ms").load(200);
+        PerfTest.Summary all = real.common.configure(real, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--slo", "p99=50ms", "--e2e").load(200, java.time.Duration.ofMillis(500)).all();
         assertEquals(100, all.read().missing(), "nothing was read");
     }
 
@@ -298,7 +397,7 @@ class LoadToolsTest {
     @Test void anObjectiveThatNoRateKeepsIsExit15() {
         FindMaxRate find = new FindMaxRate() { @Override PerfTest perf() { return served(3000); } };
         StringWriter err = new StringWriter();
-        int code = find.common.run(find, TestCluster.quiet(), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p50=1us", "--step", "200ms", "--from", "50");
+        int code = find.common.run(find, TestCluster.quiet(), new PrintWriter(err), "--topic", "t", "--record-size", "10", "--slo", "p50=1us", "--step", "200ms", "--from", "5");
         assertEquals(15, code, err.toString());
     }
 
@@ -322,16 +421,15 @@ class LoadToolsTest {
 
     @Test void aKnownDifferenceIsShown() throws Exception {
         CompareSettings compare = new CompareSettings() { @Override PerfTest perf() { return served(50_000); } };
-        compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "3", "--duration", "400ms",
-                "--a", "delay=100", "--b", "delay=200", "--c", "delay=400");
+        compare.common.configure(compare, TestCluster.quiet(), TestCluster.quiet(), "--topic", "t", "--record-size", "10", "--throughput", "500", "--rounds", "4", "--duration", "200ms",
+                "--a", "delay=200", "--b", "delay=400");
         List<Map<String, Object>> events = new ArrayList<>();
         compare.common.listener = events::add;
         Map<String, CompareSettings.Ratio> p50 = compare.compare().stream().filter(r -> r.figure().equals("p50 ms") && r.ratio() != null).collect(Collectors.toMap(CompareSettings.Row::setting, CompareSettings.Row::ratio));
         assertEquals(2, p50.get("B").mean(), 0.2);
-        assertEquals(4, p50.get("C").mean(), 0.4);
         assertTrue(p50.get("B").shown(), p50.toString());
         for (Map<String, Object> e : events) ContractTest.Schema.validate(e);
-        assertEquals(8, events.size(), "two ratios of four figures");
+        assertEquals(4, events.size(), "a ratio of each of four figures");
     }
 
     /** Its loads are computed, each a little slower than the one before; notes which settings were asked for, in turn. */
@@ -356,6 +454,33 @@ class LoadToolsTest {
             assertTrue(run.out().lines().anyMatch(l -> l.startsWith(figure) && l.contains(" B ") && l.endsWith(", no difference shown")), figure + ": " + run);
         assertTrue(run.err().contains("about one misses the truth by chance; here are 4."), run.err());
         assertFalse(run.err().contains("own queues"), run.err());
+    }
+
+    /** Of each number of settings: at each place, after each other one, and with the same mean place in the whole, equally often. */
+    @Test void theOrderIsBalanced() {
+        for (int n = 2; n <= 6; n++) {
+            List<int[]> square = CompareSettings.square(n);
+            int[][] atPlace = new int[n][n], after = new int[n][n];
+            for (int[] round : square) for (int place = 0; place < n; place++) {
+                atPlace[round[place]][place]++;
+                if (place > 0) after[round[place]][round[place - 1]]++;
+            }
+            for (int setting = 0; setting < n; setting++) for (int other = 0; other < n; other++) {
+                assertEquals(square.size() / n, atPlace[setting][other], n + " settings: how often " + setting + " is at place " + other);
+                if (setting != other) assertEquals(square.size() / n, after[setting][other], n + " settings: how often " + setting + " comes after " + other);
+            }
+        }
+    }
+
+    @Test void roundsAreRaisedToABalancedNumberWhichIsSaid() {
+        for (Map.Entry<String, Integer> e : Map.of("--rounds 3 --a acks=1 --b acks=all", 4, "--rounds 6 --a acks=1 --b acks=all --c acks=0", 6, "--rounds 2 --a acks=1 --b acks=all --c acks=0 --d acks=-1", 4).entrySet()) {
+            List<String> asked = new ArrayList<>();
+            TestCluster.Run run = compared(asked, "--throughput 500 " + e.getKey());
+            assertEquals(0, run.code(), run.toString());
+            Map<String, Long> times = asked.stream().collect(Collectors.groupingBy(setting -> setting, Collectors.counting()));
+            for (long n : times.values()) assertEquals(e.getValue() + 1, n, e.getKey() + ", the first of each is not compared: " + asked);
+            assertEquals(!e.getKey().contains("6"), run.err().contains(e.getValue() + " rounds, so that each setting comes equally often"), run.err());
+        }
     }
 
     @Test void atUnlimitedThroughputItSaysWhoseLatencyItIs() {

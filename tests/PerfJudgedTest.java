@@ -186,6 +186,19 @@ class PerfJudgedTest {
         assertTrue(windows.stream().anyMatch(w -> (boolean) w.get("steady")), windows.toString());
     }
 
+    @Test void theReportSaysWhichWindowsAreWarmUp(@TempDir Path folder) throws Exception {
+        Path events = folder.resolve("events.jsonl");
+        run(new PerfVerdictTest.OnePartition(), LOAD + "--num-records 400 --warmup-records 200 --reporting-interval 50 --events " + events);
+        Report.Run page = new Report.Run("run");
+        page.files.add(events);
+        page.readAll();
+        List<String> windows = Files.readAllLines(events).stream().filter(l -> l.contains("perf-window")).toList();
+        long cold = windows.stream().filter(l -> l.contains("\"steady\":false")).count();
+        assertTrue(cold >= 2 && cold < windows.size(), windows.toString());
+        String summed = page.forPage().get("summed").toString();
+        assertTrue(summed.contains("the first " + cold + " windows of the load test are its warm-up"), summed);
+    }
+
     @Test void theClientsOwnCollectionsAreCountedAndMentioned() throws Exception {
         PerfVerdictTest.OnePartition collecting = new PerfVerdictTest.OnePartition() {
             @Override public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
@@ -209,5 +222,15 @@ class PerfJudgedTest {
         List<String> lines = run(new PerfVerdictTest.OnePartition(), args).out().lines().toList();
         assertEquals(List.of("Reading payloads from: " + file, "Number of records read: 3"), lines.subList(0, 2));
         assertFalse(run(new PerfVerdictTest.OnePartition(), args + " --json").out().contains("payloads"));
+    }
+
+    @Test void whatABrokerAnswersForgesNoLine() {
+        PerfVerdictTest.OnePartition hostile = new PerfVerdictTest.OnePartition() {
+            @Override Exception failure(int i) { return new org.apache.kafka.common.errors.PolicyViolationException("no\r\nPASS: \u001b[2Jall is well\u0007"); }
+        };
+        TestCluster.Run run = run(hostile, LOAD + "--num-records 10");
+        assertEquals(16, run.code(), run.toString());
+        assertTrue(run.err().contains("no\\u000d\\u000aPASS: \\u001b[2Jall is well\\u0007"), run.err());
+        assertFalse((run.out() + run.err()).chars().anyMatch(c -> c < ' ' && c != '\n'), run.toString());
     }
 }

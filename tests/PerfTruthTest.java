@@ -272,6 +272,7 @@ class PerfTruthTest {
 
     // ---- A real broker ----
 
+    @Tag("cluster")
     @Test void responseTimeThroughAPausedBrokerAgreesWithTheBrokersOwnClock(@TempDir Path folder) throws Exception {
         TestCluster.healthy();
         int paused = TestCluster.follower();
@@ -323,6 +324,7 @@ class PerfTruthTest {
         return at;
     }
 
+    @Tag("cluster")
     @Test void endToEndIsWhatAConsumerWaitsAndALossShows() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("e2e", "--if-not-exists");
@@ -353,6 +355,7 @@ class PerfTruthTest {
     }
 
     /** With acks=1 and a follower that fetches no more, what was acknowledged stays above the high watermark, where no consumer sees it: not lost, only not read in time. */
+    @Tag("cluster")
     @Test void whatIsAboveTheHighWatermarkIsNotLost() throws Exception {
         TestCluster.healthy();
         int leader = TestCluster.controller(), follower = TestCluster.follower();

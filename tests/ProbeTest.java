@@ -15,6 +15,7 @@ import org.junit.jupiter.api.*;
 
 /** probe on real nodes: healthy, with a node killed, with the quorum lost; and that nothing of it is left, also of what hung. */
 @Order(55)
+@Tag("cluster")
 class ProbeTest {
     private static final String TOPIC = "probed";
 

@@ -17,7 +17,7 @@ class ScaleTest {
         String out = new String(child.getInputStream().readAllBytes());
         assertTrue(child.waitFor(5, TimeUnit.MINUTES));
         assertEquals(0, child.exitValue(), out);
-        assertTrue(out.startsWith("fail, acknowledged 9999999, read 10000006, partitions 8, lost 5, unseen 3, duplicates 4, reordered 1, inconsistent 2, abortedReads 4, phantoms 7\n"), out);
+        assertTrue(out.startsWith("fail, acknowledged 9999999, read 10000006, partitions 8, lost 5, unseen 3, expired 0, aborted 0, duplicates 4, reordered 1, inconsistent 2, abortedReads 4, phantoms 7\n"), out);
     }
 
     /** Record i is of producer i % 2, in partition i / 2 % 8, at offset i / 16 * 2 + i % 2; all but what is planted in partition 0, where i is a multiple of 16. */

@@ -113,6 +113,7 @@ class ScenarioTest {
     private String notebook() throws Exception { return Files.readString(out.resolve("notebook.md")); }
     private List<Map<String, Object>> events(String type) throws Exception { return TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), type); }
 
+    @Tag("lab")
     @Test void rollingRestart() throws Exception {
         assertEquals("rolling-restart", pass("rolling-restart").get("scenario"));
         assertEquals(List.of(1, 2, 3), events("fault").stream().map(e -> e.get("node")).toList());
@@ -124,6 +125,7 @@ class ScenarioTest {
         assertTrue(notebook.contains("$ start-node 1; watch-isr --until in-sync\n") && notebook.contains("\nAs in step 5. ("), notebook);
     }
 
+    @Tag("lab")
     @Test void slowFollowerStaysInTheIsrAndIsWaitedFor() throws Exception {
         pass("slow-follower");
         String notebook = notebook();
@@ -135,6 +137,7 @@ class ScenarioTest {
         assertEquals(1, events("fault").stream().map(e -> e.get("node")).distinct().count(), "the same node");
     }
 
+    @Tag("lab")
     @Test void aFileIsDoneAndWhatItLeavesBrokenIsMended() throws Exception {
         Path file = Files.writeString(TestCluster.HOME.resolve("mine.txt"), """
                 title A scenario of my own
@@ -159,23 +162,5 @@ class ScenarioTest {
         assertTrue(events("probe").size() > 10);
         Map<String, Object> last = events("isr").stream().reduce((a, b) -> b).orElseThrow();
         assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
-    }
-
-    @Test void ctrlCWhileAFollowerIsSlowLeavesTheFoundClusterWhole() throws Exception {
-        TestCluster.down();
-        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());
-        assertEquals(0, up.code(), up.toString());
-        try {
-            Path file = Files.writeString(TestCluster.HOME.resolve("slow.txt"), "slow 2 for 60s\n");
-            TestCluster.Child child = TestCluster.child(Lab.class, "--scenario", file.toString(), "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            // In the middle of a burst: the process is stopped.
-            TestCluster.await("a burst", () -> !child.process().isAlive() || JSON.std.mapFrom(data.resolve("kafka02/node.json").toFile()).get("fault") != null);
-            assertEquals(130, child.interrupt(), child.text());
-            assertEquals(0, TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code());
-            TestCluster.Run nodes = TestCluster.run(Nodes::run, "--data-dir", data.toString());
-            assertEquals(3, nodes.out().lines().filter(l -> l.endsWith(" running")).count(), nodes.toString());
-        } finally {
-            TestCluster.run(Cluster::run, "down", "--data-dir", data.toString());
-        }
     }
 }

@@ -25,7 +25,7 @@ class TestCluster {
     private static boolean ours;
     private static int children;
 
-    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and other data folders beside it use the same class archive. */
+    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the class archive. */
     static final Path HOME = home();
     static final String DATA = HOME.resolve("cluster").toString();
 
@@ -33,6 +33,8 @@ class TestCluster {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is there
         try {
             Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
+            // The class archive is made once, also for children and the other lanes.
+            Files.createSymbolicLink(home.resolve("cache"), Files.createDirectories(Path.of(System.getProperty("user.home"), ".kraft-lab", "cache")));
             Runtime.getRuntime().addShutdownHook(new Thread(TestCluster::end));
             return home;
         } catch (IOException e) { throw new UncheckedIOException(e); }
@@ -64,6 +66,7 @@ class TestCluster {
     }
 
     private static void requirePorts() {
+        AllTests.needs("cluster");
         if (ending) throw new TestAbortedException("The tests are being ended.");
         for (int port : ours ? List.<Integer>of() : ports()) {
             if (isFree(port)) continue;
@@ -130,13 +133,17 @@ class TestCluster {
         return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0 ? List.of("env", "--default-signal=INT") : List.of();
     }
 
-    static Child child(Class<?> script, String... args) throws Exception {
+    static Child child(Class<?> script, String... args) throws Exception { return child(Map.of(), script, args); }
+
+    static Child child(Map<String, String> environment, Class<?> script, String... args) throws Exception {
         List<String> command = new ArrayList<>(signalled());
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
                 "-cp", System.getProperty("java.class.path"), script.getName()));
         command.addAll(List.of(args));
         Path out = HOME.resolve("child" + ++children + ".out");
-        return new Child(new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().putAll(environment);
+        return new Child(builder.redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
     }
 
     // ---- What tests look at ----
@@ -148,8 +155,14 @@ class TestCluster {
     static void await(String what, Callable<Boolean> condition) throws Exception { await(what, PATIENCE, condition); }
 
     static void await(String what, Duration patience, Callable<Boolean> condition) throws Exception {
-        for (long deadline = System.nanoTime() + patience.toNanos(); !condition.call(); Thread.sleep(20))
+        long deadline = System.nanoTime() + patience.toNanos();
+        while (true) {
+            long asked = System.nanoTime();
+            if (condition.call()) return;
             if (System.nanoTime() > deadline) fail("Not within " + patience.toSeconds() + " s: " + what);
+            long tookMs = (System.nanoTime() - asked) / 1_000_000;
+            Thread.sleep(Math.min(200, Math.max(20, 3 * tookMs))); // who starts a process to ask asks less often
+        }
     }
 
     static List<Map<String, Object>> events(List<String> lines) throws Exception {
@@ -215,6 +228,7 @@ class TestCluster {
     /** Ends every process of this run. A script that Ctrl-C interrupts may just be starting a node again, hence a second look. */
     private static void end() {
         ending = true;
+        TestLane.endAll();
         try {
             for (int quiet = 0; quiet < 2; ) {
                 List<ProcessHandle> left = Stream.concat(ProcessHandle.current().descendants(), processesOf(HOME).stream()).distinct().toList();

@@ -24,6 +24,7 @@ class TestEngine {
     /** Aborts the test where no engine can run the compose cluster, or one is there that the tests did not start. */
     static synchronized void requireEngine() throws Exception {
         if (ours) return;
+        AllTests.needs("Docker");
         if (unusable == null) unusable = whyUnusable();
         if (!unusable.isEmpty()) throw new TestAbortedException(unusable);
         String theirs = (docker("ps", "-aq", "--filter", "label=" + PROJECT).out() + docker("volume", "ls", "-q", "--filter", "label=" + PROJECT).out()

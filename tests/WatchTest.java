@@ -7,6 +7,7 @@ import org.junit.jupiter.api.*;
 
 /** create-topic and watch-isr; and what all scripts say while the quorum is lost. */
 @Order(50)
+@Tag("cluster")
 class WatchTest {
     private static final Path EVENTS = TestCluster.HOME.resolve("watch.jsonl");
 

@@ -1,0 +1,86 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.util.*;
+import org.apache.kafka.common.message.DescribeQuorumResponseData;
+import org.apache.kafka.common.message.DescribeQuorumResponseData.*;
+import org.apache.kafka.common.protocol.*;
+import org.apache.kafka.common.requests.*;
+import org.junit.jupiter.api.*;
+
+/** Who is believed, where brokers are asked who the active controller is: their answers are planted, in the order in which they come. */
+@Order(15)
+class WatchLeadersTest {
+    private final WatchLeaders watch = new WatchLeaders();
+    private final List<Object> seen = new ArrayList<>();
+    private final WatchLeaders.Link one, two, three;
+
+    WatchLeadersTest() {
+        watch.common.configure(watch, TestCluster.quiet(), TestCluster.quiet());
+        watch.common.listener = e -> seen.add(e.get("controller"));
+        one = broker(1);
+        two = broker(2);
+        three = broker(3);
+    }
+
+    private WatchLeaders.Link broker(int id) {
+        WatchLeaders.Link link = watch.new Link(WatchLeaders.Kind.BY_BROKER, id, "localhost", 1);
+        link.live = true;
+        link.askedAt = System.nanoTime();
+        watch.links.add(link);
+        return link;
+    }
+
+    private static DescribeQuorumResponseData names(int controller, int epoch) {
+        PartitionData partition = new PartitionData().setLeaderId(controller).setLeaderEpoch(epoch);
+        return new DescribeQuorumResponseData().setTopics(List.of(new TopicData().setTopicName("__cluster_metadata").setPartitions(List.of(partition))));
+    }
+
+    private static DescribeQuorumResponseData error() { return new DescribeQuorumResponseData().setErrorCode(Errors.REQUEST_TIMED_OUT.code()); }
+
+    private static RequestHeader asking() { return new RequestHeader(ApiKeys.DESCRIBE_QUORUM, (short) 0, "t", 1); }
+
+    /** It was asked while nobody led, and its broker gave up on the controller that was dead. */
+    @Test void aLateErrorOfOneBrokerDoesNotUndoAnElectionThatAnotherHasReported() {
+        watch.see(one, names(2, 8));
+        watch.see(two, error());
+        watch.see(one, names(2, 8));
+        watch.see(three, error());
+        assertEquals(List.of(2), seen);
+    }
+
+    @Test void whenNobodyNamesItAnyMoreThereIsNoController() {
+        watch.see(one, names(2, 8));
+        watch.see(two, names(2, 8));
+        watch.see(three, error());
+        watch.see(one, error());
+        assertEquals(List.of(2), seen, "one broker still names it");
+        watch.see(two, error());
+        assertEquals(List.of(2, -1), seen);
+        watch.see(three, names(3, 9));
+        watch.see(one, error());
+        assertEquals(List.of(2, -1, 3), seen);
+    }
+
+    /** The question of a broker that waits for the dead controller itself hangs: it does not stand for what it said before. */
+    @Test void aBrokerThatDoesNotAnswerVouchesForNobody() {
+        watch.see(one, names(2, 8));
+        one.question = asking();
+        one.askedAt = System.nanoTime() - 2_000_000_000L;
+        watch.see(two, error());
+        assertEquals(List.of(2, -1), seen);
+    }
+
+    @Test void aBrokerWhoseConnectionEndedVouchesForNobody() {
+        watch.see(one, names(2, 8));
+        one.live = false;
+        watch.see(two, error());
+        assertEquals(List.of(2, -1), seen);
+    }
+
+    @Test void whoNamesTheControllerBeforeVouchesNotForTheOneNow() {
+        watch.see(one, names(1, 7));
+        watch.see(two, names(2, 8));
+        watch.see(two, error());
+        assertEquals(List.of(1, 2, -1), seen, "broker 1 speaks of epoch 7");
+    }
+}

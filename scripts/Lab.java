@@ -157,7 +157,7 @@ class Lab implements Callable<Integer> {
     /** A folder takes one run. What a lab began there is replaced if it came to no producer: nothing of it is worth keeping. Files of others are left as they are. */
     private void requireUnusedFolder() {
         if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
-        List<String> there = FILES.stream().filter(f -> Files.exists(out.resolve(f), LinkOption.NOFOLLOW_LINKS)).toList();
+        List<String> there = FILES.stream().filter(f -> Files.exists(out.resolve(f), LinkOption.NOFOLLOW_LINKS) && !Files.isDirectory(out.resolve(f), LinkOption.NOFOLLOW_LINKS)).toList();
         boolean ours = Cluster.Own.isMarked(out, RUN) && there.stream().allMatch(f -> Files.isRegularFile(out.resolve(f), LinkOption.NOFOLLOW_LINKS));
         if (!there.isEmpty() && !ours) throw new Cluster.Exit(Cluster.REFUSED, text("run.others", out, String.join(", ", there)));
     }
@@ -165,7 +165,7 @@ class Lab implements Callable<Integer> {
     private void claimFolder() throws IOException {
         Files.createDirectories(out);
         Cluster.Own.mark(out, RUN, "lab", "as long as it has no ledger, the next lab with this --out replaces its files");
-        for (String file : FILES) Files.deleteIfExists(out.resolve(file));
+        for (String file : FILES) if (Files.isRegularFile(out.resolve(file), LinkOption.NOFOLLOW_LINKS)) Files.delete(out.resolve(file));
     }
 
     private void experiment() throws Exception {

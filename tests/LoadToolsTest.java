@@ -158,6 +158,7 @@ class LoadToolsTest {
         return find.common.configure(find, TestCluster.quiet(), TestCluster.quiet(), args);
     }
 
+    @Tag("slow")
     @Test void theKneeOfAKnownCapacityIsFound() throws Exception {
         FindMaxRate.Answer a = finder(3000, "--topic", "t", "--record-size", "10", "--slo", "p99=100ms", "--step", "800ms", "--from", "1500").find();
         // Above the capacity the queue grows, and less than 95 % of the rate are reached from some 6 % above it.
@@ -228,6 +229,7 @@ class LoadToolsTest {
     }
 
     /** A latency that the objective allows is no lack of speed; a queue that grows is, though its wait is the latency of most. */
+    @Tag("slow")
     @Test void aLongAnswerIsNoMissedRateAndAGrowingQueueIsOne() throws Exception {
         FindMaxRate find = finder(3000, "--topic", "t", "--record-size", "10", "--command-property", "delay=300", "--slo", "p99=10s", "--step", "4s");
         for (double rate : new double[] {2700, 3450, 4500}) {

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Proves that ./jbang, called through a symlink from another folder, gives a script what it was given, and gives back what the script answers. */
+@Tag("slow")
 class LauncherTest {
     private static final String TINY = """
             //JAVA 17+

@@ -99,10 +99,10 @@ class DedicatedQuorumTest {
     @Test
     @Order(6)
     void votersThatNobodyNamesAreUnknown() {
-        FindController.Survivors survivors = new FindController.Survivors(false, List.of(), List.of());
+        FindController.Configured nothing = FindController.Configured.of(null, "");
+        FindController.Survivors survivors = new FindController.Survivors(nothing, List.of(), List.of());
         assertTrue(survivors.sentence().contains("the voters are unknown"), survivors.sentence());
-        assertEquals(Map.of(), FindController.parseVoters(null));
-        assertEquals("[::1]", "[" + FindController.parseVoters("1@a:9093, 2@[::1]:9094").get(2).host() + "]");
+        assertEquals("::1", FindController.Configured.of("1@a:9093, 2@[::1]:9094", null).nodes().get(1).host());
     }
 
     private static List<Object> ids(Object members) {

@@ -304,13 +304,14 @@ class FindController implements Callable<Integer> {
     private void printLong(QuorumInfo quorum, List<Member> members) {
         boolean directories = members.stream().anyMatch(m -> !m.directory().isEmpty());
         int width = Math.max(8, members.stream().mapToInt(m -> m.endpoint.length()).max().orElse(0));
-        String endpoint = directories ? "%-" + width + "s  %s%n" : "%s%s%n";
+        String endpoint = directories ? "%-" + width + "s  %s" : "%s%s";
         common.out.printf(Locale.ROOT, "Active controller %d, epoch %d, high watermark %d%n", quorum.leaderId(), quorum.leaderEpoch(), quorum.highWatermark());
-        common.out.printf(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint, "NODE", "ROLE", "LAG", "CAUGHT UP", "ENDPOINT", directories ? "DIRECTORY ID" : "");
+        common.out.printf(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint + "%n", "NODE", "ROLE", "LAG", "CAUGHT UP", "ENDPOINT", directories ? "DIRECTORY ID" : "");
         for (Member m : members) {
             long at = m.replica.lastCaughtUpTimestamp().orElse(-1);
             String ago = at < 0 ? "never" : Math.max(0, System.currentTimeMillis() - at) + " ms ago";
-            common.out.printf(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint, m.replica.replicaId(), m.role, m.lag, ago, printable(m.endpoint), m.directory());
+            String row = String.format(Locale.ROOT, "%-5s %-9s %8s  %-14s " + endpoint, m.replica.replicaId(), m.role, m.lag, ago, printable(m.endpoint), m.directory());
+            common.out.println(row.stripTrailing());
         }
     }
 

@@ -2,15 +2,15 @@ import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.metadata.storage.Formatter;
 
@@ -171,15 +171,9 @@ class OddCluster implements AutoCloseable {
         return store;
     }
 
-    private static List<Integer> freePorts(int count) throws IOException {
-        List<ServerSocket> sockets = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            sockets.add(new ServerSocket(0));
-        }
-        List<Integer> ports = sockets.stream().map(ServerSocket::getLocalPort).collect(Collectors.toList());
-        for (ServerSocket socket : sockets) {
-            socket.close();
-        }
-        return ports;
+    /** Not ephemeral ones: a client's connection could take such a port before the node listens there. */
+    private static List<Integer> freePorts(int count) {
+        int first = 21_000 + new Random().nextInt(6_000);
+        return IntStream.range(first, 29_000).filter(TestCluster::isFree).limit(count).boxed().toList();
     }
 }

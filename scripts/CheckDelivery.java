@@ -24,7 +24,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.*;
-import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.*;
 import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.header.*;
 import org.apache.kafka.common.serialization.*;
@@ -52,7 +52,7 @@ import picocli.CommandLine.TypeConversionException;
 @Command(name = "check-delivery", version = "kraft-lab 0.1.0", sortOptions = false,
         description = "Compares a topic with the ledger of resilient-producer. Exit 0: all there; 13: something fails; 14: not all could be read, or nothing was promised.")
 class CheckDelivery implements Callable<Integer> {
-    @Parameters(paramLabel = "LEDGER", arity = "0..*", description = "The ledgers of the run's producers, as resilient-producer --ledger writes them.")
+    @Parameters(paramLabel = "LEDGER", arity = "0..*", description = "The ledgers of the run's producers, as resilient-producer --ledger writes them; or those of perf --ledger.")
     List<File> files = new ArrayList<>();
     @Option(names = "--ledger", paramLabel = "FILE", description = "The same, as an option.")
     List<File> ledgerFiles = new ArrayList<>();
@@ -73,9 +73,22 @@ class CheckDelivery implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (Ranges.are(files())) {
+            List<LoadVerdict> verdicts = checkLoad();
+            if (!common.json) verdicts.forEach(this::render);
+            List<Integer> codes = verdicts.stream().map(LoadVerdict::exitCode).toList();
+            return codes.contains(ANOMALY) ? ANOMALY : Collections.max(codes);
+        }
         Verdict verdict = check();
         if (!common.json) render(verdict);
         return verdict.exitCode();
+    }
+
+    private List<File> files() {
+        List<File> all = new ArrayList<>(files);
+        all.addAll(ledgerFiles);
+        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger or perf --ledger wrote; of a topic without one, check-topic says what can be said.");
+        return all;
     }
 
     /** What can be wrong with a record, in the order in which it is printed. */
@@ -108,9 +121,7 @@ class CheckDelivery implements Callable<Integer> {
 
     /** Reads the ledgers and the topic, and emits the verdict. */
     public Verdict check() throws Exception {
-        List<File> all = new ArrayList<>(files);
-        all.addAll(ledgerFiles);
-        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger wrote; of a topic without one, check-topic says what can be said.");
+        List<File> all = files();
         Checker checker = new Checker();
         if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom, damaged -> common.say("%d lines of %s could not be read, and are left out: a fault may be missing.", damaged, printable(eventsFrom))));
         checker.topic = Ledger.topicOf(all.get(0));
@@ -558,6 +569,8 @@ class CheckDelivery implements Callable<Integer> {
         /** Where to begin with a partition, and the offset that has to be passed, -1: only what is there now. */
         long startOf(int partition) { return 0; }
         long highestOf(int partition) { return -1; }
+        /** Up to where to read at least, of what is there now. */
+        long endOf(int partition, long end) { return end; }
         abstract void record(ConsumerRecord<byte[], Void> record);
 
         /** Of the view of consumers that see no more than committed transactions: what no other view shows is nothing that anybody was promised. */
@@ -573,7 +586,7 @@ class CheckDelivery implements Callable<Integer> {
         /** Offsets that were not read before the log's start had passed them: by retention, or deletion. */
         void expired(int partition, long from, long to) { }
         /** It is proved that beyond what was reached nothing is left that could still appear. */
-        void ended(int partition) { }
+        void ended(int partition) { incomplete.add("partition " + partition + " ends at offset " + position(partition) + " now: it has become shorter while it was read"); }
 
         /** Before the first record. */
         void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
@@ -649,7 +662,7 @@ class CheckDelivery implements Callable<Integer> {
                 log.expired(p.partition(), 0, starts.get(p));
                 consumer.seek(p, start);
                 log.reached(p.partition(), start);
-                targets.put(p, Math.max(end, log.highestOf(p.partition()) + 1));
+                targets.put(p, Math.max(log.endOf(p.partition(), end), log.highestOf(p.partition()) + 1));
             });
             poll(common, consumer, log, tails, targets);
             tails.judge(log, targets);
@@ -1041,6 +1054,243 @@ class CheckDelivery implements Callable<Integer> {
         }
     }
 
+    // ---- The ledger of perf: of records without an identity, the offsets that were acknowledged ----
+
+    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. */
+    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read,
+                              Map<Anomaly, Long> anomalies, List<Partition> partitions, List<Example> examples, List<String> incomplete) {
+        public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
+        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
+
+        Object[] fields() {
+            List<Object> fields = new ArrayList<>(List.of("verdict", verdict, "topic", topic, "runs", runs, "acknowledged", acknowledged, "found", found, "failed", failed, "unresolved", unresolved, "read", read));
+            Ranges.KINDS.forEach(a -> fields.addAll(List.of(a.field, anomalies.get(a))));
+            fields.addAll(List.of("incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
+            return fields.toArray();
+        }
+
+        private static Map<String, Object> fields(Partition p) {
+            Map<String, Object> fields = new LinkedHashMap<>(Map.of("partition", p.partition, "acknowledged", p.acknowledged, "read", p.read));
+            Ranges.KINDS.forEach(a -> fields.put(a.field, p.anomalies.get(a)));
+            return fields;
+        }
+
+        private static Map<String, Object> fields(Example x) { return Map.of("anomaly", x.anomaly.field, "partition", x.partition, "offset", x.offset); }
+    }
+
+    /** Reads the ledgers of perf and their topics, and emits a verdict for each topic. */
+    public List<LoadVerdict> checkLoad() throws Exception {
+        if (eventsFrom != null) throw new Exit(2, "--events-from is for the ledgers of resilient-producer: those of perf have no times.");
+        Map<String, Ranges> topics = new LinkedHashMap<>();
+        for (File file : files()) Ranges.read(file, topics);
+        List<LoadVerdict> verdicts = new ArrayList<>();
+        for (Ranges ranges : topics.values()) {
+            read(common, ranges);
+            LoadVerdict v = ranges.verdict();
+            common.emit("load-verdict", v.fields());
+            verdicts.add(v);
+        }
+        return verdicts;
+    }
+
+    /** The acknowledged offsets of a topic, with which the log is compared while it is read. Each is passed once, in order, and is found, or what it is instead. */
+    static final class Ranges extends Log {
+        static final List<Anomaly> KINDS = List.of(Anomaly.LOST, Anomaly.UNSEEN, Anomaly.EXPIRED, Anomaly.INCONSISTENT);
+        private static final int EXAMPLES = 10;
+        private final List<String> runs = new ArrayList<>();
+        private final NavigableMap<Integer, Part> parts = new TreeMap<>();
+        private final List<Example> examples = new ArrayList<>();
+        private final long[] exampleCounts = new long[Anomaly.values().length];
+        private long failed, unresolved, until, claimed;
+        private boolean compacted, open;
+
+        private static final class Part {
+            /** First and last offset of each range. */
+            final NavigableMap<Long, Long> ranges = new TreeMap<>();
+            private long next, found, read;
+            private boolean ended;
+            private final long[] counts = new long[Anomaly.values().length];
+
+            long acknowledged() { return ranges.entrySet().stream().mapToLong(r -> r.getValue() - r.getKey() + 1).sum(); }
+
+            boolean contains(long offset) {
+                Map.Entry<Long, Long> range = ranges.floorEntry(offset);
+                return range != null && offset <= range.getValue();
+            }
+        }
+
+        Ranges(String topic) { this.topic = topic; }
+
+        /** Returns whether the first file begins as a ledger of perf does. */
+        static boolean are(List<File> files) throws IOException {
+            try (InputStream in = new FileInputStream(files.get(0))) {
+                Ledger.Line first = new Ledger.Line(in);
+                return first.next() && Ledger.parse(first.text()).containsKey("ranges");
+            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+        }
+
+        /** Adds what a file says to the topics it is of. */
+        static void read(File file, Map<String, Ranges> topics) throws IOException {
+            try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8))) { read(file.toString(), in, topics); }
+            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+        }
+
+        static void read(String name, BufferedReader in, Map<String, Ranges> topics) throws IOException {
+            Map<String, Object> head = Ledger.parse(Objects.requireNonNullElse(in.readLine(), "")), end = null;
+            if (!Integer.valueOf(1).equals(head.get("ranges")) || !(head.get("topics") instanceof List<?> named)) throw new Exit(2, printable(name) + " is not a ledger of perf that is known here.");
+            List<Ranges> own = new ArrayList<>();
+            for (Object topic : new LinkedHashSet<>(named)) own.add(topics.computeIfAbsent(String.valueOf(topic), Ranges::new));
+            for (Ranges r : own) r.runs.add(String.valueOf(head.get("run")));
+            long bad = 0, sum = 0;
+            for (String line; (line = in.readLine()) != null; ) {
+                Map<String, Object> entry = Ledger.parse(line);
+                long count = 0;
+                if (entry.containsKey("end")) end = entry;
+                else if ((count = add(entry, own)) == 0) bad++;
+                sum += count;
+            }
+            String lacks = bad > 0 ? "has " + bad + " damaged lines" : end == null ? "has no end: perf was killed or still runs" : number(end, "acknowledged") != sum ? "has ranges for " + sum + " of "
+                    + number(end, "acknowledged") + " acknowledged records" : null;
+            for (Ranges r : own) r.ends(end, lacks == null ? null : name + " " + lacks);
+        }
+
+        private static long number(Map<String, Object> entry, String field) { return entry.get(field) instanceof Number n ? n.longValue() : -1; }
+
+        /** @return how many offsets the range has; 0: it is none */
+        private static long add(Map<String, Object> entry, List<Ranges> own) {
+            long partition = number(entry, "partition"), first = number(entry, "first"), last = number(entry, "last"), count = number(entry, "count");
+            Optional<Ranges> of = own.stream().filter(r -> r.topic.equals(entry.get("topic"))).findFirst();
+            if (of.isEmpty() || partition < 0 || partition > 1_000_000 || first < 0 || last < first || count != last - first + 1) return 0;
+            of.get().add((int) partition, first, last);
+            return count;
+        }
+
+        void add(int partition, long first, long last) {
+            claimed += last - first + 1;
+            NavigableMap<Long, Long> all = part(partition).ranges;
+            Map.Entry<Long, Long> before = all.floorEntry(first);
+            if (before != null && before.getValue() >= first - 1) {
+                first = before.getKey();
+                last = Math.max(last, before.getValue());
+            }
+            for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
+            all.put(first, last);
+        }
+
+        /** @param end of several ledgers the last one's time counts  @param lacks null: nothing */
+        void ends(Map<String, Object> end, String lacks) {
+            if (lacks != null) incomplete.add(lacks);
+            open |= end == null;
+            if (end == null) return;
+            failed += Math.max(0, number(end, "failed"));
+            unresolved += Math.max(0, number(end, "unresolved"));
+            until = Math.max(until, number(end, "untilMs"));
+        }
+
+        private Part part(int partition) { return parts.computeIfAbsent(partition, p -> new Part()); }
+
+        @Override long startOf(int partition) { return part(partition).ranges.isEmpty() ? Long.MAX_VALUE : part(partition).ranges.firstKey(); }
+        @Override long highestOf(int partition) { return part(partition).ranges.isEmpty() ? -1 : part(partition).ranges.lastEntry().getValue(); }
+        @Override long endOf(int partition, long end) { return part(partition).ranges.isEmpty() ? 0 : highestOf(partition) + 1; }
+        @Override boolean producersEnded() { return !open; }
+
+        @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { compacted(isCompacted(admin, topic)); }
+        void compacted(boolean is) { compacted = is; }
+
+        @Override void expired(int partition, long from, long to) {
+            passed(partition, from, Anomaly.LOST);
+            passed(partition, to, Anomaly.EXPIRED);
+        }
+
+        @Override void reached(int partition, long position) {
+            super.reached(partition, position);
+            passed(partition, position, Anomaly.LOST);
+        }
+
+        @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void record(ConsumerRecord<byte[], Void> r) {
+            record(r.partition(), r.offset(), r.timestampType() == org.apache.kafka.common.record.TimestampType.CREATE_TIME ? r.timestamp() : -1);
+        }
+
+        /** A record of the log. @param created by its producer's clock; later than the run: it is another that took the place of one that is gone. -1: not known */
+        void record(int partition, long offset, long created) {
+            Part part = part(partition);
+            part.read++;
+            passed(partition, offset, Anomaly.LOST);
+            if (offset < part.next || !part.contains(offset)) return;
+            if (until > 0 && created > until) {
+                count(partition, Anomaly.INCONSISTENT, offset, 1);
+                passed(partition, offset + 1, Anomaly.LOST);
+                return;
+            }
+            part.found++;
+            part.next = offset + 1;
+        }
+
+        /** All acknowledged offsets before this one that have not been passed yet have no record. */
+        private void passed(int partition, long end, Anomaly what) {
+            Part part = part(partition);
+            if (end <= part.next) return;
+            Map.Entry<Long, Long> range = part.ranges.floorEntry(part.next);
+            if (range == null || range.getValue() < part.next) range = part.ranges.ceilingEntry(part.next);
+            for (; range != null && range.getKey() < end; range = part.ranges.higherEntry(range.getKey())) {
+                long from = Math.max(part.next, range.getKey()), to = Math.min(end, range.getValue() + 1);
+                count(partition, what == Anomaly.LOST && compacted ? Anomaly.EXPIRED : what, from, to - from);
+            }
+            part.next = end;
+        }
+
+        private void count(int partition, Anomaly what, long offset, long n) {
+            part(partition).counts[what.ordinal()] += n;
+            if (exampleCounts[what.ordinal()]++ < EXAMPLES) examples.add(new Example(what, "", -1, partition, offset, -1, -1, null));
+        }
+
+        /** What it comes to; asked once, when all is read. */
+        LoadVerdict verdict() {
+            parts.forEach((p, part) -> passed(p, Long.MAX_VALUE, part.ended ? Anomaly.LOST : Anomaly.UNSEEN));
+            Map<Anomaly, Long> counts = new EnumMap<>(Anomaly.class);
+            for (Anomaly a : Anomaly.values()) counts.put(a, parts.values().stream().mapToLong(p -> p.counts[a.ordinal()]).sum());
+            long acknowledged = parts.values().stream().mapToLong(Part::acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
+            if (claimed > acknowledged) counts.merge(Anomaly.INCONSISTENT, claimed - acknowledged, Long::sum); // two runs were told the same offset
+            if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
+            if (compacted && found < acknowledged) incomplete.add("the topic is compacted: what is gone may have been replaced by a later record of its key");
+            boolean fails = counts.get(Anomaly.LOST) + counts.get(Anomaly.INCONSISTENT) > 0, complete = incomplete.isEmpty() && found == acknowledged;
+            List<Partition> partitions = parts.entrySet().stream().filter(p -> !p.getValue().ranges.isEmpty())
+                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged(), p.getValue().read, Checker.named(p.getValue().counts))).toList();
+            examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
+            return new LoadVerdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, List.copyOf(runs), acknowledged, found, failed, unresolved, parts.values().stream().mapToLong(p -> p.read).sum(),
+                    counts, partitions, examples, List.copyOf(incomplete));
+        }
+    }
+
+    /** Returns whether a topic is compacted; no, if that may not be asked. */
+    static boolean isCompacted(Admin admin, String topic) throws InterruptedException {
+        ConfigResource config = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        try { return admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact"); }
+        catch (ExecutionException notTold) { return false; }
+    }
+
+    /** Partitions, where something is missing from, and the verdict in one line. */
+    public void render(LoadVerdict v) {
+        PrintWriter out = common.out;
+        out.printf(Locale.ROOT, "%-9s %12s %12s", "PARTITION", "ACKNOWLEDGED", "READ");
+        for (Anomaly a : Ranges.KINDS) out.printf(" %8s", a.column);
+        for (Partition p : v.partitions) {
+            out.printf(Locale.ROOT, "%n%-9d %12d %12d", p.partition, p.acknowledged, p.read);
+            for (Anomaly a : Ranges.KINDS) out.printf(Locale.ROOT, " %8d", p.anomalies.get(a));
+        }
+        out.println();
+        for (Example x : v.examples) out.printf(Locale.ROOT, "%s from offset %d of partition %d on%n", x.anomaly.words, x.offset, x.partition);
+        List<String> more = new ArrayList<>();
+        for (Anomaly a : Ranges.KINDS) if (v.count(a) > 0) more.add(v.count(a) + " " + a.words);
+        more.addAll(v.incomplete);
+        String rest = more.isEmpty() ? "" : "; " + String.join("; ", more);
+        out.printf(Locale.ROOT, "%n%s: %d of %d acknowledged records of perf's run %s are in %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.found, v.acknowledged, printable(String.join(", ", v.runs)),
+                printable(v.topic), printable(rest));
+        out.println("Records of perf have no identity: a record at an acknowledged offset that is not later than the run is taken for the one that was acknowledged.");
+    }
+
     // ---- Rendering ----
 
     /** A table, the partitions, examples of what is wrong, and the verdict in one line. */
@@ -1058,7 +1308,7 @@ class CheckDelivery implements Callable<Integer> {
         out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + printable(v.topic), "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
         out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
-        for (Anomaly a : Anomaly.values()) out.printf(" %8s", a.column);
+        for (Anomaly a : Anomaly.values()) out.printf(Locale.ROOT, " %8s", a.column);
         for (Partition p : v.partitions) {
             out.printf(Locale.ROOT, "%n%-9d %12d %10d", p.partition, p.acknowledged, p.read);
             p.anomalies.values().forEach(n -> out.printf(Locale.ROOT, " %8d", n));

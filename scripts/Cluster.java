@@ -259,7 +259,7 @@ class Cluster implements Callable<Integer> {
     }
 
     String serverProperties(int id, Path data) {
-        String text = """
+        String text = String.format(Locale.ROOT, """
                 process.roles=broker,controller
                 node.id=%1$d
                 broker.rack=rack%1$d
@@ -286,7 +286,7 @@ class Cluster implements Callable<Integer> {
                 metric.reporters=
                 metrics.jmx.exclude=.*
                 log.cleaner.dedupe.buffer.size=4194304
-                """.formatted(id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
+                """, id, String.join(",", IDS.stream().map(i -> i + "@127.0.0.1:" + controllerPort(i)).toList()), port(id), controllerPort(id),
                 data.toString().replace("\\", "\\\\"));
         return timeouts == Timeouts.FAST ? text + FAST : text;
     }
@@ -445,7 +445,7 @@ class Cluster implements Callable<Integer> {
 
     /** Which process listens on the port, from /proc. Docker's is known by its command line: it is root's, and what it has open is not for everybody to read. */
     static String listener(int port) {
-        String hex = String.format(":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
+        String hex = String.format(Locale.ROOT, ":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
         try {
             if (ProcessHandle.allProcesses().anyMatch(p -> p.info().commandLine().orElse("").matches(".*docker-proxy .*-host-port " + port + " .*"))) return docker;
             for (String table : List.of("/proc/net/tcp", "/proc/net/tcp6")) {
@@ -521,7 +521,7 @@ class Cluster implements Callable<Integer> {
     private int status() throws Exception {
         settleDataDir();
         int up = 0;
-        if (!common.json) common.out.printf("%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
+        if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3s %-8s %-9s %-7s %s%n", "NODE", "ID", "PID", "STATE", "PORT", "SINCE");
         for (int id : IDS) {
             Optional<ProcessHandle> p = process(id);
             String fault = read(id).get("fault") instanceof Map<?, ?> f ? String.valueOf(f.get("mode")) : null;
@@ -529,7 +529,7 @@ class Cluster implements Callable<Integer> {
             if (state.equals("up")) up++;
             String since = p.flatMap(h -> h.info().startInstant()).map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("-");
             common.emit("node", "node", id, "name", name(id), "state", state, "pid", p.map(ProcessHandle::pid).orElse(null), "port", port(id), "fault", fault);
-            if (!common.json) common.out.printf("%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + printable(fault) + ")");
+            if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + printable(fault) + ")");
         }
         if (up == 0) for (int id : IDS) if (process(id).isEmpty() && Common.connects("127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
             common.say("These are not up in %s, but port %d is taken by %s.", dataDir, port(id), listener(port(id)));

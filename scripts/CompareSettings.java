@@ -95,8 +95,8 @@ class CompareSettings implements Callable<Integer> {
         List<Row> rows = compare();
         int code = whole > 0 ? 130 : 0;
         if (common.json) return code;
-        settings().forEach((name, setting) -> common.out.printf("%s: %s%n", name, setting.isBlank() ? "(as it is)" : PerfTest.printable(setting)));
-        common.out.printf("%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
+        settings().forEach((name, setting) -> common.out.printf(Locale.ROOT, "%s: %s%n", name, setting.isBlank() ? "(as it is)" : PerfTest.printable(setting)));
+        common.out.printf(Locale.ROOT, "%-12s %-3s %14s   %s%n", "FIGURE", "", "MEDIAN", "RATIO TO A (95% CONFIDENCE INTERVAL)");
         for (Row r : rows) common.out.printf(Locale.ROOT, "%-12s %-3s %14.2f   %s%n", r.figure, r.setting, r.median, r.ratio == null ? "" : r.ratio);
         long intervals = rows.stream().filter(r -> r.ratio != null).count();
         common.say("Of 20 such intervals about one misses the truth by chance; here are %d.", intervals);

@@ -279,9 +279,9 @@ class CreateTopic implements Callable<Integer> {
         boolean several = topics.size() > 1;
         int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
         String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
-        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
         for (Partition p : layout.partitions)
-            common.out.printf(row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
+            common.out.printf(Locale.ROOT, row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
     }
 
     // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----

@@ -30,6 +30,9 @@ import picocli.CommandLine.Option;
  * they flow again; a paused node goes on as soon as another leads its partition (so that what was under way to it is answered by a leader that is none any more), and
  * a lost quorum comes back after --hold. Then every replica has to be in sync, the producer ends, and its ledger is compared with the log.
  *
+ * <p>A run in which nothing was acknowledged (acks=0) proves nothing, and one that could not be compared with the log to its end proves less: both are counted as incomplete, and named
+ * under the table. The second kind, and a run that broke off, is run again by the same command.
+ *
  * <p>Each run is a line of matrix.jsonl in the run's folder. Called again with that folder, it does what is missing. Rounds go through all combinations, so that what
  * the machine does meanwhile hits all alike.
  *

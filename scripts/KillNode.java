@@ -119,7 +119,7 @@ class KillNode implements Callable<Integer> {
         NodeRuntime runtime = runtime();
         common.say("Runtime: " + runtime.name());
         if (restore) {
-            for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf("%s restored%n", d.node.name());
+            for (Done d : restoreNodes(runtime)) if (!common.json) common.out.printf(Locale.ROOT, "%s restored%n", d.node.name());
             return 0;
         }
         if (lasting != null && runtime.name().equals("hooks") && runtimes.startCommand == null) throw new Exit(2, "How to undo it after --for? Give --start-command.");
@@ -130,7 +130,7 @@ class KillNode implements Callable<Integer> {
 
     private void breakAndReport(NodeRuntime runtime) throws Exception {
         for (Done d : breakNodes(runtime)) {
-            if (!common.json) common.out.printf("%s %s%n", printable(d.node.name()), past(d.mode));
+            if (!common.json) common.out.printf(Locale.ROOT, "%s %s%n", printable(d.node.name()), past(d.mode));
         }
     }
 

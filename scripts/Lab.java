@@ -28,7 +28,8 @@ import picocli.CommandLine.Option;
  * the quorum is lost, and the nodes are brought back until every replica is in sync. Others, or one of your own: docs/scenarios.md.
  *
  * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but where a scenario has it
- * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, perf.hlog, verdict.json, notebook.md and report.html.
+ * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, load-ledger.jsonl, perf.hlog, verdict.json,
+ * notebook.md and report.html.
  *
  * <pre>lab                                     as in the original, with Kafka's own timeouts
  * lab --timeouts fast --records 100000    in about a minute
@@ -92,6 +93,7 @@ class Lab implements Callable<Integer> {
     private final CountDownLatch produced = new CountDownLatch(1);
     private ResilientProducer.Summary sent;
     private CheckDelivery.Verdict verdict;
+    private CheckDelivery.LoadVerdict loadVerdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
     private Report.Live live;
@@ -135,7 +137,7 @@ class Lab implements Callable<Integer> {
         int code = 1;
         try {
             experiment();
-            code = verdict.exitCode();
+            code = exitCode(verdict, loadVerdict);
             ended = verdictLine();
         } catch (InterruptedException | InterruptException e) {
             ended = text("ended.interrupted", steps.size());
@@ -150,8 +152,14 @@ class Lab implements Callable<Integer> {
         return code;
     }
 
+    /** Returns what the producer's records and the load's come to: one that is lost fails, whichever it is, and what was not checked to the end proves nothing of both. */
+    static int exitCode(CheckDelivery.Verdict producer, CheckDelivery.LoadVerdict load) {
+        List<Integer> codes = List.of(producer.exitCode(), load.exitCode());
+        return codes.contains(Cluster.ANOMALY) ? Cluster.ANOMALY : Collections.max(codes);
+    }
+
     /** What a run writes into its folder, and what its folder's mark says. */
-    private static final List<String> FILES = List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html");
+    private static final List<String> FILES = List.of("events.jsonl", "ledger.jsonl", "load-ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html");
     private static final String RUN = "a run";
 
     /** A folder takes one run. What a lab began there is replaced if it came to no producer: nothing of it is worth keeping. Files of others are left as they are. */
@@ -176,6 +184,7 @@ class Lab implements Callable<Integer> {
         scenario.run(this);
         stopProducer();
         checkDelivery();
+        checkLoad();
     }
 
     // ---- The steps ----
@@ -210,10 +219,10 @@ class Lab implements Callable<Integer> {
 
     private void loadTest() throws Exception {
         String command = "--topic " + LOAD + " --num-records " + records + " --throughput -1 --record-size 1000 --command-property batch.size=16384 acks=1 linger.ms=50";
-        begin(text("load.title"), "perf " + command + " --hdr-log perf.hlog");
+        begin(text("load.title"), "perf " + command + " --hdr-log perf.hlog --ledger load-ledger.jsonl");
         PerfTest perf = new PerfTest();
         List<String> args = new ArrayList<>(List.of(command.split(" ")));
-        args.addAll(List.of("--hdr-log", out.resolve("perf.hlog").toString()));
+        args.addAll(List.of("--hdr-log", out.resolve("perf.hlog").toString(), "--ledger", out.resolve("load-ledger.jsonl").toString()));
         perf.common.configure(perf, quiet(), common.err, reaching(args.toArray(String[]::new)));
         perf.common.listener = this::record;
         PerfTest.Summary s = perf.measure();
@@ -247,16 +256,34 @@ class Lab implements Callable<Integer> {
 
     private void checkDelivery() throws Exception {
         begin(text("check.title"), "check-delivery ledger.jsonl");
-        CheckDelivery check = new CheckDelivery();
-        check.common.configure(check, quiet(), common.err, reaching(out.resolve("ledger.jsonl").toString()));
-        check.common.listener = this::record;
-        CheckDelivery.Verdict v = check.check();
-        if (v.incomplete().contains("interrupted")) throw new InterruptedException();
+        CheckDelivery.Verdict v = check("ledger.jsonl").check();
+        requireNotInterrupted(v.incomplete());
         verdict = v;
         say("check.counts", verdict.acknowledged(), verdict.read(),
                 count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
         end(verdict.verdict().equals("pass") ? text("check.pass")
                 : verdict.verdict().equals("fail") ? text("check.fail") : text("check.incomplete", String.join("; ", verdict.incomplete())));
+    }
+
+    /** The load was acknowledged with acks=1, by the leader alone, and nodes were broken since. */
+    private void checkLoad() throws Exception {
+        begin(text("check-load.title"), "check-delivery load-ledger.jsonl");
+        CheckDelivery.LoadVerdict v = check("load-ledger.jsonl").checkLoad().get(0);
+        requireNotInterrupted(v.incomplete());
+        loadVerdict = v;
+        say("check-load.counts", v.found(), v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.count(CheckDelivery.Anomaly.UNSEEN), v.count(CheckDelivery.Anomaly.EXPIRED));
+        end(text("check-load." + v.verdict(), String.join("; ", v.incomplete())));
+    }
+
+    private CheckDelivery check(String ledger) {
+        CheckDelivery check = new CheckDelivery();
+        check.common.configure(check, quiet(), common.err, reaching(out.resolve(ledger).toString()));
+        check.common.listener = this::record;
+        return check;
+    }
+
+    private static void requireNotInterrupted(List<String> incomplete) throws InterruptedException {
+        if (incomplete.contains("interrupted")) throw new InterruptedException();
     }
 
     // ---- What the steps are made of ----
@@ -367,7 +394,7 @@ class Lab implements Callable<Integer> {
         step = new LabNotebook.Step(title, command);
         steps.add(step);
         emit("phase", "phase", title, "state", "start");
-        if (!common.json) common.out.printf("%n%d. %s%n   $ %s%n", steps.size(), title, command);
+        if (!common.json) common.out.printf(Locale.ROOT, "%n%d. %s%n   $ %s%n", steps.size(), title, command);
     }
 
     /** What the lab says: a key of its messages. */
@@ -398,10 +425,12 @@ class Lab implements Callable<Integer> {
 
     private String verdictLine() {
         String counts = text("verdict.counts", verdict.acknowledged(), count("LOST"), count("DUPLICATE"), sent.indeterminate(), seconds(sent.longestGap().length()));
-        return switch (verdict.verdict()) {
-            case "pass" -> text("verdict.pass", counts);
-            case "fail" -> text("verdict.fail", counts, out.resolve("ledger.jsonl"));
-            default -> text("verdict.incomplete", counts);
+        counts += "; " + text("verdict.load", loadVerdict.found(), loadVerdict.acknowledged(), loadVerdict.count(CheckDelivery.Anomaly.LOST));
+        boolean loadFails = loadVerdict.verdict().equals("fail") && !verdict.verdict().equals("fail");
+        return switch (exitCode(verdict, loadVerdict)) {
+            case 0 -> text("verdict.pass", counts);
+            case Cluster.ANOMALY -> loadFails ? text("verdict.fail-load", counts, out.resolve("load-ledger.jsonl")) : text("verdict.fail", counts, out.resolve("ledger.jsonl"));
+            default -> text(verdict.acknowledged() == 0 ? "verdict.nothing" : "verdict.incomplete", counts);
         };
     }
 
@@ -421,7 +450,7 @@ class Lab implements Callable<Integer> {
             Outages.Seen outages = LabNotebook.outages(this);
             try { Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time)); }
             catch (IOException | RuntimeException e) { common.say("%s", text("ended.no-notebook", e)); } // the verdict is told all the same
-            if (!common.json) common.out.printf("%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
+            if (!common.json) common.out.printf(Locale.ROOT, "%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
         } finally {
             try { leaveCluster(code); } finally {
                 synchronized (this) { events.close(); }
@@ -447,18 +476,25 @@ class Lab implements Callable<Integer> {
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
         Map<String, Object> json = new LinkedHashMap<>();
-        json.put("verdict", verdict == null ? "incomplete" : verdict.verdict());
+        json.put("verdict", verdict == null || loadVerdict == null ? "incomplete" : Map.of(0, "pass", Cluster.ANOMALY, "fail").getOrDefault(exitCode(verdict, loadVerdict), "incomplete"));
         json.put("scenario", scenario.name);
         json.put("text", ended);
         json.put("tookMs", took.toMillis());
         json.put("waitedForKafkaMs", waiting.toMillis());
         if (sent != null) json.putAll(Map.of("sent", sent.sent(), "indeterminate", sent.indeterminate(), "longestGapMs", sent.longestGap().length().toMillis()));
-        if (verdict != null) json.put("acknowledged", verdict.acknowledged());
+        if (verdict != null) json.putAll(Map.of("topic", CRITICAL, "acks", "all", "acknowledged", verdict.acknowledged()));
         if (verdict != null) verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
+        if (loadVerdict != null) json.put("load", loadFields());
         List<Map<String, Object>> list = new ArrayList<>();
         for (LabNotebook.Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
         json.put("steps", list);
         Files.writeString(out.resolve("verdict.json"), JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
+    }
+
+    private Map<String, Object> loadFields() {
+        Map<String, Object> load = new LinkedHashMap<>(Map.of("topic", LOAD, "acks", "1", "verdict", loadVerdict.verdict(), "acknowledged", loadVerdict.acknowledged(), "found", loadVerdict.found()));
+        loadVerdict.anomalies().forEach((anomaly, n) -> { if (n > 0 || anomaly == CheckDelivery.Anomaly.LOST) load.put(anomaly.field, n); });
+        return load;
     }
 
     private boolean given(String option) { return common.spec.commandLine().getParseResult().hasMatchedOption(option); }

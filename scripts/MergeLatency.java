@@ -109,7 +109,7 @@ class MergeLatency implements Callable<Integer> {
     private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
 
     private void render(Map<String, Histogram> merged) {
-        common.out.printf("%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
+        common.out.printf(Locale.ROOT, "%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
         merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", printable(tag), h.getTotalCount(), h.getMean() / 1000,
                 p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
     }

@@ -206,7 +206,7 @@ class Outages implements Callable<Integer> {
                 for (String[] row : rows) for (int i = 0; i < row.length; i++) width[i] = Math.max(width[i], row[i].length());
                 for (String[] row : rows) {
                     StringBuilder line = new StringBuilder();
-                    for (int i = 0; i < row.length; i++) line.append(String.format(i < 2 ? "%-" + width[i] + "s  " : "%" + width[i] + "s  ", row[i]));
+                    for (int i = 0; i < row.length; i++) line.append(String.format(Locale.ROOT, i < 2 ? "%-" + width[i] + "s  " : "%" + width[i] + "s  ", row[i]));
                     text.append(line.toString().stripTrailing()).append('\n');
                 }
                 text.append('\n');

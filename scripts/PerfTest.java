@@ -80,6 +80,7 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--csv", description = "Print intervals and summary as CSV.") boolean csv;
         @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write each interval's histograms (.hlog, microseconds).") File hdrLog;
         @Option(names = "--percentiles", paramLabel = "FILE", description = "Write the percentiles, for plots (.hgrm, milliseconds).") Path percentiles;
+        @Option(names = "--ledger", paramLabel = "FILE", description = "Write which offsets were acknowledged, for check-delivery.") File ledger;
         @Option(names = "--start-at", paramLabel = "TIME", description = "Begin at 14:05, 14:05:30 or 2026-11-23T14:05:00Z.") String startAt;
     }
 
@@ -368,6 +369,150 @@ class PerfTest implements Callable<Integer> {
         }
     }
 
+    // ---- What was acknowledged ----
+
+    /**
+     * The ledger that check-delivery reads (docs/verifier.md): of each partition the ranges of offsets that were acknowledged. Which record is at which offset it does not know, and
+     * so it costs a record no more than a comparison.
+     */
+    static final class Ledger {
+        private static final int INTERIM = 10_000;
+        private final File file;
+        private final String[] topics;
+        private final boolean transactional;
+        private final Map<String, Object> head = new LinkedHashMap<>();
+        private final Map<TopicPartition, NavigableMap<Long, Long>> ranges = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
+        private final List<Part> parts = new ArrayList<>();
+
+        Ledger(File file, String run, String[] topics, String acks, boolean transactional) {
+            this.file = file;
+            this.topics = topics;
+            this.transactional = transactional;
+            head.put("ranges", 1);
+            head.put("run", run);
+            head.put("topics", topics);
+            head.put("acks", acks);
+            head.put("transactional", transactional);
+            head.put("ts", timestamp());
+        }
+
+        /** Refuses a file that holds something else, and writes the first lines. */
+        void begin() {
+            try {
+                if (file.length() > 0) try (BufferedReader in = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
+                    refuse(!String.valueOf(in.readLine()).startsWith("{\"ranges\":"), file + " is there and no ledger of perf: name another file with --ledger.");
+                }
+                write(null);
+            } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + file + ": " + e.getMessage() + "."); }
+        }
+
+        Part part() {
+            parts.add(new Part());
+            return parts.get(parts.size() - 1);
+        }
+
+        /** From first to last; what adjoins becomes one. */
+        private synchronized void add(TopicPartition partition, long first, long last) {
+            NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
+            Map.Entry<Long, Long> before = all.floorEntry(first);
+            if (before != null && before.getValue() >= first - 1) {
+                first = before.getKey();
+                last = Math.max(last, before.getValue());
+            }
+            for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
+            all.put(first, last);
+        }
+
+        /** What is known while the run goes on: as of the last time that it was asked for. */
+        synchronized void interim() throws IOException {
+            parts.forEach(p -> p.asked = true);
+            if (ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
+        }
+
+        /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
+        synchronized void write(Map<String, Object> end) throws IOException {
+            Path to = file.toPath().toAbsolutePath(), part = to.resolveSibling(to.getFileName() + ".part");
+            long acknowledged = 0;
+            try (Writer out = Files.newBufferedWriter(part)) {
+                out.write(JSON.std.asString(head) + "\n");
+                for (var partition : ranges.entrySet()) {
+                    for (var range : partition.getValue().entrySet()) {
+                        acknowledged += range.getValue() - range.getKey() + 1;
+                        out.write(line(partition.getKey(), range.getKey(), range.getValue()) + "\n");
+                    }
+                }
+                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged, end)) + "\n");
+            }
+            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        private static String line(TopicPartition partition, long first, long last) throws IOException {
+            Map<String, Object> line = new LinkedHashMap<>();
+            line.put("topic", partition.topic());
+            line.put("partition", partition.partition());
+            line.put("first", first);
+            line.put("last", last);
+            line.put("count", last - first + 1);
+            return JSON.std.asString(line);
+        }
+
+        private static Map<String, Object> lastLine(long acknowledged, Map<String, Object> end) {
+            Map<String, Object> line = new LinkedHashMap<>(Map.of("end", true));
+            line.put("acknowledged", acknowledged);
+            line.putAll(end);
+            line.put("ts", timestamp());
+            return line;
+        }
+
+        /** Of one producer, whose callbacks come on one thread, and as a rule in the order of offsets. In a transaction nothing is acknowledged before it is committed. */
+        final class Part {
+            private static final long NONE = -2;
+            private final long[][] first = new long[topics.length][0], last = new long[topics.length][0];
+            private final List<long[]> uncommitted = new ArrayList<>();
+            private volatile boolean asked;
+
+            void acknowledged(int topic, int partition, long offset) {
+                if (asked && !transactional) handOver();
+                if (partition >= last[topic].length) grow(topic, partition);
+                if (offset != last[topic][partition] + 1) {
+                    handOver(topic, partition);
+                    first[topic][partition] = offset;
+                }
+                last[topic][partition] = offset;
+            }
+
+            private void grow(int topic, int partition) {
+                int known = last[topic].length;
+                first[topic] = Arrays.copyOf(first[topic], partition + 8);
+                last[topic] = Arrays.copyOf(last[topic], partition + 8);
+                Arrays.fill(last[topic], known, partition + 8, NONE);
+            }
+
+            private void handOver(int topic, int partition) {
+                if (last[topic][partition] == NONE) return;
+                if (transactional) uncommitted.add(new long[] {topic, partition, first[topic][partition], last[topic][partition]});
+                else add(new TopicPartition(topics[topic], partition), first[topic][partition], last[topic][partition]);
+                last[topic][partition] = NONE;
+            }
+
+            private void handOver() {
+                asked = false;
+                for (int topic = 0; topic < topics.length; topic++)
+                    for (int partition = 0; partition < last[topic].length; partition++) handOver(topic, partition);
+            }
+
+            /** Of the sending thread: all callbacks of the transaction have come. */
+            void committed() {
+                handOver();
+                for (long[] range : uncommitted) add(new TopicPartition(topics[(int) range[0]], (int) range[1]), range[2], range[3]);
+                uncommitted.clear();
+            }
+
+            /** The producer is closed: what was not committed never will be. */
+            void closed() { if (!transactional) handOver(); }
+        }
+    }
+
     // ---- A run ----
 
     /** One run: connects, lets senders and receivers go, gathers each interval what they have recorded, and sums it up. */
@@ -385,6 +530,7 @@ class PerfTest implements Callable<Integer> {
         final Map<String, Long> errors = new ConcurrentSkipListMap<>();
         final AtomicLong unsent = new AtomicLong();
         final boolean unacknowledged = properties.getOrDefault("acks", "").toString().trim().equals("0"); // what the client calls an acknowledgement is then none
+        private final Ledger ledger = telling.ledger == null ? null : new Ledger(telling.ledger, Long.toHexString(id), topics, properties.getOrDefault("acks", "all").toString(), transactionNanos > 0);
         /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
         final GarbageCollections collections = new GarbageCollections();
@@ -424,6 +570,7 @@ class PerfTest implements Callable<Integer> {
             final Producer<byte[], byte[]> producer;
             /** With --e2e, the indices of what was acknowledged. */
             final BitSet acknowledged = load.e2e && !unacknowledged ? new BitSet() : null;
+            private final Ledger.Part ledgerPart = ledger == null ? null : ledger.part();
             private final int number = senders.size();
             /** The record to be sent next; when all had been sent, committed and flushed, and the time of closing added: as Apache's tool counts. */
             private long next = number;
@@ -452,6 +599,7 @@ class PerfTest implements Callable<Integer> {
                     long now = System.nanoTime();
                     if (e != null) { failed(e, index, now, began, due); return; }
                     tally.acknowledged(now, began, due, value().length);
+                    if (ledgerPart != null && metadata != null && metadata.hasOffset()) ledgerPart.acknowledged((int) (index % topics.length), metadata.partition(), metadata.offset());
                     if (acknowledged == null) return;
                     acknowledged.set((int) index);
                     if (metadata != null && metadata.hasOffset()) acknowledgedEnds.merge(new TopicPartition(metadata.topic(), metadata.partition()), metadata.offset() + 1, Math::max);
@@ -499,6 +647,7 @@ class PerfTest implements Callable<Integer> {
             private long commit(long index) {
                 long began = System.nanoTime();
                 producer.commitTransaction();
+                if (ledgerPart != null) ledgerPart.committed();
                 phase(commits, index).record(Kind.COMMIT, System.nanoTime() - began);
                 return 0;
             }
@@ -507,6 +656,7 @@ class PerfTest implements Callable<Integer> {
                 producer.metrics().forEach((name, metric) -> metrics.put(name, metric.metricValue())); // the closed producer would have none
                 long closing = System.nanoTime();
                 producer.close(CLOSE);
+                if (ledgerPart != null) ledgerPart.closed();
                 if (ended != 0) ended += System.nanoTime() - closing;
                 else if (interrupted && limited) notSent(next, Math.min(count, (long) Math.ceil((stopped - start) * throughput / 1e9)));
             }
@@ -624,6 +774,7 @@ class PerfTest implements Callable<Integer> {
                 common.say("Connected; starts at %s.", at);
                 await(System.nanoTime() + wait);
             }
+            if (ledger != null) ledger.begin();
             if (source.entries != null) {
                 print("Reading payloads from: " + printable(load.payloadFile.toAbsolutePath()));
                 print("Number of records read: " + source.entries.length);
@@ -652,6 +803,7 @@ class PerfTest implements Callable<Integer> {
                 window(System.nanoTime(), true);
             }
             collections.close();
+            if (ledger != null) writeLedger();
             Summary withoutWarmup = warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == steady.unanswered ? null : summary(true, steady, null, null);
             Summary summary = summary(false, all, load.e2e ? readBack() : null, withoutWarmup);
             if (problem instanceof KafkaException) throw new Exit(summary.records() == 0 ? ALL_FAILED : 1, "Broke off after " + summary.records() + " records: " + printable(problem.getMessage()));
@@ -659,6 +811,17 @@ class PerfTest implements Callable<Integer> {
             if (problem instanceof Exception e) throw e;
             if (log != null && log.checkError()) notWritten = "--hdr-log: is the disk full?";
             return summary;
+        }
+
+        /** The latest a record of the run can be of: its timestamp is of the wall clock, which may have been set back meanwhile. */
+        private void writeLedger() {
+            long until = Math.max(System.currentTimeMillis(), startMs + (System.nanoTime() - start) / 1_000_000 + 1);
+            Map<String, Object> end = new LinkedHashMap<>();
+            end.put("failed", sum(Kind.FAILED, t -> t.records.get()));
+            end.put("unresolved", unresolved[0] + unresolved[1]);
+            end.put("untilMs", until);
+            try { ledger.write(running.getCount() == 0 ? end : null); }
+            catch (IOException e) { notWritten = "--ledger: " + e.getMessage() + "."; }
         }
 
         interface Task { void run() throws Exception; }
@@ -687,6 +850,7 @@ class PerfTest implements Callable<Integer> {
                 if (backlog != null && now > start && now - start < nanos) sampleBacklog(now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
+                if (!last && ledger != null) try { ledger.interim(); } catch (IOException e) { throw new Exit(1, "Cannot write --ledger " + telling.ledger + ": " + e.getMessage() + "."); }
                 if (!last && log != null && log.checkError()) throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
                 if (!last && !quiet && (outputClosed = common.out.checkError())) throw new InterruptedException();
             }
@@ -964,7 +1128,7 @@ class PerfTest implements Callable<Integer> {
         Map<String, Object> sorted = new TreeMap<>();
         metrics.forEach((name, value) -> sorted.put(printable(name.group() + ":" + name.name() + ":" + name.tags()), value instanceof String text ? printable(text) : value));
         int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
-        out.printf("%n%-" + width + "s   %s%n", "Metric Name", "Value");
+        out.printf(Locale.ROOT, "%n%-" + width + "s   %s%n", "Metric Name", "Value");
         sorted.forEach((name, value) -> out.printf(Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
     }
 

@@ -132,7 +132,8 @@ class ProbeCluster implements Callable<Integer> {
         answers.addAll(cluster.get());
         if (answers.get(0).outcome != Outcome.OK) {
             common.requireReachable();
-            throw new Exit(UNREACHABLE, "The cluster at " + common.bootstrapServer + " does not describe itself: " + answers.get(0).error + ", " + answers.get(0).detail + ".");
+            String why = answers.get(0).error.endsWith("AuthenticationException") ? "login refused" : "it does not describe itself, " + answers.get(0).error;
+            throw new Exit(UNREACHABLE, "Cannot talk to " + common.bootstrapServer + ": " + why + ", " + answers.get(0).detail + ".");
         }
         answers.addAll(quorum.get());
         answers.add(1, told(described.get().get(0)));
@@ -422,7 +423,7 @@ class ProbeCluster implements Callable<Integer> {
             boolean late = List.of("TimeoutException", "InterruptException", "InterruptedException").contains(name(e));
             outcome = late ? Outcome.HANGS : Outcome.FAILS;
             error = name(e);
-            detail = late ? "no answer" : String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
+            detail = late ? "no answer" : Common.deepest(cause).lines().findFirst().orElse("");
         }
         return new Answer(question, node, outcome, error, (System.nanoTime() - start) / 1_000_000, detail, -1, -1);
     }
@@ -469,7 +470,7 @@ class ProbeCluster implements Callable<Integer> {
     static List<String> table(List<Answer> answers) {
         Map<List<Object>, List<Answer>> alike = new LinkedHashMap<>();
         for (Answer a : answers) alike.computeIfAbsent(Arrays.asList(a.question, a.outcome, a.error, a.detail, a.isInvisible()), k -> new ArrayList<>()).add(a);
-        List<String> lines = new ArrayList<>(List.of(String.format("%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
+        List<String> lines = new ArrayList<>(List.of(String.format(Locale.ROOT, "%-17s %-7s %-10s %8s  %s", "QUESTION", "NODE", "ANSWER", "MS", "DETAIL").stripTrailing()));
         for (List<Answer> same : alike.values()) {
             Answer a = same.get(0);
             String nodes = commas(same.stream().map(Answer::node).filter(n -> n > 0).toList());

@@ -165,7 +165,7 @@ class Report implements Callable<Integer> {
         private final List<double[]> windows = new ArrayList<>();
         private int windowsMerged = 1, warmupWindows;
         private final Map<String, long[]> errors = new LinkedHashMap<>();
-        private Map<String, Object> verdict;
+        private Map<String, Object> verdict, loadVerdict;
         private long verdictAt;
         private final Map<Path, Tail> tails = new LinkedHashMap<>();
 
@@ -368,6 +368,7 @@ class Report implements Callable<Integer> {
                     if (windows.size() > 2_000) mergeWindows();
                 }
                 case "perf-summary" -> { number("recordsPerSec"); if (summaries.size() < 20) summaries.add(plain()); }
+                case "load-verdict" -> { text("verdict"); loadVerdict = plain(); }
                 case "verdict" -> { if (ts >= verdictAt) { text("verdict"); verdict = plain(); verdictAt = ts;
                         if (more.get("incomplete") instanceof List<?> why) verdict.put("incomplete", why.stream().limit(20).map(String::valueOf).toList()); } }
                 default -> { if (undrawn.size() < 50 || undrawn.containsKey(type)) undrawn.merge(cut(type), 1L, Long::sum); }
@@ -458,6 +459,7 @@ class Report implements Callable<Integer> {
             page.putAll(Map.of("name", name, "t0", events == 0 && cluster == null ? 0 : from / 1e3, "end", events == 0 && cluster == null ? 0 : x(to), "events", events, "damaged", damaged,
                     "firstDamage", firstDamage, "undrawn", undrawn));
             page.put("verdict", verdict);
+            page.put("load", loadVerdict);
             page.put("acks", acks);
             page.put("lastAck", acks == 0 ? null : x(lastAck));
             page.put("producer", producerBegan == 0 ? null : new Double[] {x(producerBegan), producerEnded == 0 ? null : (Double) x(producerEnded)});
@@ -889,7 +891,7 @@ class Report implements Callable<Integer> {
             StringBuilder safe = new StringBuilder(json.length() + 64);
             for (int i = 0; i < json.length(); i++) {
                 char c = json.charAt(i);
-                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format("\\u%04x", (int) c)); else safe.append(c);
+                if (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029') safe.append(String.format(Locale.ROOT, "\\u%04x", (int) c)); else safe.append(c);
             }
             return safe.toString();
         }
@@ -1330,11 +1332,15 @@ class Report implements Callable<Integer> {
             const anomalies = [['lost', 'lost'], ['duplicates', 'duplicated'], ['reordered', 'reordered'], ['inconsistent', 'at another offset'], ['abortedReads', 'failed and yet written'],
                 ['phantoms', 'never sent'], ['unseen', 'not reached by the reader'], ['expired', 'deleted before it could be read']];
             function verdictOf(run) {
-              const v = run.verdict, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
+              const v = run.verdict, load = run.load, gap = run.gaps.length ? '; longest gap ' + dur(max(run.gaps.map(g => g[1] - g[0]))) : '';
               if (v) {
                 const found = anomalies.filter(([f]) => v[f] > 0).map(([f, word]) => num(v[f]) + ' ' + word), counts = num(v.acknowledged) + ' acknowledged, ' + num(v.read) + ' read back: '
-                    + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.';
-                if (v.verdict === 'pass') return ['pass', 'Passed: every acknowledged record is in the log.', counts];
+                    + anomalies.slice(0, 3).map(([f, word]) => num(v[f]) + ' ' + word).join(', ') + ', ' + num(v.indeterminate) + ' indeterminate' + gap + '.'
+                    + (load ? ' Load: ' + num(load.found) + ' of ' + num(load.acknowledged) + ' acknowledged records found, ' + num(load.lost) + ' lost.' : '')
+                    + (v.topic ? ' This covers topic ' + v.topic + (load ? ' and the load in ' + load.topic + '.' : '.') : '');
+                if (load && load.verdict === 'fail' && v.verdict !== 'fail') return ['fail', 'Failed: the load lost ' + num(load.lost) + ' acknowledged records.', counts];
+                if (load && load.verdict !== 'pass' && v.verdict === 'pass') return ['incomplete', 'Incomplete: of the load not all could be checked.', counts];
+                if (v.verdict === 'pass') return ['pass', load ? 'Passed: every acknowledged record of producer and load is in the log.' : 'Passed: every acknowledged record is in the log.', counts];
                 if (v.verdict === 'fail') return ['fail', 'Failed: ' + (found.join(', ') || 'see check-delivery') + '.', counts];
                 return ['incomplete', 'Incomplete: ' + (v.acknowledged ? 'not all of the log could be read' : 'nothing was acknowledged') + (found.length ? ' (' + found.join(', ') + ')' : '') + '.',
                     (Array.isArray(v.incomplete) ? v.incomplete.join('; ') + '. ' : '') + counts];

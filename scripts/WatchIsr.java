@@ -513,14 +513,14 @@ class WatchIsr implements Callable<Integer> {
         Share total = now.total();
         Map<Integer, Integer> isrs = now.isrs();
         List<String> lines = new ArrayList<>(List.of(now.brief() + " | " + seconds + " s",
-                String.format("in-sync replicas %d of %d | URP %d | offline %d of %d", total.inSync, total.replicas, total.underReplicated, total.partitions - total.online, total.partitions),
-                String.format("%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
-        now.nodes.forEach((id, port) -> lines.add(String.format("%-5d %-8s %-7s %7d%s", id, port, role(now, id), isrs.getOrDefault(id, 0), id == now.controller ? "  active controller" : "")));
+                String.format(Locale.ROOT, "in-sync replicas %d of %d | URP %d | offline %d of %d", total.inSync, total.replicas, total.underReplicated, total.partitions - total.online, total.partitions),
+                String.format(Locale.ROOT, "%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
+        now.nodes.forEach((id, port) -> lines.add(String.format(Locale.ROOT, "%-5d %-8s %-7s %7d%s", id, port, role(now, id), isrs.getOrDefault(id, 0), id == now.controller ? "  active controller" : "")));
         int longest = Math.min(32, now.topics.keySet().stream().mapToInt(String::length).max().orElse(5));
-        lines.add(String.format("%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
+        lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
         now.topics.entrySet().stream().sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas)).forEach(t -> {
             Share s = Share.of(t.getValue());
-            lines.add(String.format("%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
+            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
         });
         return lines;
     }

@@ -119,6 +119,12 @@ class CheckTopicTest {
         expect("pass");
     }
 
+    @Test void aLogThatBecomesShorterWhileItIsReadIsNoPass() {
+        log(0, "r/p/1");
+        contents.ended(0);
+        assertTrue(expect("incomplete").incomplete().get(0).contains("ends at offset 1 now"));
+    }
+
     @Test void anEmptyTopicProvesNothing() {
         log(0);
         log(1, null, null);

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.*;
 
 /** cluster: up, down, status, logs. After the others, because the second half of it needs the ports of the shared cluster. */
 @Order(80)
-@Tag("cluster")
+@Tag("lab")
 class ClusterTest {
     private static TestCluster.Run cluster(Object dataDir, String... args) {
         List<String> all = new ArrayList<>(List.of(args));

@@ -130,28 +130,8 @@ class ComposeTest {
                 "{{index .Config.Labels \"kraft-lab.node\"}} {{index .Config.Labels \"kraft-lab.timeouts\"}} {{index .Config.Labels \"com.docker.compose.project\"}}"));
     }
 
-    @Test @Order(11) void settingsAreThoseOfTheEmbeddedCluster() throws Exception {
-        TestEngine.up("default");
-        Map<Integer, Config> docker = effective();
-        Properties written = embedded("default");
-        List<String> keys = Stream.concat(written.stringPropertyNames().stream().filter(k -> !OF_THE_PLACE.contains(k)), fast().keySet().stream()).sorted().toList();
-        assertTrue(keys.containsAll(List.of("min.insync.replicas", "share.coordinator.state.topic.min.isr", "log.cleaner.dedupe.buffer.size", "broker.session.timeout.ms")), keys.toString());
-        // As text as well, because describeConfigs does not know them all (metrics.jmx.exclude).
-        Map<String, String> text = settings(services(Map.of()));
-        for (String key : written.stringPropertyNames()) if (!OF_THE_PLACE.contains(key)) assertEquals(written.getProperty(key), text.get(key), key + " in the compose file");
-        TestCluster.down();
-        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--data-dir", TestCluster.HOME.resolve("compared").toString());
-        assertEquals(0, up.code(), up.toString());
-        try {
-            Map<Integer, Config> embedded = effective();
-            for (int id : Cluster.IDS) for (String key : keys)
-                assertEquals(effective(embedded.get(id), key), effective(docker.get(id), key), key + " of node " + id + ": embedded, in Docker");
-            // And nothing else is set on one of the two.
-            assertEquals(set(embedded.get(1)), set(docker.get(1)), "what is not left to Kafka's defaults");
-        } finally {
-            TestCluster.run(Cluster::run, "down", "--data-dir", TestCluster.HOME.resolve("compared").toString());
-        }
-    }
+    /** With fast timeouts. */
+    private static final Map<Integer, Config> inDocker = new TreeMap<>();
 
     private static Set<String> set(Config config) {
         return config.entries().stream().filter(e -> e.source() == ConfigEntry.ConfigSource.STATIC_BROKER_CONFIG).map(ConfigEntry::name).collect(Collectors.toCollection(TreeSet::new));
@@ -159,6 +139,8 @@ class ComposeTest {
 
     @Test @Order(20) void fastTimeoutsArriveAndTheDataStays() throws Exception {
         TestEngine.up("default");
+        for (Config config : effective().values())
+            for (String key : fast().keySet()) assertFalse(set(config).contains(key), key + " is set without being asked for");
         String topic = "compose-stays";
         TestCluster.createTopic(topic, "--partitions", "3");
         write(topic, 30);
@@ -167,6 +149,7 @@ class ComposeTest {
             try { fast().forEach((key, value) -> assertEquals(value, effective(config, key), key + " of node " + id)); }
             catch (Exception e) { throw new AssertionError(e); }
         });
+        inDocker.putAll(effective());
         assertEquals("fast", TestEngine.inspect("kafka02", "{{index .Config.Labels \"kraft-lab.timeouts\"}}"));
         assertEquals(30, read(topic));
     }
@@ -233,7 +216,7 @@ class ComposeTest {
         assertEquals(40, read(topic));
     }
 
-    @Test @Order(25) void anotherClusterIdOnTheSameVolumesIsRefusedByTheNodes() throws Exception {
+    @Test @Order(26) void anotherClusterIdOnTheSameVolumesIsRefusedByTheNodes() throws Exception {
         TestEngine.up();
         assertEquals(0, TestEngine.compose("down", "-t", "0").code());
         TestCluster.Run up = TestEngine.tryUp(Map.of("CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAQ"));
@@ -243,7 +226,7 @@ class ComposeTest {
 
     // ---- Two at once ----
 
-    @Test @Order(30) void theEmbeddedClusterNamesTheComposeOneAndStartsNothing() throws Exception {
+    @Test @Order(25) void theEmbeddedClusterNamesTheComposeOneAndStartsNothing() throws Exception {
         TestEngine.up();
         Path data = TestCluster.HOME.resolve("beside");
         TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--data-dir", data.toString());
@@ -254,7 +237,7 @@ class ComposeTest {
         for (String node : NODES) assertEquals("running", TestEngine.inspect(node, "{{.State.Status}}"));
     }
 
-    @Test @Order(31) void theEngineRefusesPortsOfTheEmbeddedCluster() throws Exception {
+    @Test @Order(30) void theEngineRefusesPortsOfTheEmbeddedCluster() throws Exception {
         TestEngine.down();
         TestCluster.healthy();
         TestCluster.Run up = TestEngine.tryUp(Map.of());
@@ -262,6 +245,30 @@ class ComposeTest {
         assertTrue(up.err().matches("(?s).*(address already in use|port is already allocated).*"), up.err());
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "node " + id + " of the embedded cluster");
         TestEngine.down();
+    }
+
+    @Test @Order(31) void settingsAreThoseOfTheEmbeddedCluster() throws Exception {
+        Properties written = embedded("default");
+        // As text as well, because describeConfigs does not know them all (metrics.jmx.exclude).
+        Map<String, String> text = settings(services(Map.of()));
+        for (String key : written.stringPropertyNames()) if (!OF_THE_PLACE.contains(key)) assertEquals(written.getProperty(key), text.get(key), key + " in the compose file");
+        List<String> keys = embedded("fast").stringPropertyNames().stream().filter(k -> !OF_THE_PLACE.contains(k)).sorted().toList();
+        assertTrue(keys.containsAll(List.of("min.insync.replicas", "share.coordinator.state.topic.min.isr", "log.cleaner.dedupe.buffer.size", "broker.session.timeout.ms")), keys.toString());
+        assertEquals(Set.copyOf(Cluster.IDS), inDocker.keySet(), "the test before has seen them");
+        TestCluster.healthy();
+        Map<Integer, Config> embedded = effective();
+        for (int id : Cluster.IDS) for (String key : keys)
+            assertEquals(effective(embedded.get(id), key), effective(inDocker.get(id), key), key + " of node " + id + ": embedded, in Docker");
+        // And nothing else is set on one of the two.
+        assertEquals(set(embedded.get(1)), set(inDocker.get(1)), "what is not left to Kafka's defaults");
+    }
+
+    @Test @Order(32) void theLabNamesTheEmbeddedClusterThatHasItsPorts() throws Exception {
+        TestCluster.healthy();
+        TestCluster.Run run = TestCluster.run(Lab::run, "--runtime", "docker", "--out", TestCluster.HOME.resolve("refused").toString());
+        assertEquals(1, run.code(), run.toString());
+        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
+        assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "nothing was started");
     }
 
     // ---- Records ----

@@ -285,7 +285,7 @@ class ContractTest {
         return f.get(script);
     }
 
-    private static Ended run(Alias a, String... args) throws Exception {
+    static Ended run(Alias a, String... args) throws Exception {
         StringWriter out = new StringWriter(), err = new StringWriter();
         Method run = a.type().getDeclaredMethod("run", PrintWriter.class, PrintWriter.class, String[].class);
         run.setAccessible(true);

@@ -26,7 +26,7 @@ class DockerLabTest {
         assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## 10. "));
     }
 
-    @Test @Order(1) void theLabOnContainersItStartedLeavesNothing() throws Exception {
+    @Test @Order(4) void theLabOnContainersItStartedLeavesNothing() throws Exception {
         TestEngine.requireEngine();
         TestCluster.down(); // its ports
         TestEngine.owned(() -> {
@@ -57,15 +57,6 @@ class DockerLabTest {
         TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
         assertEquals(130, child.interrupt(), child.text());
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
-    }
-
-    @Test @Order(4) void theLabNamesTheEmbeddedClusterThatHasItsPorts() throws Exception {
-        TestEngine.requireEngine();
-        TestCluster.healthy();
-        TestCluster.Run run = lab("--runtime", "docker");
-        assertEquals(1, run.code(), run.toString());
-        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
-        assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "nothing was started");
     }
 
     @Test @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {

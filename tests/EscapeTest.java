@@ -81,15 +81,20 @@ class EscapeTest {
 
     @Test void tagsOfALatencyLogAreHarmless(@TempDir Path folder) throws Exception {
         Path log = folder.resolve("a.hlog");
-        var h = new org.HdrHistogram.Histogram(3);
-        h.recordValue(1000);
-        ByteBuffer bytes = ByteBuffer.allocate(h.getNeededByteBufferCapacity());
-        String encoded = Base64.getEncoder().encodeToString(Arrays.copyOf(bytes.array(), h.encodeIntoCompressedByteBuffer(bytes)));
-        Files.writeString(log, "#[Histogram log format version 1.3]\n#[StartTime: 0.000 (seconds since epoch)]\n\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
-                + "Tag=\033[31mx\007,0.000,1.000,1.000," + encoded + "\n");
+        writeLog(log, "\033[31mx\007");
         TestCluster.Run e = TestCluster.run(MergeLatency::run, log.toString());
         assertTrue(e.out().contains("\\u001b[31mx\\u0007"), e.toString());
         assertHarmless(e.out() + e.err());
+    }
+
+    /** A latency log of one value, 1 ms, with this tag. */
+    static void writeLog(Path log, String tag) throws IOException {
+        var histogram = new org.HdrHistogram.Histogram(3);
+        histogram.recordValue(1000);
+        ByteBuffer bytes = ByteBuffer.allocate(histogram.getNeededByteBufferCapacity());
+        String encoded = Base64.getEncoder().encodeToString(Arrays.copyOf(bytes.array(), histogram.encodeIntoCompressedByteBuffer(bytes)));
+        Files.writeString(log, "#[Histogram log format version 1.3]\n#[StartTime: 0.000 (seconds since epoch)]\n\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
+                + "Tag=" + tag + ",0.000,1.000,1.000," + encoded + "\n");
     }
 
     @Test void aNotebooksTablesKeepTheirCells(@TempDir Path folder) throws Exception {
@@ -102,7 +107,7 @@ class EscapeTest {
     }
 
     /** A killed node, and a topic of this name that waited for it. */
-    private static String outage(String topic) {
+    static String outage(String topic) {
         StringBuilder events = new StringBuilder();
         events.append("{\"ts\":\"2026-11-23T12:00:01.000000Z\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":1,\"name\":\"").append(topic).append("\",\"mode\":\"kill\",\"runtime\":\"embedded\",\"at\":\"2026-11-23T12:00:01.000000Z\"}\n");
         for (int i = 0; i < 40; i++) {

@@ -33,13 +33,17 @@ class LabTest {
         assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
         assertEquals(verdict.get("acknowledged"), verdict.get("sent"), "no send failed: " + verdict);
         assertTrue((int) verdict.get("acknowledged") > 100, verdict.toString());
-        assertEquals(13, ((List<?>) verdict.get("steps")).size());
+        assertEquals(14, ((List<?>) verdict.get("steps")).size());
+        Map<?, ?> load = (Map<?, ?>) verdict.get("load"), loadVerdict = TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), "load-verdict").get(0);
+        assertEquals(Arrays.asList("pass", load.get("acknowledged"), 0), Arrays.asList(load.get("verdict"), load.get("found"), load.get("lost")), load.toString());
+        assertEquals(List.of(load.get("found"), "test_topic"), List.of(loadVerdict.get("found"), loadVerdict.get("topic")));
+        assertTrue(verdictLine.contains("load with acks=1: " + String.format(Locale.US, "%,d of %<,d", (int) load.get("acknowledged"))), verdictLine);
 
         String notebook = Files.readString(out.resolve("notebook.md"));
-        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), "thirteen steps, the outages, and the charts");
+        assertEquals(16, notebook.lines().filter(l -> l.startsWith("## ")).count(), "fourteen steps, the outages, and the charts");
         assertFalse(Pattern.compile("\\p{IsCyrillic}").matcher(notebook + run.out()).find(), notebook);
         assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
-        for (int step = 1; step <= 13; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
+        for (int step = 1; step <= 14; step++) assertTrue(notebook.contains("\n## " + step + ". "), "step " + step);
         assertTrue(notebook.contains(verdictLine), "the verdict stands in the notebook");
         assertFalse(notebook.contains("did not end"));
         assertTrue(notebook.contains("## What each fault cost, by phase") && notebook.contains("| 1 | kill node ") && notebook.contains("| 2 | kill node "), notebook);
@@ -48,7 +52,7 @@ class LabTest {
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
         assertEquals(2, TestCluster.ofType(events, "fault").size());
         assertEquals(2, TestCluster.ofType(events, "restored").size());
-        assertEquals(26, TestCluster.ofType(events, "phase").size(), "thirteen steps begin and end");
+        assertEquals(28, TestCluster.ofType(events, "phase").size(), "fourteen steps begin and end");
         assertEquals(List.of("start", "end"), TestCluster.ofType(events, "producer").stream().map(e -> e.get("state")).toList());
         for (String said : List.of("from frozen metadata", "acknowledged and invisible", "Nobody answers: metadata quorum, ")) assertTrue(notebook.contains(said), said + " in " + notebook);
         List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
@@ -81,27 +85,6 @@ class LabTest {
             said.forEach((key, ms) -> assertEquals(ms / 1000, ((Number) fault.get(key)).doubleValue() - at, 0.0021, key + " of " + fault + " and " + o));
         }
         assertEquals("pass", ((Map<?, ?>) page.get("verdict")).get("verdict"));
-    }
-
-    /** In Russian; and what stands in the way of the page costs the run no more than the page. */
-    @Test @Order(1) void theLabSpeaksRussian() throws Exception {
-        Files.createDirectories(out.resolve("report.html"));
-        TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(args, "--lang", "ru"));
-        assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().lines().anyMatch(l -> l.startsWith("\u0421\u0442\u0440\u0430\u043d\u0438\u0446\u0443 report.html \u0441\u0434\u0435\u043b\u0430\u0442\u044c \u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c, \u0432\u0441\u0451 \u043e\u0441\u0442\u0430\u043b\u044c\u043d\u043e\u0435 \u0433\u043e\u0442\u043e\u0432\u043e: ")), run.err());
-        String notebook = Files.readString(out.resolve("notebook.md"));
-        isRussian(notebook);
-        assertTrue(notebook.startsWith("# \u0427\u0442\u043e \u043f\u0440\u043e\u0438\u0441\u0445\u043e\u0434\u0438\u0442, \u043a\u043e\u0433\u0434\u0430 \u0443\u043c\u0438\u0440\u0430\u0435\u0442 \u0443\u0437\u0435\u043b Kafka\n") && notebook.contains(" --lang ru`"), notebook);
-        assertEquals(15, notebook.lines().filter(l -> l.startsWith("## ")).count(), notebook);
-        assertEquals(3, LabChartsTest.blocks(notebook).stream().filter(c -> LabChartsTest.check(c) > 1).count(), notebook);
-        // On the terminal as well, where what tools print stays as it is.
-        List<String> english = run.out().lines().filter(l -> l.matches(".*[A-Za-z]{3}.*") && !Pattern.compile("\\p{IsCyrillic}").matcher(l).find())
-                .filter(l -> !l.matches(" +\\$ .*|.* records sent, .*| +(QUESTION|describe|metadata|produce|read|create|alter|group|transaction) .*|\\d +critical_data-\\d .*")).toList();
-        assertEquals(List.of(), english);
-        Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
-        assertEquals("pass", verdict.get("verdict"));
-        assertTrue(verdict.get("text").toString().startsWith("PASS: \u043a\u0430\u0436\u0434\u0430\u044f \u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0451\u043d\u043d\u0430\u044f \u0437\u0430\u043f\u0438\u0441\u044c "), verdict.toString());
-        nothingIsLeft();
     }
 
     /** Each paragraph, list item and heading outside of code has Cyrillic letters. */
@@ -141,25 +124,6 @@ class LabTest {
         assertEquals("incomplete", JSON.std.mapFrom(out.resolve("verdict.json").toFile()).get("verdict"));
         TestCluster.events(Files.readAllLines(events));
         nothingIsLeft();
-    }
-
-    @Test @Order(3) void aClusterThatWasUpIsLeftUpAndMended() throws Exception {
-        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());
-        assertEquals(0, up.code(), up.toString());
-        try {
-            TestCluster.Run other = TestCluster.run(Lab::run, "--timeouts", "default", "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            assertEquals(12, other.code(), other.toString());
-            assertEquals(0, TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code(), "refused, and the cluster is as it was");
-
-            // Ctrl-C with a node killed: the node is started again.
-            Path events = out.resolve("events.jsonl");
-            TestCluster.Child child = TestCluster.child(Lab.class, "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.readString(events).contains("\"type\":\"fault\""));
-            assertEquals(130, child.interrupt(), child.text());
-            TestCluster.await("all three are up", () -> TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code() == 0);
-        } finally {
-            TestCluster.run(Cluster::run, "down", "--data-dir", data.toString());
-        }
     }
 
     private void nothingIsLeft() throws Exception {

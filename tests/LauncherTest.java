@@ -228,7 +228,7 @@ class LauncherTest {
     private static Set<String> assigned() throws Exception {
         Set<String> names = new TreeSet<>();
         for (String line : Files.readAllLines(repo.resolve("jbang"))) {
-            Matcher m = ASSIGNED.matcher(line.replaceAll("(^|\\s)#\\s.*", "").replaceAll("-D\\w[\\w.]*=|-XX:\\w+=|--?\\w[\\w-]*=", ""));
+            Matcher m = ASSIGNED.matcher(line.replaceAll("(^|\\s)#\\s.*", "").replaceAll("-D\\w[\\w.]*=|-XX:\\w+=|-Xlog:\\w+=|--?\\w[\\w-]*=", ""));
             while (m.find()) names.add(Stream.of(m.group(1), m.group(2), m.group(3)).filter(Objects::nonNull).findFirst().orElseThrow());
         }
         return names;

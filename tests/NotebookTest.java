@@ -23,10 +23,11 @@ class NotebookTest {
         String text = Files.readString(ContractTest.REPO.resolve("docs/notebook.md"));
         StringBuilder commands = new StringBuilder();
         for (Matcher block = Pattern.compile("(?ms)^```bash\n(.*?)^```").matcher(text); block.find(); )
-            commands.append(block.group(1).replace("--num-records 1000000", "--num-records 20000"));
+            commands.append(shortened(block.group(1)));
         assertTrue(commands.toString().lines().count() > 25, "the notebook has commands: " + commands);
         String script = change.apply(commands.toString());
         Files.createSymbolicLink(folder.resolve("jbang"), ContractTest.REPO.resolve("jbang"));
+        Files.createSymbolicLink(Files.createDirectories(folder.resolve("home")).resolve("cache"), TestCluster.HOME.resolve("cache").toRealPath());
         File output = folder.resolve("output").toFile();
         // set -m: background commands get the signals that they would get in a terminal.
         List<String> command = new ArrayList<>(TestCluster.signalled());
@@ -48,6 +49,14 @@ class NotebookTest {
         assertTrue(Files.readString(folder.resolve("sent.txt")).lines().filter(l -> l.startsWith("Sent: ")).count() > 50, "the producer printed what it sent");
         assertFalse(Files.readString(folder.resolve("sent.txt")).contains("Error"), "no send failed");
         assertTrue(Files.readString(folder.resolve("isr.txt")).contains("metadata frozen"), "the watcher saw the quorum lost");
+    }
+
+    /** The same commands with fewer records and shorter waits. */
+    private static String shortened(String commands) {
+        String shorter = commands.replace("--num-records 1000000", "--num-records 20000").replace("--num-records 20000 --throughput 2000", "--num-records 4000 --throughput 2000")
+                .replace("--duration 30s", "--duration 16s").replace("--for 10s", "--for 4s");
+        assertTrue(!commands.contains("--mode naive") || shorter.contains("--duration 16s") && shorter.contains("--for 4s"), shorter);
+        return shorter;
     }
 
     private static String tail(File output) {

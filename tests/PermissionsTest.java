@@ -1,6 +1,7 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -79,6 +80,40 @@ class PermissionsTest {
             assertFails(TestCluster.run(script, "-b", cluster.address("tls")), 10, "wants TLS");
             assertFails(TestCluster.run(script, "-b", cluster.address("lost")), 10, "nowhere.invalid");
         }
+    }
+
+    @Test
+    void aLoginThatIsRefusedIsNoQuestionOfTheQuorum(@TempDir Path folder) throws Exception {
+        String right = Files.readString(cluster.login(OddCluster.ADMIN));
+        Path wrong = Files.writeString(folder.resolve("wrong.properties"), right.replace("\"admin\";", "\"guessed\";"));
+        Path distrustful = Files.writeString(folder.resolve("tls.properties"), "security.protocol=SSL\n");
+        List<TestCluster.Script> scripts =
+                List.of(FindController::run, WatchIsr::run, CreateTopic::run, ProbeCluster::run, WatchLeaders::run);
+        for (TestCluster.Script script : scripts) {
+            assertRefused(script, cluster.address("sasl"), wrong, "Authentication failed");
+            assertRefused(script, cluster.address("tls"), distrustful, "certification path");
+        }
+    }
+
+    private static void assertRefused(TestCluster.Script script, String address, Path config, String reason) {
+        TestCluster.Run run = TestCluster.run(script, "-b", address, "--command-config", config.toString(), "--timeout", "5s");
+        assertFails(run, 10, "login refused");
+        assertTrue(run.err().contains(reason) && run.err().contains(address), run.toString());
+    }
+
+    @Test
+    void aControllersPortAnswersAboutTheQuorumAndNothingElse() {
+        String controller = cluster.address("controller");
+        for (String option : List.of("--timeout=5s", "--long", "--json")) {
+            TestCluster.Run asked = TestCluster.run(FindController::run, "-b", controller, option);
+            assertEquals(0, asked.code(), asked.toString());
+            assertEquals(controller + ": a controller's port, so the controllers are asked.", asked.err().strip());
+        }
+        for (TestCluster.Script script : List.<TestCluster.Script>of(WatchIsr::run, CreateTopic::run, ProbeCluster::run)) {
+            assertFails(TestCluster.run(script, "-b", controller), 10, "this is a controller's port");
+        }
+        TestCluster.Run both = TestCluster.run(FindController::run, "-b", controller + "," + cluster.address("plain"));
+        assertEquals("0 0", both.code() + " " + both.out().strip(), both.toString());
     }
 
     @Test

@@ -163,23 +163,4 @@ class ScenarioTest {
         Map<String, Object> last = events("isr").stream().reduce((a, b) -> b).orElseThrow();
         assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
     }
-
-    @Tag("lab")
-    @Test void ctrlCWhileAFollowerIsSlowLeavesTheFoundClusterWhole() throws Exception {
-        TestCluster.down();
-        TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", data.toString());
-        assertEquals(0, up.code(), up.toString());
-        try {
-            Path file = Files.writeString(TestCluster.HOME.resolve("slow.txt"), "slow 2 for 60s\n");
-            TestCluster.Child child = TestCluster.child(Lab.class, "--scenario", file.toString(), "--records", "1000", "--out", out.toString(), "--data-dir", data.toString());
-            // In the middle of a burst: the process is stopped.
-            TestCluster.await("a burst", () -> !child.process().isAlive() || JSON.std.mapFrom(data.resolve("kafka02/node.json").toFile()).get("fault") != null);
-            assertEquals(130, child.interrupt(), child.text());
-            assertEquals(0, TestCluster.run(Cluster::run, "status", "--data-dir", data.toString()).code());
-            TestCluster.Run nodes = TestCluster.run(Nodes::run, "--data-dir", data.toString());
-            assertEquals(3, nodes.out().lines().filter(l -> l.endsWith(" running")).count(), nodes.toString());
-        } finally {
-            TestCluster.run(Cluster::run, "down", "--data-dir", data.toString());
-        }
-    }
 }

@@ -25,7 +25,7 @@ class TestCluster {
     private static boolean ours;
     private static int children;
 
-    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and other data folders beside it use the same class archive. */
+    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the class archive. */
     static final Path HOME = home();
     static final String DATA = HOME.resolve("cluster").toString();
 
@@ -33,6 +33,8 @@ class TestCluster {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is there
         try {
             Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
+            // The class archive is made once, also for children and the other lanes.
+            Files.createSymbolicLink(home.resolve("cache"), Files.createDirectories(Path.of(System.getProperty("user.home"), ".kraft-lab", "cache")));
             Runtime.getRuntime().addShutdownHook(new Thread(TestCluster::end));
             return home;
         } catch (IOException e) { throw new UncheckedIOException(e); }

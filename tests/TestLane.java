@@ -1,6 +1,5 @@
 import java.io.*;
 import java.lang.management.ManagementFactory;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
@@ -12,8 +11,8 @@ import java.util.stream.Stream;
  * {@code unshare} and {@code ip} (or busybox, which has one).
  */
 class TestLane {
-    /** Its tags, each a lane. What needs Docker, or the world outside, is in none of them. */
-    private static final List<String> TAGS = List.of("cluster", "lab");
+    /** The tags: tests that share the embedded cluster, and tests that start and end one themselves. What needs Docker is in neither. */
+    static final String CLUSTER = "cluster", LAB = "lab";
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
     /** What a lane prints at its end, for the one that has started it. */
@@ -39,7 +38,7 @@ class TestLane {
     static List<TestLane> start(Question hasTests, List<String> patterns) throws Exception {
         if (!possible()) return List.of();
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
-        for (String tag : TAGS) {
+        for (String tag : List.of(CLUSTER, LAB)) {
             if (!hasTests.of(tag)) continue;
             List<String> command = new ArrayList<>(OWN_NETWORK);
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -64,7 +63,7 @@ class TestLane {
 
     /** Passes on what it prints, as much at a time as is there, and keeps what is meant for us. */
     private void read() {
-        try (BufferedReader in = process.inputReader(StandardCharsets.UTF_8)) {
+        try (BufferedReader in = process.inputReader()) {
             StringBuilder lines = new StringBuilder();
             for (String line; (line = in.readLine()) != null; ) {
                 if (line.startsWith(COUNTS) || line.startsWith(SECONDS)) told.add(line);
@@ -89,6 +88,13 @@ class TestLane {
     void awaitEnd(AllTests.Counts counts, Map<String, Double> seconds) throws InterruptedException {
         reader.join();
         process.waitFor();
+        if (add(told, counts, seconds)) return;
+        counts.failed++;
+        System.out.println("FAIL  the tests of the lane " + tag + " ended with " + process.exitValue() + " before they were done");
+    }
+
+    /** Returns whether it told its counts, which is the last that it does. */
+    static boolean add(List<String> told, AllTests.Counts counts, Map<String, Double> seconds) {
         boolean counted = false;
         for (String line : told) {
             String[] words = line.split(" ");
@@ -101,9 +107,7 @@ class TestLane {
             counts.failed += Integer.parseInt(words[3]);
             counts.skipped += Integer.parseInt(words[4]);
         }
-        if (counted) return;
-        counts.failed++;
-        System.out.println("FAIL  the tests of the lane " + tag + " ended with " + process.exitValue() + " before they were done");
+        return counted;
     }
 
     /** Ends them as Ctrl-C does: each ends its own nodes. */

@@ -47,6 +47,18 @@ class TransactionsTest {
         } finally { TestCluster.deleteTopics(List.of(TOPIC)); }
     }
 
+    @Test void aLoadInTransactionsIsFoundAroundTheirMarkers() throws Exception {
+        TestCluster.healthy();
+        TestCluster.createTopic("load-in-transactions", "--partitions", "2");
+        Path ledger = TestCluster.HOME.resolve("transactions-load.jsonl");
+        TestCluster.Run load = TestCluster.run(PerfTest::run, "--topic", "load-in-transactions", "--num-records", "1000", "--throughput", "2000", "--record-size", "100", "--transactional-id", "load",
+                "--transaction-duration-ms", "100", "--ledger", ledger.toString());
+        assertEquals(0, load.code(), load.toString());
+        assertTrue(Files.readAllLines(ledger).size() > 6, "a marker ends a range: " + Files.readString(ledger));
+        Map<String, Object> verdict = TestCluster.ofType(TestCluster.run(CheckDelivery::run, ledger.toString(), "--json").events(), "load-verdict").get(0);
+        assertEquals(List.of("pass", 1000, 1000, 1000), figures(verdict, "verdict", "acknowledged", "found", "read"));
+    }
+
     /** In a transaction of its own, which is left open. @return the offsets, all acknowledged */
     private static List<Long> send(KafkaProducer<String, String> producer, int first, int count) throws Exception {
         producer.beginTransaction();

@@ -1,0 +1,210 @@
+import static org.junit.jupiter.api.Assertions.*;
+
+import java.io.*;
+import java.nio.file.*;
+import java.util.*;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.api.io.TempDir;
+
+/** perf's ledger of acknowledged offsets, and what check-delivery makes of it: written by the producers' callbacks, read back, compared with a log that is made up. */
+@Order(11)
+class LoadLedgerTest {
+    @TempDir Path folder;
+
+    private PerfTest.Ledger perf(boolean transactional, String... topics) { return new PerfTest.Ledger(folder.resolve("load.jsonl").toFile(), "1f", topics, "1", transactional); }
+
+    private CheckDelivery.Ranges written(PerfTest.Ledger ledger) throws Exception {
+        ledger.write(Map.of("failed", 0, "unresolved", 0, "untilMs", 1000));
+        return read().values().iterator().next();
+    }
+
+    private Map<String, CheckDelivery.Ranges> read() throws Exception {
+        Map<String, CheckDelivery.Ranges> topics = new LinkedHashMap<>();
+        CheckDelivery.Ranges.read(folder.resolve("load.jsonl").toFile(), topics);
+        return topics;
+    }
+
+    private String text() throws Exception { return Files.readString(folder.resolve("load.jsonl")); }
+
+    /** The log of partition 0 from offset 0: how many records at which offset; all else of it has none. */
+    private static void log(CheckDelivery.Ranges ranges, long end, long... offsets) {
+        ranges.reached(0, 0);
+        for (long offset : offsets) ranges.record(0, offset, 500);
+        ranges.reached(0, end);
+    }
+
+    private static void expect(CheckDelivery.Ranges ranges, String verdict, long acknowledged, long found, Object... anomalies) {
+        CheckDelivery.LoadVerdict v = ranges.verdict();
+        Map<CheckDelivery.Anomaly, Long> wanted = new EnumMap<>(CheckDelivery.Anomaly.class);
+        for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) wanted.put(a, 0L);
+        for (int i = 0; i < anomalies.length; i += 2) wanted.put(CheckDelivery.Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
+        assertEquals(wanted, v.anomalies());
+        assertEquals(List.of(verdict, acknowledged, found), List.of(v.verdict(), v.acknowledged(), v.found()), v.toString());
+        assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
+    }
+
+    private CheckDelivery.Ranges ranges(long... firstAndLast) {
+        CheckDelivery.Ranges ranges = new CheckDelivery.Ranges("t");
+        for (int i = 0; i < firstAndLast.length; i += 2) ranges.add(0, firstAndLast[i], firstAndLast[i + 1]);
+        return ranges;
+    }
+
+    // ---- Written ----
+
+    @Test void offsetsThatAdjoinAreOneRangeWhoeverWroteThem() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t", "u");
+        PerfTest.Ledger.Part a = ledger.part(), b = ledger.part();
+        for (long offset = 0; offset < 30; offset++) (offset / 5 % 2 == 0 ? a : b).acknowledged(0, 2, offset); // batches in turn
+        for (long offset : new long[] {105, 106, 100, 101, 102, 103, 104, 200}) a.acknowledged(1, 0, offset); // sent again, and out of order
+        for (PerfTest.Ledger.Part part : List.of(a, b)) part.closed();
+        Map<String, CheckDelivery.Ranges> topics = Map.of("t", written(ledger));
+        assertTrue(text().contains("{\"topic\":\"t\",\"partition\":2,\"first\":0,\"last\":29,\"count\":30}\n"), text());
+        assertTrue(text().contains("{\"topic\":\"u\",\"partition\":0,\"first\":100,\"last\":106,\"count\":7}\n{\"topic\":\"u\",\"partition\":0,\"first\":200,\"last\":200,\"count\":1}\n"), text());
+        assertTrue(text().contains("\"acknowledged\":38"), text());
+        assertEquals(List.of(0L, 29L), List.of(topics.get("t").startOf(2), topics.get("t").highestOf(2)));
+    }
+
+    @Test void inATransactionNothingIsAcknowledgedBeforeItIsCommitted() throws Exception {
+        PerfTest.Ledger ledger = perf(true, "t");
+        PerfTest.Ledger.Part part = ledger.part();
+        for (long offset = 0; offset < 10; offset++) part.acknowledged(0, 0, offset);
+        part.committed();
+        for (long offset = 11; offset < 20; offset++) part.acknowledged(0, 0, offset);
+        part.committed();
+        for (long offset = 21; offset < 25; offset++) part.acknowledged(0, 0, offset);
+        part.closed(); // and aborted
+        CheckDelivery.Ranges ranges = written(ledger);
+        log(ranges, 26, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+        expect(ranges, "pass", 19, 19);
+    }
+
+    @Test void whileTheRunGoesOnItIsKnownHowFarItWas() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t");
+        PerfTest.Ledger.Part part = ledger.part();
+        for (long offset = 0; offset < 10; offset++) part.acknowledged(0, 0, offset);
+        ledger.interim();
+        for (long offset = 10; offset < 20; offset++) part.acknowledged(0, 0, offset);
+        ledger.interim();
+        assertTrue(text().contains("\"last\":9,") && !text().contains("\"end\""), text());
+        CheckDelivery.Ranges ranges = read().get("t");
+        assertFalse(ranges.producersEnded());
+        log(ranges, 20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+        expect(ranges, "incomplete", 10, 10);
+    }
+
+    @Test void aFileThatIsNoLedgerOfPerfIsLeftAsItIs() throws Exception {
+        Path file = Files.writeString(folder.resolve("load.jsonl"), "{\"ledger\":2}\n");
+        assertEquals(2, assertThrows(PerfTest.Exit.class, perf(false, "t")::begin).code);
+        assertEquals("{\"ledger\":2}\n", Files.readString(file));
+        Files.delete(file);
+        perf(false, "t").begin();
+        perf(false, "t").begin();
+        assertTrue(text().startsWith("{\"ranges\":1,"), text());
+    }
+
+    // ---- Compared ----
+
+    @Test void whatHasARecordIsFoundAndWhatHasNoneIsLost() {
+        CheckDelivery.Ranges ranges = ranges(0, 4, 6, 9);
+        log(ranges, 12, 0, 1, 4, 5, 6, 7, 8, 11);
+        expect(ranges, "fail", 9, 6, "LOST", 3);
+    }
+
+    @Test void beyondWhatWasReachedIsUnseenOrLostIfTheLogEndsThere() {
+        CheckDelivery.Ranges ranges = ranges(0, 9);
+        log(ranges, 4, 0, 1, 2, 3);
+        expect(ranges, "incomplete", 10, 4, "UNSEEN", 6);
+        ranges = ranges(0, 9);
+        log(ranges, 4, 0, 1, 2, 3);
+        ranges.ended(0);
+        expect(ranges, "fail", 10, 4, "LOST", 6);
+    }
+
+    @Test void beforeTheLogsStartIsExpiredAlsoWhenItMovesOnMeanwhile() {
+        CheckDelivery.Ranges ranges = ranges(0, 9);
+        ranges.expired(0, 0, 2);
+        ranges.reached(0, 2);
+        ranges.record(0, 2, 500);
+        ranges.reached(0, 3);
+        ranges.expired(0, 4, 7); // 3 was passed
+        ranges.reached(0, 7);
+        for (long offset = 7; offset < 10; offset++) ranges.record(0, offset, 500);
+        ranges.reached(0, 10);
+        expect(ranges, "fail", 10, 4, "LOST", 1, "EXPIRED", 5);
+    }
+
+    @Test void whatIsLaterThanTheRunHasTakenThePlaceOfWhatIsLost() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t");
+        PerfTest.Ledger.Part part = ledger.part();
+        for (long offset = 0; offset < 4; offset++) part.acknowledged(0, 0, offset);
+        part.closed();
+        CheckDelivery.Ranges ranges = written(ledger); // until 1000
+        log(ranges, 2, 0, 1);
+        ranges.record(0, 2, 1001);
+        ranges.record(0, 3, 999);
+        expect(ranges, "fail", 4, 3, "LOST", 1, "INCONSISTENT", 1);
+    }
+
+    @Test void inACompactedTopicWhatIsGoneProvesNothing() {
+        CheckDelivery.Ranges ranges = ranges(0, 4);
+        ranges.compacted(true);
+        log(ranges, 5, 0, 4);
+        expect(ranges, "incomplete", 5, 2, "EXPIRED", 3);
+    }
+
+    @Test void withoutAnAcknowledgementNothingIsProved() throws Exception {
+        CheckDelivery.Ranges ranges = written(perf(false, "t")); // acks=0
+        log(ranges, 3, 0, 1, 2);
+        expect(ranges, "incomplete", 0, 0);
+    }
+
+    @Test void twoRunsThatWereToldTheSameOffsetAreInconsistent() {
+        CheckDelivery.Ranges ranges = ranges(0, 4, 3, 5);
+        log(ranges, 6, 0, 1, 2, 3, 4, 5);
+        expect(ranges, "fail", 6, 6, "INCONSISTENT", 2);
+    }
+
+    @Test void aDamagedOrShortenedLedgerIsIncomplete() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t");
+        PerfTest.Ledger.Part part = ledger.part();
+        for (long offset : new long[] {0, 1, 3}) part.acknowledged(0, 0, offset);
+        part.closed();
+        written(ledger);
+        String whole = text(), range = "{\"topic\":\"t\",\"partition\":0,\"first\":3,\"last\":3,\"count\":1}\n";
+        for (String lacks : List.of(whole.replace(range, ""), whole.replace(range, range.substring(0, 30) + "\n"), whole.replace(range, range.replace("\"count\":1", "\"count\":2")), whole.substring(0, whole.indexOf("{\"end\"")))) {
+            Files.writeString(folder.resolve("load.jsonl"), lacks);
+            CheckDelivery.Ranges ranges = read().get("t");
+            log(ranges, 4, 0, 1, 3);
+            assertEquals("incomplete", ranges.verdict().verdict(), lacks);
+        }
+        Files.writeString(folder.resolve("load.jsonl"), whole.replace("\"ranges\":1", "\"ranges\":2"));
+        assertEquals(2, assertThrows(CheckDelivery.Exit.class, this::read).code);
+        assertEquals(2, TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString()).code());
+    }
+
+    // ---- In the lab ----
+
+    private static CheckDelivery.Verdict producer(boolean isThere, boolean acknowledged) {
+        CheckDelivery.Checker checker = new CheckDelivery.Checker();
+        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", true);
+        checker.add(ledger);
+        if (acknowledged) ledger.acknowledged(1, 0, 0, 0);
+        if (isThere) checker.record(0, 0, "run/p/1".getBytes(), 1, 0, 0);
+        checker.reached(0, 1);
+        return checker.verdict();
+    }
+
+    @Test void theLabsVerdictIsOfProducerAndLoad() {
+        CheckDelivery.Ranges whole = ranges(0, 0), lost = ranges(0, 0), unseen = ranges(0, 0);
+        log(whole, 1, 0);
+        log(lost, 1);
+        CheckDelivery.LoadVerdict pass = whole.verdict(), fail = lost.verdict(), incomplete = unseen.verdict();
+        assertEquals(List.of(0, 13, 14), List.of(pass.exitCode(), fail.exitCode(), incomplete.exitCode()));
+        assertEquals(0, Lab.exitCode(producer(true, true), pass));
+        assertEquals(13, Lab.exitCode(producer(true, true), fail), "the load's loss fails the lab");
+        assertEquals(13, Lab.exitCode(producer(false, true), incomplete));
+        assertEquals(14, Lab.exitCode(producer(true, true), incomplete));
+        assertEquals(14, Lab.exitCode(producer(false, false), pass), "nothing was acknowledged to the producer");
+        assertEquals(13, Lab.exitCode(producer(false, false), fail));
+    }
+}

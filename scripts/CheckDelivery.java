@@ -1275,7 +1275,7 @@ class CheckDelivery implements Callable<Integer> {
     public void render(LoadVerdict v) {
         PrintWriter out = common.out;
         out.printf(Locale.ROOT, "%-9s %12s %12s", "PARTITION", "ACKNOWLEDGED", "READ");
-        for (Anomaly a : Ranges.KINDS) out.printf(" %8s", a.column);
+        for (Anomaly a : Ranges.KINDS) out.printf(Locale.ROOT, " %8s", a.column);
         for (Partition p : v.partitions) {
             out.printf(Locale.ROOT, "%n%-9d %12d %12d", p.partition, p.acknowledged, p.read);
             for (Anomaly a : Ranges.KINDS) out.printf(Locale.ROOT, " %8d", p.anomalies.get(a));

@@ -460,7 +460,7 @@ class OutagesTest {
         String forged = lines().replace("\"topic\":\"t\"", "\"topic\":\"t\\u001b[31m\\r\\nFault 9: no outage\\u0007\"");
         for (String option : List.of("--all-partitions", "--markdown")) {
             TestCluster.Run run = run(folder, forged, option);
-            assertTrue(run.out().contains("kill node 1") && run.out().contains("\\u001b[31m"), run.out());
+            assertTrue(run.out().contains("kill node 1") && run.out().contains("\\u001b"), run.out());
             assertFalse(run.out().chars().anyMatch(c -> c < ' ' && c != '\n') || run.out().lines().anyMatch(l -> l.startsWith("Fault 9")), run.out());
         }
     }

@@ -254,10 +254,7 @@ class Outages implements Callable<Integer> {
                     phases.add(row.toArray(String[]::new));
                 }
             }
-            List<List<String[]>> tables = phases.size() == 1 ? List.of(moments) : List.of(moments, phases);
-            // Topics and modes are what the file says.
-            for (List<String[]> rows : tables) for (String[] row : rows) Arrays.setAll(row, i -> WatchLeaders.printable(row[i]));
-            return tables;
+            return phases.size() == 1 ? List.of(moments) : List.of(moments, phases);
         }
 
         private List<String> remarks(Seen seen) {
@@ -265,7 +262,6 @@ class Outages implements Callable<Integer> {
             for (Outage o : seen.outages) for (Note note : o.remarks) remarks.add(words.text("outages.remark", o.number, note.in(words)));
             if (seen.availability != null) remarks.add(seen.availability.sentence(words));
             if (!seen.unattributed.isEmpty()) remarks.add(unattributed(seen.unattributed));
-            remarks.replaceAll(WatchLeaders::printable);
             return remarks;
         }
 

@@ -71,8 +71,9 @@ class FailoverMatrixTest {
             new ResilientProducer.Gap(-1, Instant.EPOCH, Duration.ofMillis(20)), List.of(new ResilientProducer.Gap(0, Instant.EPOCH, Duration.ofMillis(5400))), Duration.ofSeconds(9));
 
     /** A run of ten acknowledged records, of which the log has those that are named, and which was read up to an offset. */
-    private static FailoverMatrix.Run checked(FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) {
-        CheckDelivery.Checker checker = new CheckDelivery.Checker();
+    private static FailoverMatrix.Run checked(FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) { return checked(new CheckDelivery.Checker(), cell, number, readTo, inTheLog); }
+
+    private static FailoverMatrix.Run checked(CheckDelivery.Checker checker, FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) {
         CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", cell.idempotent());
         checker.add(ledger);
         for (int seq = 1; seq <= 10; seq++) if (cell.acks().equals("0")) ledger.indeterminate(seq); else ledger.acknowledged(seq, 0, seq - 1, 0);
@@ -112,6 +113,17 @@ class FailoverMatrixTest {
         assertTrue(advice.contains("nothing in 1 runs, and 1 more were not checked to the end"), advice);
     }
 
+    /** Every replica is in sync, and the log ends below what was acknowledged: that is a loss, and not a run to be left out. */
+    @Test void aTruncatedTailIsLost() {
+        CheckDelivery.Checker ended = new CheckDelivery.Checker();
+        ended.ended(0);
+        FailoverMatrix.Run cut = checked(ended, PAUSED, 1, 6, 1, 2, 3, 4, 5, 6);
+        assertEquals(List.of("fail", FailoverMatrix.Run.Proof.CHECKED, 4L, 0L), List.of(cut.verdict(), cut.proof(), cut.lost(), cut.unseen()));
+        FailoverMatrixTable table = new FailoverMatrixTable(List.of(cut));
+        assertEquals(List.of("0", "4", List.of()), List.of(cell(table, "incomplete"), cell(table, "lost"), table.notes()));
+        assertTrue(table.advice().get(0).contains("under pause-leader lost 4 acknowledged records in 1 of 1 runs"), table.advice().toString());
+    }
+
     @Test void whereNothingWasAcknowledgedNothingIsProved() {
         FailoverMatrix.Run run = checked(UNCONFIRMED, 1, 10, 1, 2, 3, 4, 5, 6, 7);
         assertEquals(List.of("incomplete", FailoverMatrix.Run.Proof.NOTHING_PROMISED, 0L, 3L, 7L), List.of(run.verdict(), run.proof(), run.acknowledged(), run.absent(), run.landed()));
@@ -135,9 +147,10 @@ class FailoverMatrixTest {
                 FailoverMatrix.Run.brokenOff(UNCONFIRMED, 2, 2000, 2000, "Partition 1 took nothing", 9), checked(PAUSED, 2, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
         StringBuilder lines = new StringBuilder();
         for (FailoverMatrix.Run run : runs) {
-            Map<String, Object> line = new LinkedHashMap<>(Map.of("ts", Cluster.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
+            Map<String, Object> line = new LinkedHashMap<>(), event = new HashMap<>(Map.of("ts", Cluster.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
             for (int i = 0; i < run.fields().length; i += 2) line.put((String) run.fields()[i], run.fields()[i + 1]);
-            ContractTest.Schema.validate(line);
+            event.putAll(line);
+            ContractTest.Schema.validate(event);
             lines.append(JSON.std.asString(line)).append('\n');
         }
         Files.writeString(folder.resolve("matrix.jsonl"), lines);

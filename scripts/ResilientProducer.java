@@ -393,7 +393,7 @@ class ResilientProducer implements Callable<Integer> {
     private void tell(Attempt attempt, Exception error) {
         boolean quiet = isFast() && (error == null || System.nanoTime() - errorToldNanos < 1_000_000_000);
         if (error != null && !quiet) errorToldNanos = System.nanoTime();
-        if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + error.getMessage());
+        if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + printable(error.getMessage()));
         if (error != null) emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
                 "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id,
                 "topic", topic, "partition", attempt.partition, "latencyUs", (System.nanoTime() - attempt.sentNanos) / 1000);

@@ -218,7 +218,7 @@ class WatchIsr implements Callable<Integer> {
             return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
                     + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
                     + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
-                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return t.getKey() + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
+                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return printable(t.getKey()) + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
                             .collect(Collectors.collectingAndThen(Collectors.joining(", "), each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
         }
 
@@ -512,7 +512,7 @@ class WatchIsr implements Callable<Integer> {
         lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
         now.topics.entrySet().stream().sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas)).forEach(t -> {
             Share s = Share.of(t.getValue());
-            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
+            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(printable(t.getKey()), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
         });
         return lines;
     }

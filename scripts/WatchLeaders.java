@@ -197,7 +197,7 @@ class WatchLeaders implements Callable<Integer> {
         knownSince.put(partition, now);
         changedAt = now;
         common.emit("leader", "topic", partition.topic(), "partition", partition.partition(), "leader", seen.leader, "leaderEpoch", seen.leaderEpoch, "isr", seen.isr, "replicas", seen.replicas);
-        if (!common.json) common.out.println(timestamp() + " " + partition + " leader " + (seen.leader < 0 ? "none" : seen.leader) + " epoch " + seen.leaderEpoch
+        if (!common.json) common.out.println(timestamp() + " " + printable(partition) + " leader " + (seen.leader < 0 ? "none" : seen.leader) + " epoch " + seen.leaderEpoch
                 + " ISR " + seen.isr.stream().map(String::valueOf).collect(Collectors.joining(",")));
     }
 

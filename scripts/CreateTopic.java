@@ -171,6 +171,8 @@ class CreateTopic implements Callable<Integer> {
                 throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
             } catch (AuthorizationException e) {
                 throw new Exit(1, "Not permitted to create topic " + wanted.topic + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the topic.");
+            } catch (AuthenticationException e) {
+                throw e; // to Kafka an invalid configuration as well, but not the topic's
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
                 throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
             } catch (RetriableException e) {

@@ -39,8 +39,10 @@ import picocli.CommandLine.TypeConversionException;
  * The embedded cluster: three JVMs of the stock broker as combined broker and controller nodes (kafka01..03, ids 1..3, client
  * ports 29192, 29292, 29392), a static quorum of three voters, on loopback only.
  *
- * <p>A node's folder holds {@code server.properties}, {@code data/}, {@code server.log} and {@code node.json} (pid, start instant,
- * command line, ports, fault): the contract with kill-node, which signals a pid only while its start instant still matches.
+ * <p>A node's folder holds {@code server.properties}, {@code data/}, {@code server.log} and {@code node.json} (pid, start in ticks since
+ * which boot, start instant, command line, ports, fault): the contract with kill-node. A pid is signalled only while boot and ticks match
+ * (without /proc: start instant and command line). {@code .kraft-lab} marks the folder as ours; without it nothing there is touched, nor
+ * is what anybody else could have written believed.
  * Start-up is fast because the nodes map their classes from an archive made once per Java and Kafka version, and run with the
  * light compiler and collector (figures in bench/README.md).
  *

@@ -144,9 +144,9 @@ class FindController implements Callable<Integer> {
     private Survivors survivors(Admin admin, Duration timeout) throws InterruptedException {
         int ms = (int) Math.min(timeout.toMillis(), 2_000);
         List<Node> brokers = brokers(admin, ms);
-        Optional<Map<Integer, Node>> configured = configuredVoters(admin, brokers, ms);
-        Survivors survivors = new Survivors(configured.isPresent(), new ArrayList<>(), new ArrayList<>());
-        Collection<Node> asked = configured.map(voters -> asBrokersWhereTheyAre(voters, brokers)).orElse(brokers);
+        Configured configured = configured(admin, brokers, ms);
+        Survivors survivors = new Survivors(configured, new ArrayList<>(), new ArrayList<>());
+        Collection<Node> asked = configured.names() ? asBrokersWhereTheyAre(configured.nodes, brokers) : brokers;
         for (Node node : asked) (Common.answers(node.host(), node.port(), 1000) ? survivors.answering : survivors.silent).add(node);
         return survivors;
     }
@@ -162,56 +162,81 @@ class FindController implements Callable<Integer> {
     }
 
     /** A combined node's port for clients can be reached where its controller's may not, as behind Docker. */
-    private static Collection<Node> asBrokersWhereTheyAre(Map<Integer, Node> voters, List<Node> brokers) {
-        Map<Integer, Node> nodes = new TreeMap<>(voters);
+    private static Collection<Node> asBrokersWhereTheyAre(List<Node> voters, List<Node> brokers) {
+        Map<Integer, Node> nodes = new LinkedHashMap<>();
+        for (Node voter : voters) nodes.put(voter.id(), voter);
         for (Node broker : brokers) nodes.replace(broker.id(), broker);
         return nodes.values();
     }
 
-    /**
-     * Returns the voters of {@code controller.quorum.voters}, by id, as a broker that answers was started with them: that can be asked for without a quorum.
-     * Empty where no broker answers, or where the quorum is dynamic, so that only the quorum knows its voters.
-     */
-    static Optional<Map<Integer, Node>> configuredVoters(Admin admin, List<Node> brokers, int timeoutMs) throws InterruptedException {
+    /** What a broker's configuration says of the quorum: its voters; or, where it is dynamic, only addresses, whose ids are negative; or nothing, and why. */
+    record Configured(boolean areVoters, List<Node> nodes, String unknown) {
+        boolean names() { return !nodes.isEmpty(); }
+
+        static Configured nothing(String why) { return new Configured(false, List.of(), why); }
+
+        /** Returns what a node's properties say: {@code controller.quorum.voters}, else {@code controller.quorum.bootstrap.servers}. */
+        static Configured of(String voters, String bootstrap) {
+            List<Node> named = parse(voters);
+            if (!named.isEmpty()) return new Configured(true, named.stream().sorted(Comparator.comparing(Node::id)).toList(), "");
+            List<Node> addresses = parse(bootstrap);
+            if (!addresses.isEmpty()) return new Configured(false, addresses, "the quorum is dynamic, and only it knows them");
+            return nothing("the brokers' configuration names neither voters nor controllers");
+        }
+
+        /** Parses {@code 1@host:9093,2@[::1]:9093}; the ids may be missing. */
+        static List<Node> parse(String text) {
+            List<Node> nodes = new ArrayList<>();
+            var m = java.util.regex.Pattern.compile("(?<![^\\s,])(?:(\\d{1,9})@)?\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?![^\\s,])").matcher(Objects.requireNonNullElse(text, ""));
+            while (m.find()) nodes.add(new Node(m.group(1) == null ? -1 - nodes.size() : Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
+            return nodes;
+        }
+    }
+
+    /** Returns who the controllers are as a broker that answers was started with them: that can be asked for without a quorum. */
+    static Configured configured(Admin admin, List<Node> brokers, int timeoutMs) throws InterruptedException {
+        Configured found = Configured.nothing("no broker answers that could name them");
         for (Node broker : brokers) {
             if (broker.id() < 0 || !Common.answers(broker.host(), broker.port(), 1000)) continue;
             ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.idString());
             try {
                 Config config = admin.describeConfigs(List.of(resource), new DescribeConfigsOptions().timeoutMs(timeoutMs)).all().get().get(resource);
-                ConfigEntry voters = config.get("controller.quorum.voters");
-                return Optional.of(parseVoters(voters == null ? "" : voters.value())).filter(found -> !found.isEmpty());
+                return Configured.of(value(config, "controller.quorum.voters"), value(config, "controller.quorum.bootstrap.servers"));
             } catch (ExecutionException e) {
-                continue; // this one does not answer, or may not be asked: another may
+                if (e.getCause() instanceof AuthorizationException)
+                    found = Configured.nothing("to see them in a broker's configuration, the principal needs DESCRIBE_CONFIGS on the cluster");
             }
         }
-        return Optional.empty();
+        return found;
     }
 
-    /** Parses {@code 1@host:9093,2@[::1]:9093}. */
-    static Map<Integer, Node> parseVoters(String text) {
-        Map<Integer, Node> voters = new TreeMap<>();
-        var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))").matcher(Objects.requireNonNullElse(text, ""));
-        while (m.find()) voters.put(Integer.valueOf(m.group(1)), new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
-        return voters;
+    private static String value(Config config, String name) {
+        ConfigEntry entry = config.get(name);
+        return entry == null ? null : entry.value();
     }
 
-    /** Who answers and who does not: voters, or, where the voters are unknown, brokers. */
-    record Survivors(boolean areVoters, List<Node> answering, List<Node> silent) {
+    /** Who answers and who does not: voters, or controllers of which only the addresses are known, or, where not even these are, brokers. */
+    record Survivors(Configured configured, List<Node> answering, List<Node> silent) {
+        boolean areVoters() { return configured.areVoters; }
         int size() { return answering.size() + silent.size(); }
-        boolean isMinority() { return areVoters && answering.size() * 2 <= size(); }
+        boolean isMinority() { return areVoters() && answering.size() * 2 <= size(); }
         int missing() { return size() / 2 + 1 - answering.size(); }
 
         String sentence() {
-            if (!areVoters) {
-                return "No active controller; the voters are unknown, since no broker's configuration names them. Of " + size() + " brokers "
-                        + answering.size() + " answer" + described(answering) + "; look at the controllers' processes and logs.";
-            }
+            if (!areVoters()) return unknownVoters();
             if (!isMinority()) {
                 return "No active controller, although " + answering.size() + " of " + size() + " voters answer" + described(answering)
                         + ": an election may be running; look at their logs.";
             }
             return "No active controller, quorum lost: " + answering.size() + " of " + size() + " voters answer" + described(answering) + ", "
                     + missing() + " more needed for a majority; start one of " + describe(silent) + ".";
+        }
+
+        private String unknownVoters() {
+            String whose = configured.names() ? "controllers that the brokers start from" : "brokers";
+            String advice = configured.names() && !silent.isEmpty() ? "start " + describe(silent) : "look at the controllers' processes and logs";
+            return "No active controller; the voters are unknown (" + configured.unknown + "). Of " + size() + " " + whose + " " + answering.size() + " answer"
+                    + described(answering) + "; " + advice + ".";
         }
 
         private static String described(List<Node> nodes) {

@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java LabScreen.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
+//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java LabFolder.java LabScreen.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION The whole experiment on three real nodes, with a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -120,10 +120,10 @@ class Lab implements Callable<Integer> {
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
             throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
-        requireUnusedFolder();
+        LabFolder.requireUnused(out, words);
         if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
         try {
-            claimFolder();
+            LabFolder.claim(out);
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8");
         } catch (IOException e) {
             if (live != null) live.close();
@@ -156,24 +156,6 @@ class Lab implements Callable<Integer> {
     static int exitCode(CheckDelivery.Verdict producer, CheckDelivery.LoadVerdict load) {
         List<Integer> codes = List.of(producer.exitCode(), load.exitCode());
         return codes.contains(Cluster.ANOMALY) ? Cluster.ANOMALY : Collections.max(codes);
-    }
-
-    /** What a run writes into its folder, and what its folder's mark says. */
-    private static final List<String> FILES = List.of("events.jsonl", "ledger.jsonl", "load-ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html");
-    private static final String RUN = "a run";
-
-    /** A folder takes one run. What a lab began there is replaced if it came to no producer: nothing of it is worth keeping. Files of others are left as they are. */
-    private void requireUnusedFolder() {
-        if (Files.exists(out.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, text("run.taken", out));
-        List<String> there = FILES.stream().filter(f -> Files.exists(out.resolve(f), LinkOption.NOFOLLOW_LINKS)).toList();
-        boolean ours = Cluster.Own.isMarked(out, RUN) && there.stream().allMatch(f -> Files.isRegularFile(out.resolve(f), LinkOption.NOFOLLOW_LINKS));
-        if (!there.isEmpty() && !ours) throw new Cluster.Exit(Cluster.REFUSED, text("run.others", out, String.join(", ", there)));
-    }
-
-    private void claimFolder() throws IOException {
-        Files.createDirectories(out);
-        Cluster.Own.mark(out, RUN, "lab", "as long as it has no ledger, the next lab with this --out replaces its files");
-        for (String file : FILES) Files.deleteIfExists(out.resolve(file));
     }
 
     private void experiment() throws Exception {

@@ -74,7 +74,7 @@ class PerfTest implements Callable<Integer> {
 
     static class Telling {
         @Option(names = "--reporting-interval", paramLabel = "MS", defaultValue = "5000", description = "Print a line this often (default: ${DEFAULT-VALUE}).") long intervalMs = 5000;
-        @Option(names = "--warmup-records", paramLabel = "N", description = "Leave the first N out of --slo, percentiles and plots; add a summary without them.") long warmupRecords;
+        @Option(names = "--warmup-records", paramLabel = "N", description = "Judge --slo, percentiles and plots without the first N.") long warmupRecords;
         @Option(names = "--print-metrics", description = "Print the producers' metrics at the end.") boolean printMetrics;
         @Option(names = "--explain", description = "Print the figures behind what limited the run.") boolean explain;
         @Option(names = "--csv", description = "Print intervals and summary as CSV.") boolean csv;

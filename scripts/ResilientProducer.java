@@ -115,7 +115,7 @@ class ResilientProducer implements Callable<Integer> {
         Summary summary = produce();
         render(summary);
         if (!closedOut && summary.sent > 0 && summary.errors == summary.sent)
-            throw new Exit(ALL_FAILED, "Every send failed, the last with " + name(lastError) + ": " + lastError.getMessage());
+            throw new Exit(ALL_FAILED, "Every send failed, the last with " + name(lastError) + ": " + reason(lastError, topic));
         return 0;
     }
 
@@ -207,6 +207,15 @@ class ResilientProducer implements Callable<Integer> {
 
     /** Where each partition ends before the first send; 0 for one without a leader, which makes a check read more than it must. */
     private List<Long> startOffsets(Admin admin) throws Exception {
+        try {
+            return readStartOffsets(admin);
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof AuthorizationException)) throw e;
+            throw new Exit(1, "Not permitted to write to topic " + topic + ": " + reason(e.getCause(), topic));
+        }
+    }
+
+    private List<Long> readStartOffsets(Admin admin) throws Exception {
         try {
             partitions = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
         } catch (ExecutionException e) {
@@ -351,6 +360,12 @@ class ResilientProducer implements Callable<Integer> {
         return insideSend && (refused || denied) || denied && !retried ? Outcome.failed : Outcome.indeterminate;
     }
 
+    /** Returns why a send failed, or which permission it lacks; brokers name neither that nor always the topic. */
+    static String reason(Throwable error, String topic) {
+        boolean denied = Stream.iterate(error, Objects::nonNull, Throwable::getCause).limit(20).anyMatch(AuthorizationException.class::isInstance);
+        return denied ? "the principal needs WRITE on topic " + topic + "." : error.getMessage();
+    }
+
     /** The callback: an attempt's true outcome, perhaps long after the naive loop gave up on it. */
     private void resolve(Attempt attempt, long offset, Exception error, boolean insideSend) {
         long now = System.nanoTime(), latencyUs = (now - attempt.sentNanos) / 1000;
@@ -393,7 +408,7 @@ class ResilientProducer implements Callable<Integer> {
     private void tell(Attempt attempt, Exception error) {
         boolean quiet = isFast() && (error == null || System.nanoTime() - errorToldNanos < 1_000_000_000);
         if (error != null && !quiet) errorToldNanos = System.nanoTime();
-        if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + printable(error.getMessage()));
+        if (!common.json && !quiet) common.out.println(error == null ? "Sent: " + attempt : "Error sending " + attempt + ": " + printable(reason(error, topic)));
         if (error != null) emit("send-error", "seq", attempt.seq, "attempt", attempt.number, "error", name(error), "message", error.getMessage(),
                 "outcome", attempt.outcome == null ? "indeterminate" : attempt.outcome.name(), "producer", attempt.by.id,
                 "topic", topic, "partition", attempt.partition, "latencyUs", (System.nanoTime() - attempt.sentNanos) / 1000);

@@ -165,6 +165,9 @@ class WatchIsr implements Callable<Integer> {
      */
     record Snapshot(String ts, int controller, long epoch, List<Integer> brokers, Map<Integer, String> nodes, Map<String, List<TopicPartitionInfo>> topics,
                     String leaderless, String frozenSince, boolean moving, boolean fresh, int looks, Set<Integer> controllers, boolean hidden) {
+        /** What shows the controller. */
+        private static final String NEEDS = "DESCRIBE on the cluster";
+
         boolean alive() { return fresh && (controller >= 0 || moving || hidden && frozenSince == null); }
         Share total() { return Share.of(partitions().toList()); }
         List<Integer> nodes(String state) { return nodes.keySet().stream().filter(id -> nodes.get(id).equals(state)).toList(); }
@@ -202,7 +205,7 @@ class WatchIsr implements Callable<Integer> {
         String lacking() { return behind().isEmpty() ? state() : String.join(", ", behind()); }
 
         String quorum() {
-            if (hidden && frozenSince == null) return "controller not shown (the principal needs DESCRIBE on the cluster)";
+            if (hidden && frozenSince == null) return "controller not shown (the principal needs " + NEEDS + ")";
             return controller >= 0 ? "controller " + controller + " epoch " + epoch
                     : frozenSince != null ? "quorum lost, metadata frozen since " + leaderless + (nodes("answers").isEmpty() ? ", no node answers" : "")
                     : moving ? "controller unknown, metadata moves" : "no active controller since " + leaderless;
@@ -230,7 +233,8 @@ class WatchIsr implements Callable<Integer> {
             });
             Share total = total();
             return new Object[] {"online", total.online, "partitions", total.partitions, "underReplicated", total.underReplicated, "inSync", total.inSync,
-                "replicas", total.replicas, "brokers", brokers, "topics", shares, "controller", controller, "epoch", epoch, "answering", nodes("answers"), "frozenSince", frozenSince};
+                "replicas", total.replicas, "brokers", brokers, "topics", shares, "controller", controller, "epoch", epoch, "answering", nodes("answers"), "frozenSince", frozenSince,
+                "controllers", controllers, "needs", hidden ? NEEDS : null};
         }
     }
 
@@ -269,6 +273,7 @@ class WatchIsr implements Callable<Integer> {
             asks.addAll(ports.values());
             for (Ask<?> ask : asks) ask.start(pool);
             for (Ask<?> ask : asks) ask.take(then);
+            if (metadata.answers == 0 && metadata.problem instanceof Exit notPermitted) throw notPermitted;
             for (Ask<?> ask : List.of(metadata, quorum))
                 if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException) && !(ask == quorum && isHidden())) throw e;
             if (metadata.answer != null && metadata.answer.offset > highest) {
@@ -336,6 +341,8 @@ class WatchIsr implements Callable<Integer> {
             for (var topic : admin.describeTopics(names).topicNameValues().entrySet()) {
                 try { found.put(topic.getKey(), topic.getValue().get().partitions()); }
                 catch (ExecutionException e) {
+                    if (e.getCause() instanceof TopicAuthorizationException)
+                        throw new Exit(1, "Not permitted to see topic " + topic.getKey() + ": the principal needs DESCRIBE on the topic.");
                     if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
                     if (!topics.isEmpty()) found.put(topic.getKey(), List.of());
                 }
@@ -471,7 +478,8 @@ class WatchIsr implements Callable<Integer> {
             doubt = state.equals(before) && !doubt && told > 1; // what was is back: perhaps a broker that lags, so look once more
             if (doubt || state.equals(this.state)) return;
             now.nodes.forEach((id, is) -> { if (last == null || !is.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", is); });
-            if (last == null || last.controller != now.controller || last.epoch != now.epoch) common.emit("controller", "controller", now.controller, "epoch", now.epoch);
+            // Who may not see the controller knows nothing of it: that is no event of a controller that is gone.
+            if (!now.hidden && (last == null || last.controller != now.controller || last.epoch != now.epoch)) common.emit("controller", "controller", now.controller, "epoch", now.epoch);
             common.emit("isr", now.fields());
             now.offline().forEach(p -> { if (last == null || !last.offline().contains(p)) common.emit("offline", "topic", p.topic(), "partition", p.partition()); });
             if (screen.isOn()) common.out.println(now.ts.substring(11, 23) + (moves(now) + " | " + news(state, this.state)).substring(2));

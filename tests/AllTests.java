@@ -46,15 +46,17 @@ class AllTests {
         fast = options.contains("--fast");
         Progress progress = new Progress();
         String lane = options.stream().filter(o -> o.startsWith(TestLane.OPTION)).map(o -> o.substring(TestLane.OPTION.length())).findFirst().orElse(null);
+        List<PostDiscoveryFilter> filters = new ArrayList<>();
+        if (fast) filters.add(TagFilter.excludeTags("slow"));
         if (lane != null) {
-            execute(patterns, progress, TagFilter.includeTags(lane));
+            filters.add(TagFilter.includeTags(lane));
+            execute(patterns, filters, progress);
             TestLane.tell(progress.counts, progress.seconds);
             System.exit(0);
         }
-        List<TestLane> lanes = fast ? List.of() : TestLane.start(tag -> contains(patterns, TagFilter.includeTags(tag)), patterns);
-        List<String> elsewhere = new ArrayList<>(lanes.stream().map(TestLane::tag).toList());
-        if (fast) elsewhere.add("slow");
-        execute(patterns, progress, elsewhere.stream().map(TagFilter::excludeTags).toArray(PostDiscoveryFilter[]::new));
+        List<TestLane> lanes = TestLane.start(tag -> contains(patterns, TagFilter.includeTags(tag)), List.of(args));
+        for (TestLane other : lanes) filters.add(TagFilter.excludeTags(other.tag()));
+        execute(patterns, filters, progress);
         for (TestLane other : lanes) other.awaitEnd(progress.counts, progress.seconds);
         progress.printSlowest();
         Counts n = progress.counts;
@@ -62,23 +64,23 @@ class AllTests {
         System.exit(n.failed == 0 && n.passed > 0 ? 0 : 1);
     }
 
-    private static LauncherDiscoveryRequest request(List<String> patterns, PostDiscoveryFilter... tags) throws Exception {
+    private static LauncherDiscoveryRequest request(List<String> patterns, List<PostDiscoveryFilter> tags) throws Exception {
         Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
         String pattern = patterns.isEmpty() ? ".*Test" : "(?i).*(" + String.join("|", patterns) + ").*Test";
         return LauncherDiscoveryRequestBuilder.request().selectors(selectClasspathRoots(Set.of(jar)))
                 .filters(includeClassNamePatterns(pattern))
-                .filters(tags)
+                .filters(tags.toArray(PostDiscoveryFilter[]::new))
                 .configurationParameter("junit.jupiter.testclass.order.default", "org.junit.jupiter.api.ClassOrderer$OrderAnnotation")
                 .configurationParameter("junit.jupiter.testmethod.order.default", "org.junit.jupiter.api.MethodOrderer$OrderAnnotation")
                 .configurationParameter("junit.jupiter.execution.timeout.default", "10 m")
                 .build();
     }
 
-    private static boolean contains(List<String> patterns, PostDiscoveryFilter... tags) throws Exception {
-        return LauncherFactory.create().discover(request(patterns, tags)).containsTests();
+    private static boolean contains(List<String> patterns, PostDiscoveryFilter tags) throws Exception {
+        return LauncherFactory.create().discover(request(patterns, List.of(tags))).containsTests();
     }
 
-    private static void execute(List<String> patterns, Progress progress, PostDiscoveryFilter... tags) throws Exception {
+    private static void execute(List<String> patterns, List<PostDiscoveryFilter> tags, Progress progress) throws Exception {
         LauncherFactory.create().execute(request(patterns, tags), progress);
     }
 

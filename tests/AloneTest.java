@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Proves that each step script is self-contained: copied alone into an empty folder it is compiled, against what its own {@code //DEPS}
  * give and nothing else, and runs there. JBang itself builds those here that docs/notebook.md, which NotebookTest does, does not have it build.
  */
+@Tag("processes")
 class AloneTest {
     /** What JBang makes of {@code //DEPS}, by those lines: many scripts have the same. */
     private static final Map<Set<String>, String> CLASS_PATHS = new HashMap<>();

@@ -148,8 +148,9 @@ class ClusterTest {
         Files.writeString(data.resolve("lock"), "theirs");
         Path home = Files.createDirectories(TestCluster.HOME.resolve("home"));
         for (boolean killed : new boolean[] {true, false}) { // what the killed one left is cleared away by the next
+            List<Path> left = archiving(data);
             TestCluster.Child up = TestCluster.child(Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, "up", "--data-dir", data.toString());
-            TestCluster.await("the node whose classes are archived", () -> !up.process().isAlive() || archiving(data).size() == 1 && !TestCluster.processesOf(data).isEmpty());
+            TestCluster.await("the node whose classes are archived", () -> !up.process().isAlive() || archiving(data).size() == 1 && !archiving(data).equals(left) && !TestCluster.processesOf(data).isEmpty());
             assertTrue(up.process().isAlive(), up.text());
             if (killed) up.process().destroyForcibly().waitFor(); else assertEquals(130, up.interrupt(), up.text());
             assertEquals(killed ? 1 : 0, archiving(data).size());

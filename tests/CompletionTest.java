@@ -13,6 +13,7 @@ import picocli.CommandLine.Model.*;
 
 /** What a shell offers after Tab: in bash as it calls a completion function, and by the key itself in bash and zsh. */
 @Order(52)
+@Tag("processes")
 class CompletionTest {
     private static Path script;
     private Terminal terminal;

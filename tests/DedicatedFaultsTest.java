@@ -9,15 +9,15 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.junit.jupiter.api.*;
-import org.junit.jupiter.api.io.TempDir;
 
 /** kill-node, start-node and nodes by hooks on a cluster with a dedicated controller (3000) and a broker (101): the smallest there is. */
 @Order(41)
 class DedicatedFaultsTest {
-    @TempDir static Path temp;
+    private static Path temp;
     private static String bootstrap, quorum, start, kill;
 
     @BeforeAll static void start() throws Exception {
+        temp = Files.createDirectories(TestCluster.HOME.resolve("dedicated"));
         int broker, controller;
         try (ServerSocket a = new ServerSocket(0); ServerSocket b = new ServerSocket(0)) {
             broker = a.getLocalPort();

@@ -1,4 +1,5 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -66,12 +67,15 @@ class DedicatedQuorumTest {
 
     @Test
     @Order(3)
-    void watchIsrShowsControllersApartFromBrokers() {
+    void watchIsrShowsControllersApartFromBrokers() throws Exception {
         TestCluster.createTopic("led", "--partitions", "1", "--replication-factor", "1", "-b", cluster.address("broker101"));
         TestCluster.Run run = watch("--once", "--until", "in-sync");
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().contains("dedicated controllers 3000,3001,3002"), run.toString());
         assertTrue(run.out().contains("brokers 101\n"), run.toString());
+        Map<String, Object> event = watch("--once", "--json").events().get(0);
+        assertEquals(List.of(3000, 3001, 3002), event.get("controllers"));
+        assertEquals(List.of(101), event.get("brokers"));
     }
 
     @Test
@@ -97,17 +101,27 @@ class DedicatedQuorumTest {
         assertEquals(11, run.code(), run.toString());
         String survivor = "3001 at " + cluster.address("controller3001");
         String dead = "3000 at " + cluster.address("controller3000") + ", 3002 at " + cluster.address("controller3002");
-        assertEquals("No active controller, quorum lost: 1 of 3 voters answer (" + survivor
-                + "), 1 more needed for a majority; start one of " + dead + ".\n", run.err());
+        String sentence = "No active controller, quorum lost: 1 of 3 voters answer (" + survivor
+                + "), 1 more needed for a majority; start one of " + dead + ".\n";
+        assertEquals(sentence, run.err());
+
+        run = TestCluster.run(FindController::run, "-b", cluster.address("controller3001"), "--timeout", "10s");
+        assertEquals(11, run.code(), run.toString());
+        assertTrue(run.err().endsWith(sentence), "by the controller's port: " + run);
     }
 
     @Test
     @Order(6)
     void votersThatNobodyNamesAreUnknown() {
-        FindController.Survivors survivors = new FindController.Survivors(false, List.of(), List.of());
+        FindController.Configured nothing = FindController.Configured.of(null, "");
+        FindController.Survivors survivors = new FindController.Survivors(nothing, List.of(), List.of());
         assertTrue(survivors.sentence().contains("the voters are unknown"), survivors.sentence());
-        assertEquals(Map.of(), FindController.parseVoters(null));
-        assertEquals("[::1]", "[" + FindController.parseVoters("1@a:9093, 2@[::1]:9094").get(2).host() + "]");
+        FindController.Configured dynamic = FindController.Configured.of("", "a:9093,b:9094");
+        survivors = new FindController.Survivors(dynamic, dynamic.nodes().subList(0, 1), dynamic.nodes().subList(1, 2));
+        assertFalse(survivors.isMinority(), "who else votes is not known");
+        assertEquals("No active controller; the voters are unknown (the quorum is dynamic, and only it knows them). "
+                + "Of 2 controllers that the brokers start from 1 answer (a:9093); start b:9094.", survivors.sentence());
+        assertEquals("::1", FindController.Configured.of("1@a:9093, 2@[::1]:9094", null).nodes().get(1).host());
     }
 
     private static List<Object> ids(Object members) {

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which Docker engine kill-node speaks to, and what it says when it cannot: without an engine. */
 @Order(30)
+@Tag("processes")
 class DockerEndpointTest {
     @TempDir Path home;
 

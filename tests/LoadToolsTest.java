@@ -332,7 +332,8 @@ class LoadToolsTest {
         for (double rate : new double[] {2700, 3450}) {
             FindMaxRate.Loaded loaded = find.load(rate, time);
             assertEquals(rate < 3000, loaded.steady().reached(rate), "of a capacity of 3000, at " + rate + ", seconds " + loaded.steady().seconds());
-            assertEquals(Math.max(0, rate - 3000), loaded.growth(time), 200, "at " + rate);
+            double growth = loaded.growth(time); // below the capacity, what a busy machine held up may still be caught up with
+            assertTrue(rate < 3000 ? growth <= 0.01 * rate : growth > 150 && growth < 800, "at " + rate + " it grew by " + growth);
             assertTrue(loaded.backlog().size() > 30, "samples: " + loaded.backlog().size());
         }
     }

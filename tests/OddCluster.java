@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.metadata.storage.Formatter;
+import org.apache.kafka.raft.DynamicVoters;
 
 /**
  * A cluster that is not shaped like the lab's, on loopback ports of its own: dedicated controllers, or one node with listeners
@@ -28,6 +29,7 @@ class OddCluster implements AutoCloseable {
     private final Map<String, Integer> ports = new LinkedHashMap<>();
 
     private OddCluster(Path folder) {
+        AllTests.needs("cluster");
         this.folder = folder;
     }
 
@@ -57,7 +59,7 @@ class OddCluster implements AutoCloseable {
     }
 
     /**
-     * Starts one combined node, id 0, with the listeners {@code plain} (everything is allowed there), {@code sasl} (PLAIN: the
+     * Starts one combined node, id 0, of a dynamic quorum, with the listeners {@code plain} (everything is allowed there), {@code sasl} (PLAIN: the
      * users {@link #ADMIN}, and {@link #POOR} without any right; the password is the name), {@code tls}, and {@code lost},
      * which is advertised under a name that does not resolve.
      */
@@ -71,7 +73,7 @@ class OddCluster implements AutoCloseable {
         Path keys = cluster.keyStore();
         cluster.start(0, """
                 process.roles=broker,controller
-                controller.quorum.voters=0@127.0.0.1:%5$d
+                controller.quorum.bootstrap.servers=127.0.0.1:%5$d
                 listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://127.0.0.1:%4$d,CONTROLLER://127.0.0.1:%5$d
                 advertised.listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://nowhere.invalid:%4$d
                 inter.broker.listener.name=PLAIN
@@ -123,7 +125,12 @@ class OddCluster implements AutoCloseable {
                 offsets.topic.replication.factor=1
                 controller.quorum.election.timeout.ms=300
                 """.formatted(node, data));
-        new Formatter()
+        Formatter formatter = new Formatter();
+        if (!properties.contains("controller.quorum.voters=")) {
+            String voter = node + "@" + address("controller") + ":" + Uuid.randomUuid();
+            formatter.setInitialControllers(DynamicVoters.parse(voter));
+        }
+        formatter
                 .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
                 .setClusterId(id)
                 .setNodeId(node)
@@ -131,17 +138,26 @@ class OddCluster implements AutoCloseable {
                 .setMetadataLogDirectory(data.toString())
                 .addDirectory(data.toString())
                 .run();
-        List<String> command = List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC",
-                "-Xmx256m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "kafka.Kafka",
-                config.toString());
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        List<String> command = new ArrayList<>(List.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx192m"));
+        command.addAll(classes(java));
+        command.addAll(List.of("kafka.Kafka", config.toString()));
         File log = folder.resolve(node + ".log").toFile();
         nodes.put(node, new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log).start());
+    }
+
+    /** Returns the class path, and with it the archive of its classes that {@code cluster up} has made, if there is one. */
+    private static List<String> classes(String java) throws IOException {
+        String key = "-java-" + System.getProperty("java.vm.version") + "-" + Integer.toHexString(java.hashCode());
+        String home = System.getenv().getOrDefault("KRAFT_LAB_HOME", System.getProperty("user.home") + "/.kraft-lab");
+        File[] archives = Path.of(home, "cache").toFile().listFiles((folder, name) -> name.endsWith(key + ".jsa"));
+        for (File archive : archives == null ? new File[0] : archives) {
+            Path classPath = Path.of(archive.toString().replaceAll("jsa$", "args"));
+            if (archive.length() > 0 && Files.exists(classPath)) {
+                return List.of("-Xlog:disable", "-XX:SharedArchiveFile=" + archive, "@" + classPath);
+            }
+        }
+        return List.of("-cp", System.getProperty("java.class.path"));
     }
 
     private void awaitAnswer(String name) throws Exception {

@@ -70,11 +70,42 @@ class PermissionsTest {
     void whatIsNotPermittedNamesThePermission() throws Exception {
         assertFails(poor(FindController::run), 1, "needs DESCRIBE on the cluster");
         assertFails(poor(CreateTopic::run, "invoices", "--replication-factor", "1"), 1, "topic invoices: the principal needs CREATE");
+        assertFails(poor(WatchIsr::run, "--once", "--topic", "secret"), 1, "topic secret: the principal needs DESCRIBE on the topic");
+        assertFails(poor(ResilientProducer::run, "--topic", "secret"), 1, "the principal needs WRITE on topic secret.");
+    }
+
+    @Test
+    void aProducerThatMayNotWriteSaysWhichPermissionItLacks() throws Exception {
+        String sentence = ": the principal needs WRITE on topic orders.";
+        for (String acks : List.of("all", "1")) {
+            TestCluster.Run run = poor(ResilientProducer::run, "--topic", "orders", "--count", "3", "--rate", "100", "--acks", acks);
+            assertEquals(16, run.code(), run.toString());
+            assertEquals("Error sending 1" + sentence, run.out().lines().findFirst().orElse(""), run.toString());
+            assertTrue(run.err().endsWith(sentence + "\n"), run.toString());
+        }
+    }
+
+    @Test
+    void whatMayNotBeSeenIsNoEventOfALostController() throws Exception {
+        List<Map<String, Object>> events = poor(WatchIsr::run, "--until", "in-sync", "--json").events();
+        assertEquals(List.of(), TestCluster.ofType(events, "controller"));
+        assertEquals("DESCRIBE on the cluster", TestCluster.ofType(events, "isr").get(0).get("needs"));
+    }
+
+    @Test
+    void aDynamicQuorumHasDirectoryIds() throws Exception {
+        TestCluster.Run run = TestCluster.run(FindController::run, "--long", "-b", cluster.address("plain"));
+        List<String> rows = run.out().lines().skip(1).map(line -> line.replaceAll(" +", " ")).toList();
+        assertEquals("NODE ROLE LAG CAUGHT UP ENDPOINT DIRECTORY ID", rows.get(0));
+        assertTrue(rows.get(1).matches("0 leader .* " + cluster.address("plain") + " [\\w-]{22}"), run.toString());
+        run = TestCluster.run(FindController::run, "--json", "-b", cluster.address("plain"));
+        Map<?, ?> voter = (Map<?, ?>) ((List<?>) run.events().get(0).get("voters")).get(0);
+        assertTrue(rows.get(1).endsWith(" " + voter.get("directoryId")), voter.toString());
     }
 
     @Test
     void everyScriptThatCannotTalkToTheClusterSaysWhy() {
-        List<TestCluster.Script> scripts = List.of(FindController::run, WatchIsr::run, CreateTopic::run);
+        List<TestCluster.Script> scripts = List.of(FindController::run, WatchIsr::run, CreateTopic::run, ResilientProducer::run);
         for (TestCluster.Script script : scripts) {
             assertFails(TestCluster.run(script, "-b", cluster.address("sasl")), 10, "wants a login");
             assertFails(TestCluster.run(script, "-b", cluster.address("tls")), 10, "wants TLS");

@@ -261,6 +261,7 @@ class ReportTest {
     // ---- Size ----
 
     /** Ten million acknowledgements, and a day of events, each some kind of state change; from a generator, so that no file of their size is needed. */
+    @Tag("slow")
     @Test void millionsOfEventsAreSummedUpInBoundedMemory() throws Exception {
         long acks = Long.getLong("kraft-lab.acks", 2_000_000); // ten million: the same in five times the time
         InputStream many = lines(acks, i -> "{\"ts\":\"" + fast(i * 36) + "\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":" + i
@@ -273,6 +274,7 @@ class ReportTest {
         assertEquals(2.5, ((Number) map(map(run.get("curves")).get("acknowledgements")).get("p50")).doubleValue(), 0.05);
     }
 
+    @Tag("slow")
     @Test void aDayOfChangesIsSummedUp() throws Exception {
         String[] kinds = {"\"type\":\"isr\",\"online\":%d,\"partitions\":16,\"underReplicated\":%d,\"inSync\":%d,\"replicas\":48", "\"type\":\"controller\",\"controller\":%d,\"epoch\":%d",
                 "\"type\":\"node\",\"node\":%d,\"state\":\"answers\"",

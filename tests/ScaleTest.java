@@ -8,6 +8,7 @@ import org.junit.jupiter.api.*;
 
 /** Ten million records of two producers in 256 MB of heap: a ledger made up line by line and a log made up record by record, in a JVM of its own. Every planted anomaly is found. */
 @Order(12)
+@Tag("slow")
 class ScaleTest {
     private static final int RECORDS = 10_000_000;
 

@@ -13,6 +13,8 @@ import java.util.stream.Stream;
 class TestLane {
     /** The tags: tests that share the embedded cluster, and tests that start and end one themselves. What needs Docker is in neither. */
     static final String CLUSTER = "cluster", LAB = "lab";
+    /** Classes that start many processes: with --fast they run beside those that compute, where a lane needs no network of its own. */
+    static final String PROCESSES = "processes";
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
     /** What a lane prints at its end, for the one that has started it. */
@@ -35,24 +37,24 @@ class TestLane {
     String tag() { return tag; }
 
     /** Starts the lanes that have tests, where there can be lanes. */
-    static List<TestLane> start(Question hasTests, List<String> patterns) throws Exception {
-        if (!possible()) return List.of();
+    static List<TestLane> start(Question hasTests, List<String> args) throws Exception {
+        if (Runtime.getRuntime().availableProcessors() < 2) return List.of();
+        if (!AllTests.fast && !hasOwnNetwork()) return List.of();
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
-        for (String tag : List.of(CLUSTER, LAB)) {
+        for (String tag : AllTests.fast ? List.of(PROCESSES) : List.of(CLUSTER, LAB)) {
             if (!hasTests.of(tag)) continue;
-            List<String> command = new ArrayList<>(OWN_NETWORK);
+            List<String> command = new ArrayList<>(AllTests.fast ? List.of() : OWN_NETWORK);
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
             command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), "AllTests", OPTION + tag));
-            command.addAll(patterns);
+            command.addAll(args);
             ProcessBuilder builder = new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectError(ProcessBuilder.Redirect.INHERIT);
             STARTED.add(new TestLane(tag, builder.start()));
         }
         return STARTED;
     }
 
-    private static boolean possible() throws InterruptedException {
-        if (Runtime.getRuntime().availableProcessors() < 2) return false;
+    private static boolean hasOwnNetwork() throws InterruptedException {
         try {
             List<String> command = Stream.concat(OWN_NETWORK.stream(), Stream.of("true")).toList();
             return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start().waitFor() == 0;

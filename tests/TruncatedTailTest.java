@@ -11,17 +11,17 @@ import org.junit.jupiter.api.*;
 /** The most ordinary real loss: the tail of every replica's log is gone, as after a power failure. It is said, before and after others have written over it. */
 @Order(61)
 class TruncatedTailTest {
-    private static final String TOPIC = "truncated";
+    private static final String TOPIC = "truncated", LOAD = "truncated-load";
     private static final int RECORDS = 400;
 
     @Test void aTailThatEveryReplicaLostIsLostAlsoWhenOthersHaveWrittenOverIt() throws Exception {
         TestCluster.healthy();
-        TestCluster.createTopic(TOPIC, "--partitions", "3");
+        TestCluster.createTopic(TOPIC, LOAD, "--partitions", "3");
         Path ledger = TestCluster.HOME.resolve("truncated.jsonl");
         TestCluster.Run written = TestCluster.run(ResilientProducer::run, "--topic", TOPIC, "--rate", "1000", "--count", "" + RECORDS, "--ledger", ledger.toString());
         assertEquals(0, written.code(), written.toString());
         Path load = TestCluster.HOME.resolve("truncated-load.jsonl");
-        TestCluster.Run loaded = TestCluster.run(PerfTest::run, "--topic", TOPIC, "--num-records", "5000", "--throughput", "-1", "--record-size", "100", "--producers", "2", "--command-property", "acks=1", "--ledger", load.toString());
+        TestCluster.Run loaded = TestCluster.run(PerfTest::run, "--topic", LOAD, "--num-records", "5000", "--throughput", "-1", "--record-size", "100", "--producers", "2", "--command-property", "acks=1", "--ledger", load.toString());
         assertEquals(0, loaded.code(), loaded.toString());
         assertEquals(List.of(5000, 5000, 0), figures(TestCluster.run(CheckDelivery::run, load.toString(), "--json"), 0, "acknowledged", "found", "lost"));
         assertEquals(0, TestCluster.killNode("1", "2", "3", "--force").code());
@@ -38,7 +38,8 @@ class TruncatedTailTest {
         assertTrue((int) ofLoad.get(2) > 1000, ofLoad.toString());
 
         try (var others = new KafkaProducer<>(Map.<String, Object>of("bootstrap.servers", Cluster.bootstrap()), new StringSerializer(), new StringSerializer())) {
-            for (int i = 0; i < RECORDS + 5000; i++) others.send(new ProducerRecord<>(TOPIC, i % 3, "another/run/" + i, "x"));
+            for (int i = 0; i < RECORDS; i++) others.send(new ProducerRecord<>(TOPIC, i % 3, "another/run/" + i, "x"));
+            for (int i = 0; i < 15_000; i++) others.send(new ProducerRecord<>(LOAD, i % 3, null, "x"));
         }
         Map<String, Object> later = check(ledger);
         assertEquals(ofLoad.subList(0, 3), figures(TestCluster.run(CheckDelivery::run, load.toString(), "--json"), 13, "acknowledged", "found", "lost"), "what others wrote there later is not taken for the load's");
@@ -60,8 +61,8 @@ class TruncatedTailTest {
     private static void halveLogs(int id) throws Exception {
         Path node = TestCluster.nodeFile(id).getParent();
         try (Stream<Path> files = Files.walk(node)) {
-            List<Path> logs = files.filter(f -> f.getParent().getFileName().toString().matches(TOPIC + "-\\d") && f.toString().endsWith(".log")).toList();
-            assertEquals(3, logs.size(), "of node " + id);
+            List<Path> logs = files.filter(f -> f.getParent().getFileName().toString().matches("(" + TOPIC + "|" + LOAD + ")-\\d") && f.toString().endsWith(".log")).toList();
+            assertEquals(6, logs.size(), "of node " + id);
             for (Path log : logs) try (RandomAccessFile file = new RandomAccessFile(log.toFile(), "rw")) { file.setLength(file.length() / 2); }
         }
     }

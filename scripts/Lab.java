@@ -386,7 +386,7 @@ class Lab implements Callable<Integer> {
     /** A line as it stands. */
     void line(String line) {
         step.lines.add(line);
-        if (!common.json) common.out.println("   " + line);
+        if (!common.json) common.out.println("   " + WatchIsr.printable(line));
     }
 
     /** Says something in which the last thing is the time since a System.nanoTime(), all of it spent waiting for Kafka. @param after a key that says since what */

@@ -616,10 +616,9 @@ class MergeLatency implements Callable<Integer> {
         @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
 
         /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) {
-            return java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]").matcher(text)
-                    .replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
-        }
+        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
+        private static final java.util.regex.Pattern HARMFUL =
+                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
     /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */

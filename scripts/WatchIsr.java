@@ -221,7 +221,7 @@ class WatchIsr implements Callable<Integer> {
             return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
                     + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
                     + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
-                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return t.getKey() + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
+                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return printable(t.getKey()) + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
                             .collect(Collectors.collectingAndThen(Collectors.joining(", "), each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
         }
 
@@ -520,7 +520,7 @@ class WatchIsr implements Callable<Integer> {
         lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
         now.topics.entrySet().stream().sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas)).forEach(t -> {
             Share s = Share.of(t.getValue());
-            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(t.getKey(), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
+            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(printable(t.getKey()), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
         });
         return lines;
     }
@@ -1071,10 +1071,9 @@ class WatchIsr implements Callable<Integer> {
         @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
 
         /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) {
-            return java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]").matcher(text)
-                    .replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
-        }
+        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
+        private static final java.util.regex.Pattern HARMFUL =
+                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
     /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */

@@ -79,6 +79,12 @@ class EscapeTest {
         assertEquals(2, table.size());
     }
 
+    @Test void topicsThatAreWatchedAreHarmless() {
+        WatchIsr.Snapshot seen = new WatchIsr.Snapshot("2026-11-23T12:00:00.000000Z", 1, 1, List.of(1), Map.of(1, "answers"), Map.of(HOSTILE, List.of()), null, null, true, true, 1, Set.of(), false);
+        assertHarmless(seen.state());
+        assertEquals(1, seen.state().lines().count(), seen.state());
+    }
+
     @Test void tagsOfALatencyLogAreHarmless(@TempDir Path folder) throws Exception {
         Path log = folder.resolve("a.hlog");
         writeLog(log, "\033[31mx\007");

@@ -123,6 +123,7 @@ class OddCluster implements AutoCloseable {
                 controller.listener.names=CONTROLLER
                 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT
                 offsets.topic.replication.factor=1
+                log.cleaner.dedupe.buffer.size=2097152
                 controller.quorum.election.timeout.ms=300
                 """.formatted(node, data));
         Formatter formatter = new Formatter();
@@ -165,7 +166,7 @@ class OddCluster implements AutoCloseable {
         try {
             TestCluster.await(name, () -> FindController.Common.answers("127.0.0.1", port, 1000));
         } catch (AssertionError e) {
-            throw new AssertionError(e.getMessage() + "; the logs end with:\n" + logs(), e);
+            throw new AssertionError(e.getMessage() + "; errors and ends of the logs:\n" + logs(), e);
         }
     }
 
@@ -174,7 +175,8 @@ class OddCluster implements AutoCloseable {
         for (int node : nodes.keySet()) {
             List<String> lines = Files.readAllLines(folder.resolve(node + ".log"));
             ends.append(node).append(":\n");
-            lines.subList(Math.max(0, lines.size() - 5), lines.size()).forEach(line -> ends.append(line).append('\n'));
+            lines.stream().filter(line -> line.matches(".*(ERROR|Exception|Error:).*")).limit(5).forEach(line -> ends.append(line).append('\n'));
+            lines.subList(Math.max(0, lines.size() - 3), lines.size()).forEach(line -> ends.append(line).append('\n'));
         }
         return ends.toString();
     }

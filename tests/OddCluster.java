@@ -128,7 +128,7 @@ class OddCluster implements AutoCloseable {
         Formatter formatter = new Formatter();
         if (!properties.contains("controller.quorum.voters=")) {
             String voter = node + "@" + address("controller") + ":" + Uuid.randomUuid();
-            formatter.setInitialControllers(DynamicVoters.parse(voter));
+            formatter.setHasDynamicQuorum(true).setInitialControllers(DynamicVoters.parse(voter));
         }
         formatter
                 .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
@@ -162,7 +162,21 @@ class OddCluster implements AutoCloseable {
 
     private void awaitAnswer(String name) throws Exception {
         int port = ports.get(name);
-        TestCluster.await(name + " of " + nodes.keySet(), () -> FindController.Common.answers("127.0.0.1", port, 1000));
+        try {
+            TestCluster.await(name, () -> FindController.Common.answers("127.0.0.1", port, 1000));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + "; the logs end with:\n" + logs(), e);
+        }
+    }
+
+    private String logs() throws IOException {
+        StringBuilder ends = new StringBuilder();
+        for (int node : nodes.keySet()) {
+            List<String> lines = Files.readAllLines(folder.resolve(node + ".log"));
+            ends.append(node).append(":\n");
+            lines.subList(Math.max(0, lines.size() - 5), lines.size()).forEach(line -> ends.append(line).append('\n'));
+        }
+        return ends.toString();
     }
 
     private Path keyStore() throws Exception {

@@ -449,7 +449,6 @@ class Cluster implements Callable<Integer> {
     static String listener(int port) {
         String hex = String.format(Locale.ROOT, ":%04X", port), docker = "a Docker container, such as the compose cluster's (docker compose -f compose/compose.yaml down ends that; with -v it deletes its data, too)";
         try {
-            if (ProcessHandle.allProcesses().anyMatch(p -> p.info().commandLine().orElse("").matches(".*docker-proxy .*-host-port " + port + " .*"))) return docker;
             for (String table : List.of("/proc/net/tcp", "/proc/net/tcp6")) {
                 for (String line : Files.exists(Path.of(table)) ? Files.readAllLines(Path.of(table)) : List.<String>of()) {
                     String[] f = line.trim().split("\\s+");
@@ -461,11 +460,12 @@ class Cluster implements Callable<Integer> {
                             Optional<Path> node = p.info().arguments().flatMap(all -> Stream.of(all).filter(x -> x.startsWith(MARK)).findFirst()).map(x -> Path.of(x.substring(MARK.length())));
                             if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + printable(node.get().getParent()) + " ends it)";
                             command = command.replaceFirst("(?<=^.{100}).+", "...");
-                            return command.matches("\\S*dockerd( .*)?") ? docker : "process " + p.pid() + " (" + printable(command) + ")"; // itself, where its proxy is switched off
+                            return command.matches("\\S*(dockerd|docker-proxy)( .*)?") ? docker : "process " + p.pid() + " (" + printable(command) + ")"; // itself, where its proxy is switched off
                         }
                     }
                 }
             }
+            if (ProcessHandle.allProcesses().anyMatch(p -> p.info().commandLine().orElse("").matches(".*docker-proxy .*-host-port " + port + " .*"))) return docker;
         } catch (IOException | RuntimeException e) { /* say what is known */ }
         return "a process that cannot be named from here (try: sudo lsof -i :" + port + ", or docker ps)";
     }

@@ -131,7 +131,7 @@ class AllTests {
             counts.failed++;
             StringWriter trace = new StringWriter();
             if (problem != null) problem.printStackTrace(new PrintWriter(trace));
-            List<String> lines = trace.toString().lines().limit(30).toList();
+            List<String> lines = trace.toString().lines().limit(120).toList();
             print("FAIL", id, "\n" + String.join("\n", lines));
         }
 

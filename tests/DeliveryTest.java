@@ -244,7 +244,7 @@ class DeliveryTest {
         assertEquals(21, ((Map<?, ?>) ((List<?>) verdict.get("faults")).get(0)).get("anomalies"), verdict.get("faults").toString());
         TestCluster.Run text = TestCluster.run(CheckDelivery::run, ledger.toString(), "--timeout", "3s", "--events-from", events.toString());
         assertTrue(text.out().lines().anyMatch(l -> l.matches("before the log's start +7 +\\d+ +- \\d{4}-\\S+ +kill 2 \\+\\d+\\.\\d\\d s +run\\d+/p/1")), text.out());
-        assertTrue(text.out().lines().anyMatch(l -> l.matches("7 +6 +\\d+ +0 +0 +5 +0 +0 +0 +0 +0")), text.out());
+        assertTrue(text.out().lines().anyMatch(l -> l.matches("7 +6 +\\d+ +0 +0 +5 +0 +0 +0 +0 +0 +0")), text.out());
     }
 
     /** acks=1 with the others dead: acknowledged by the leader, above the high watermark, and not to be read until they are back. */

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.*;
 
 /** Both checks on a topic that was written in transactions: what is judged is what consumers see that read committed ones. */
 @Order(62)
+@Tag("cluster")
 class TransactionsTest {
     private static final String TOPIC = "transactions";
 

@@ -330,7 +330,7 @@ class WatchLeaders implements Callable<Integer> {
                 QuorumInfo quorum = admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(1500)).quorumInfo().get();
                 seeController(quorum.leaderId(), (int) quorum.leaderEpoch(), null);
             } catch (ExecutionException e) {
-                if (e.getCause() instanceof AuthorizationException) throw e; // not to be allowed to ask is no loss of the controller
+                if (e.getCause() instanceof AuthorizationException || e.getCause() instanceof AuthenticationException) throw e; // not to be allowed to ask is no loss of the controller
                 seeController(-1, epoch, null);
             }
             try {

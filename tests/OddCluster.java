@@ -140,25 +140,11 @@ class OddCluster implements AutoCloseable {
                 .addDirectory(data.toString())
                 .run();
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        List<String> command = new ArrayList<>(List.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx192m"));
-        command.addAll(classes(java));
+        List<String> command = new ArrayList<>(List.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
         command.addAll(List.of("kafka.Kafka", config.toString()));
         File log = folder.resolve(node + ".log").toFile();
         nodes.put(node, new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log).start());
-    }
-
-    /** Returns the class path, and with it the archive of its classes that {@code cluster up} has made, if there is one. */
-    private static List<String> classes(String java) throws IOException {
-        String key = "-java-" + System.getProperty("java.vm.version") + "-" + Integer.toHexString(java.hashCode());
-        String home = System.getenv().getOrDefault("KRAFT_LAB_HOME", System.getProperty("user.home") + "/.kraft-lab");
-        File[] archives = Path.of(home, "cache").toFile().listFiles((folder, name) -> name.endsWith(key + ".jsa"));
-        for (File archive : archives == null ? new File[0] : archives) {
-            Path classPath = Path.of(archive.toString().replaceAll("jsa$", "args"));
-            if (archive.length() > 0 && Files.exists(classPath)) {
-                return List.of("-Xlog:disable", "-XX:SharedArchiveFile=" + archive, "@" + classPath);
-            }
-        }
-        return List.of("-cp", System.getProperty("java.class.path"));
     }
 
     private void awaitAnswer(String name) throws Exception {

@@ -153,12 +153,15 @@ class FindController implements Callable<Integer> {
 
     /** The brokers of frozen metadata, or the addresses that were given where no broker answers. */
     private List<Node> brokers(Admin admin, int timeoutMs) throws InterruptedException {
-        try {
-            var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(true);
-            return admin.describeCluster(options).nodes().get().stream().sorted(Comparator.comparing(Node::id)).toList();
-        } catch (ExecutionException e) {
-            return common.bootstrapNodes();
+        for (boolean fenced : List.of(true, false)) { // a controller, where one is asked, knows of no fenced ones
+            try {
+                var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(fenced);
+                return admin.describeCluster(options).nodes().get().stream().sorted(Comparator.comparing(Node::id)).toList();
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof RetriableException) break;
+            }
         }
+        return common.bootstrapNodes();
     }
 
     /** A combined node's port for clients can be reached where its controller's may not, as behind Docker. */
@@ -233,7 +236,7 @@ class FindController implements Callable<Integer> {
         }
 
         private String unknownVoters() {
-            String whose = configured.names() ? "controllers that the brokers start from" : "brokers";
+            String whose = configured.names() ? "controllers that the brokers start from" : "nodes that were asked";
             String advice = configured.names() && !silent.isEmpty() ? "start " + describe(silent) : "look at the controllers' processes and logs";
             return "No active controller; the voters are unknown (" + configured.unknown + "). Of " + size() + " " + whose + " " + answering.size() + " answer"
                     + described(answering) + "; " + advice + ".";

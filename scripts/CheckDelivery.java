@@ -1101,17 +1101,16 @@ class CheckDelivery implements Callable<Integer> {
         private final NavigableMap<Integer, Part> parts = new TreeMap<>();
         private final List<Example> examples = new ArrayList<>();
         private final long[] exampleCounts = new long[Anomaly.values().length];
-        private long failed, unresolved, until, claimed;
+        private long failed, unresolved, until;
         private boolean compacted, open;
 
         private static final class Part {
             /** First and last offset of each range. */
             final NavigableMap<Long, Long> ranges = new TreeMap<>();
-            private long next, found, read;
+            /** Acknowledged counts an offset as often as it was told to somebody. */
+            private long next, acknowledged, found, read;
             private boolean ended;
             private final long[] counts = new long[Anomaly.values().length];
-
-            long acknowledged() { return ranges.entrySet().stream().mapToLong(r -> r.getValue() - r.getKey() + 1).sum(); }
 
             boolean contains(long offset) {
                 Map.Entry<Long, Long> range = ranges.floorEntry(offset);
@@ -1166,8 +1165,9 @@ class CheckDelivery implements Callable<Integer> {
         }
 
         void add(int partition, long first, long last) {
-            claimed += last - first + 1;
+            part(partition).acknowledged += last - first + 1;
             NavigableMap<Long, Long> all = part(partition).ranges;
+            countTwice(partition, first, last);
             Map.Entry<Long, Long> before = all.floorEntry(first);
             if (before != null && before.getValue() >= first - 1) {
                 first = before.getKey();
@@ -1175,6 +1175,15 @@ class CheckDelivery implements Callable<Integer> {
             }
             for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
             all.put(first, last);
+        }
+
+        /** A log gives an offset once. If it was told twice, to one run or to two, the log was truncated in between, and one of the two records is lost. */
+        private void countTwice(int partition, long first, long last) {
+            for (Map.Entry<Long, Long> range : part(partition).ranges.headMap(last, true).descendingMap().entrySet()) {
+                if (range.getValue() < first) return;
+                long from = Math.max(first, range.getKey()), to = Math.min(last, range.getValue());
+                count(partition, Anomaly.INCONSISTENT, from, to - from + 1);
+            }
         }
 
         /** @param end of several ledgers the last one's time counts  @param lacks null: nothing */
@@ -1251,13 +1260,12 @@ class CheckDelivery implements Callable<Integer> {
             parts.forEach((p, part) -> passed(p, Long.MAX_VALUE, part.ended ? Anomaly.LOST : Anomaly.UNSEEN));
             Map<Anomaly, Long> counts = new EnumMap<>(Anomaly.class);
             for (Anomaly a : Anomaly.values()) counts.put(a, parts.values().stream().mapToLong(p -> p.counts[a.ordinal()]).sum());
-            long acknowledged = parts.values().stream().mapToLong(Part::acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
-            if (claimed > acknowledged) counts.merge(Anomaly.INCONSISTENT, claimed - acknowledged, Long::sum); // two runs were told the same offset
+            long acknowledged = parts.values().stream().mapToLong(p -> p.acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
             if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
             if (compacted && found < acknowledged) incomplete.add("the topic is compacted: what is gone may have been replaced by a later record of its key");
             boolean fails = counts.get(Anomaly.LOST) + counts.get(Anomaly.INCONSISTENT) > 0, complete = incomplete.isEmpty() && found == acknowledged;
             List<Partition> partitions = parts.entrySet().stream().filter(p -> !p.getValue().ranges.isEmpty())
-                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged(), p.getValue().read, Checker.named(p.getValue().counts))).toList();
+                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged, p.getValue().read, Checker.named(p.getValue().counts))).toList();
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new LoadVerdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, List.copyOf(runs), acknowledged, found, failed, unresolved, parts.values().stream().mapToLong(p -> p.read).sum(),
                     counts, partitions, examples, List.copyOf(incomplete));

@@ -382,6 +382,8 @@ class PerfTest implements Callable<Integer> {
         private final boolean transactional;
         private final Map<String, Object> head = new LinkedHashMap<>();
         private final Map<TopicPartition, NavigableMap<Long, Long>> ranges = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
+        /** Acknowledged although it had been already: the log was truncated in between, and what was acknowledged first is lost. */
+        private final Map<TopicPartition, List<long[]>> twice = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
         private final List<Part> parts = new ArrayList<>();
 
         Ledger(File file, String run, String[] topics, String acks, boolean transactional) {
@@ -415,12 +417,22 @@ class PerfTest implements Callable<Integer> {
         private synchronized void add(TopicPartition partition, long first, long last) {
             NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
             Map.Entry<Long, Long> before = all.floorEntry(first);
+            noteTwice(partition, before == null ? all : all.tailMap(before.getKey(), true), first, last);
             if (before != null && before.getValue() >= first - 1) {
                 first = before.getKey();
                 last = Math.max(last, before.getValue());
             }
             for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
             all.put(first, last);
+        }
+
+        /** Keeps what a range has in common with those that are there. */
+        private void noteTwice(TopicPartition partition, NavigableMap<Long, Long> there, long first, long last) {
+            for (Map.Entry<Long, Long> range : there.headMap(last, true).entrySet()) {
+                if (range.getValue() < first) continue;
+                long[] common = {Math.max(first, range.getKey()), Math.min(last, range.getValue())};
+                twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+            }
         }
 
         /** What is known while the run goes on: as of the last time that it was asked for. */
@@ -432,7 +444,7 @@ class PerfTest implements Callable<Integer> {
         /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
         synchronized void write(Map<String, Object> end) throws IOException {
             Path to = file.toPath().toAbsolutePath(), part = to.resolveSibling(to.getFileName() + ".part");
-            long acknowledged = 0;
+            long acknowledged = 0, again = 0;
             try (Writer out = Files.newBufferedWriter(part)) {
                 out.write(JSON.std.asString(head) + "\n");
                 for (var partition : ranges.entrySet()) {
@@ -441,7 +453,13 @@ class PerfTest implements Callable<Integer> {
                         out.write(line(partition.getKey(), range.getKey(), range.getValue()) + "\n");
                     }
                 }
-                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged, end)) + "\n");
+                for (var partition : twice.entrySet()) {
+                    for (long[] range : partition.getValue()) {
+                        again += range[1] - range[0] + 1;
+                        out.write(line(partition.getKey(), range[0], range[1]) + "\n");
+                    }
+                }
+                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged + again, again, end)) + "\n");
             }
             Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         }
@@ -456,9 +474,11 @@ class PerfTest implements Callable<Integer> {
             return JSON.std.asString(line);
         }
 
-        private static Map<String, Object> lastLine(long acknowledged, Map<String, Object> end) {
+        /** @param acknowledged as often as a callback said so: also twice at one offset */
+        private static Map<String, Object> lastLine(long acknowledged, long twice, Map<String, Object> end) {
             Map<String, Object> line = new LinkedHashMap<>(Map.of("end", true));
             line.put("acknowledged", acknowledged);
+            line.put("twice", twice);
             line.putAll(end);
             line.put("ts", timestamp());
             return line;

@@ -398,13 +398,25 @@ class PerfTest implements Callable<Integer> {
             head.put("ts", timestamp());
         }
 
+        /** Refuses to replace what is not a ledger of perf, under its name or that under which it is written. */
+        static void requireReplaceable(Path file) throws IOException {
+            PerfTest.requireReplaceable(file, "{\"ranges\":", "--ledger");
+            refuse(Files.isDirectory(file), file + " is a folder: name a file with --ledger.");
+            if (isStream(file)) return;
+            Path part = part(file);
+            PerfTest.requireReplaceable(part, "{\"ranges\":", "--ledger");
+            refuse(Files.exists(part) && !Files.isRegularFile(part), part + " is there and no file, and --ledger " + file + " would be written through it: name another file.");
+        }
+
+        /** Returns whether it is a pipe or a device: nothing may take its place, and what it was given cannot be written anew. */
+        private static boolean isStream(Path file) { return Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file); }
+        private static Path part(Path file) { return file.resolveSibling(file.getFileName() + ".part"); }
+
         /** Refuses a file that holds something else, and writes the first lines. */
         void begin() {
             try {
-                if (file.length() > 0) try (BufferedReader in = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
-                    refuse(!String.valueOf(in.readLine()).startsWith("{\"ranges\":"), file + " is there and no ledger of perf: name another file with --ledger.");
-                }
-                write(null);
+                requireReplaceable(file.toPath());
+                if (!isStream(file.toPath())) write(null);
             } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + file + ": " + e.getMessage() + "."); }
         }
 
@@ -438,14 +450,23 @@ class PerfTest implements Callable<Integer> {
         /** What is known while the run goes on: as of the last time that it was asked for. */
         synchronized void interim() throws IOException {
             parts.forEach(p -> p.asked = true);
-            if (ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
+            if (!isStream(file.toPath()) && ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
         }
 
         /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
         synchronized void write(Map<String, Object> end) throws IOException {
-            Path to = file.toPath().toAbsolutePath(), part = to.resolveSibling(to.getFileName() + ".part");
+            Path to = file.toPath().toAbsolutePath(), part = part(to);
+            if (isStream(to)) {
+                writeLines(to, end);
+                return;
+            }
+            writeLines(part, end);
+            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        private void writeLines(Path to, Map<String, Object> end) throws IOException {
             long acknowledged = 0, again = 0;
-            try (Writer out = Files.newBufferedWriter(part)) {
+            try (Writer out = Files.newBufferedWriter(to)) {
                 out.write(JSON.std.asString(head) + "\n");
                 for (var partition : ranges.entrySet()) {
                     for (var range : partition.getValue().entrySet()) {
@@ -461,7 +482,6 @@ class PerfTest implements Callable<Integer> {
                 }
                 if (end != null) out.write(JSON.std.asString(lastLine(acknowledged + again, again, end)) + "\n");
             }
-            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         }
 
         private static String line(TopicPartition partition, long first, long last) throws IOException {
@@ -1402,6 +1422,7 @@ class PerfTest implements Callable<Integer> {
     // ---- End of what those have in common. ----
     private void requireReplaceableOutputs() throws IOException {
         if (telling.hdrLog != null) requireReplaceable(Path.of("" + telling.hdrLog), "#[kraft-lab perf", "--hdr-log");
+        if (telling.ledger != null) Ledger.requireReplaceable(telling.ledger.toPath());
         if (telling.percentiles == null) return;
         for (Kind kind : Kind.values()) requireReplaceable(Latencies.beside(telling.percentiles, kind), "Value", "--percentiles");
     }

@@ -1056,8 +1056,8 @@ class CheckDelivery implements Callable<Integer> {
 
     // ---- The ledger of perf: of records without an identity, the offsets that were acknowledged ----
 
-    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. */
-    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read,
+    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. Gaps are without a record inside a log that is compacted, or may be. */
+    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read, long gaps,
                               Map<Anomaly, Long> anomalies, List<Partition> partitions, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
@@ -1065,7 +1065,7 @@ class CheckDelivery implements Callable<Integer> {
         Object[] fields() {
             List<Object> fields = new ArrayList<>(List.of("verdict", verdict, "topic", topic, "runs", runs, "acknowledged", acknowledged, "found", found, "failed", failed, "unresolved", unresolved, "read", read));
             Ranges.KINDS.forEach(a -> fields.addAll(List.of(a.field, anomalies.get(a))));
-            fields.addAll(List.of("incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
+            fields.addAll(List.of("gaps", gaps, "incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
             return fields.toArray();
         }
 
@@ -1102,7 +1102,11 @@ class CheckDelivery implements Callable<Integer> {
         private final List<Example> examples = new ArrayList<>();
         private final long[] exampleCounts = new long[Anomaly.values().length];
         private long failed, unresolved, until;
-        private boolean compacted, open;
+        /** Empty: it may not be asked. */
+        private Optional<Boolean> compacted = Optional.of(false);
+        private boolean open;
+        private String firstGap;
+        private long gaps;
 
         private static final class Part {
             /** First and last offset of each range. */
@@ -1204,16 +1208,16 @@ class CheckDelivery implements Callable<Integer> {
         @Override boolean producersEnded() { return !open; }
 
         @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { compacted(isCompacted(admin, topic)); }
-        void compacted(boolean is) { compacted = is; }
+        void compacted(Optional<Boolean> is) { compacted = is; }
 
         @Override void expired(int partition, long from, long to) {
-            passed(partition, from, Anomaly.LOST);
+            passedInside(partition, from);
             passed(partition, to, Anomaly.EXPIRED);
         }
 
         @Override void reached(int partition, long position) {
             super.reached(partition, position);
-            passed(partition, position, Anomaly.LOST);
+            passedInside(partition, position);
         }
 
         @Override void ended(int partition) { part(partition).ended = true; }
@@ -1226,7 +1230,7 @@ class CheckDelivery implements Callable<Integer> {
         void record(int partition, long offset, long created) {
             Part part = part(partition);
             part.read++;
-            passed(partition, offset, Anomaly.LOST);
+            passedInside(partition, offset);
             if (offset < part.next || !part.contains(offset)) return;
             if (until > 0 && created > until) {
                 count(partition, Anomaly.INCONSISTENT, offset, 1);
@@ -1237,7 +1241,10 @@ class CheckDelivery implements Callable<Integer> {
             part.next = offset + 1;
         }
 
-        /** All acknowledged offsets before this one that have not been passed yet have no record. */
+        /** Inside the log: what has no record there is lost, unless compaction may have taken it, which moves neither the log's start nor its end. */
+        private void passedInside(int partition, long end) { passed(partition, end, compacted.equals(Optional.of(false)) ? Anomaly.LOST : null); }
+
+        /** All acknowledged offsets before this one that have not been passed yet have no record. @param what null: a gap that proves nothing */
         private void passed(int partition, long end, Anomaly what) {
             Part part = part(partition);
             if (end <= part.next) return;
@@ -1245,9 +1252,21 @@ class CheckDelivery implements Callable<Integer> {
             if (range == null || range.getValue() < part.next) range = part.ranges.ceilingEntry(part.next);
             for (; range != null && range.getKey() < end; range = part.ranges.higherEntry(range.getKey())) {
                 long from = Math.max(part.next, range.getKey()), to = Math.min(end, range.getValue() + 1);
-                count(partition, what == Anomaly.LOST && compacted ? Anomaly.EXPIRED : what, from, to - from);
+                if (what == null) countGap(partition, from, to - from);
+                else count(partition, what, from, to - from);
             }
             part.next = end;
+        }
+
+        private void countGap(int partition, long offset, long n) {
+            gaps += n;
+            if (firstGap == null) firstGap = "offset " + offset + " of partition " + partition;
+        }
+
+        private String gapsInWords() {
+            String found = gaps + " have no record inside the log, the first at " + firstGap + ": ";
+            if (compacted.isPresent()) return found + "the topic is compacted, and a later record of the same key may have replaced them";
+            return found + "whether compaction took them is not known, since the topic's configuration may not be asked (it needs the permission DESCRIBE_CONFIGS)";
         }
 
         private void count(int partition, Anomaly what, long offset, long n) {
@@ -1262,21 +1281,21 @@ class CheckDelivery implements Callable<Integer> {
             for (Anomaly a : Anomaly.values()) counts.put(a, parts.values().stream().mapToLong(p -> p.counts[a.ordinal()]).sum());
             long acknowledged = parts.values().stream().mapToLong(p -> p.acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
             if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
-            if (compacted && found < acknowledged) incomplete.add("the topic is compacted: what is gone may have been replaced by a later record of its key");
+            if (gaps > 0) incomplete.add(gapsInWords());
             boolean fails = counts.get(Anomaly.LOST) + counts.get(Anomaly.INCONSISTENT) > 0, complete = incomplete.isEmpty() && found == acknowledged;
             List<Partition> partitions = parts.entrySet().stream().filter(p -> !p.getValue().ranges.isEmpty())
                     .map(p -> new Partition(p.getKey(), p.getValue().acknowledged, p.getValue().read, Checker.named(p.getValue().counts))).toList();
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new LoadVerdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, List.copyOf(runs), acknowledged, found, failed, unresolved, parts.values().stream().mapToLong(p -> p.read).sum(),
-                    counts, partitions, examples, List.copyOf(incomplete));
+                    gaps, counts, partitions, examples, List.copyOf(incomplete));
         }
     }
 
-    /** Returns whether a topic is compacted; no, if that may not be asked. */
-    static boolean isCompacted(Admin admin, String topic) throws InterruptedException {
+    /** Returns whether a topic is compacted; nothing, if that may not be asked. */
+    static Optional<Boolean> isCompacted(Admin admin, String topic) throws InterruptedException {
         ConfigResource config = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-        try { return admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact"); }
-        catch (ExecutionException notTold) { return false; }
+        try { return Optional.of(admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact")); }
+        catch (ExecutionException notTold) { return Optional.empty(); }
     }
 
     /** Partitions, where something is missing from, and the verdict in one line. */

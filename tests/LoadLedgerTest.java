@@ -4,6 +4,10 @@ import java.io.*;
 import java.nio.file.*;
 import java.util.*;
 import java.util.stream.LongStream;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
+import org.apache.kafka.common.internals.KafkaFutureImpl;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -148,9 +152,54 @@ class LoadLedgerTest {
 
     @Test void inACompactedTopicWhatIsGoneProvesNothing() {
         CheckDelivery.Ranges ranges = ranges(0, 4);
-        ranges.compacted(true);
+        ranges.compacted(Optional.of(true));
         log(ranges, 5, 0, 4);
-        expect(ranges, "incomplete", 5, 2, "EXPIRED", 3);
+        expect(ranges, "incomplete", 5, 2);
+        assertEquals(3, ranges.verdict().gaps());
+        String why = String.join("; ", ranges.verdict().incomplete());
+        assertTrue(why.startsWith("3 have no record inside the log, the first at offset 1 of partition 0: the topic is compacted,") && !why.contains("start"), why);
+    }
+
+    @Test void compactionMovesNeitherTheStartNorTheEndOfALog() {
+        CheckDelivery.Ranges ranges = ranges(0, 9);
+        ranges.compacted(Optional.of(true));
+        ranges.expired(0, 0, 1);
+        ranges.reached(0, 1);
+        ranges.record(0, 3, 500);
+        ranges.reached(0, 4);
+        ranges.ended(0);
+        expect(ranges, "fail", 10, 1, "EXPIRED", 1, "LOST", 6);
+        assertEquals(2, ranges.verdict().gaps());
+    }
+
+    /** A cluster that answers for a topic's configuration with this, or refuses to. */
+    private static Admin admin(String policy) {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, "t");
+        KafkaFutureImpl<Config> answer = new KafkaFutureImpl<>();
+        if (policy == null) answer.completeExceptionally(new TopicAuthorizationException(Set.of("t")));
+        else answer.complete(new Config(List.of(new ConfigEntry("cleanup.policy", policy))));
+        Object result = new DescribeConfigsResult(Map.of(topic, answer)) { };
+        return (Admin) java.lang.reflect.Proxy.newProxyInstance(Admin.class.getClassLoader(), new Class<?>[] {Admin.class}, (proxy, method, args) -> {
+            assertEquals("describeConfigs", method.getName());
+            return result;
+        });
+    }
+
+    @Test void whereItMayNotBeAskedWhetherATopicIsCompactedAGapIsNoLoss() throws Exception {
+        Map<String, Object[]> expected = new HashMap<>(Map.of("delete", new Object[] {"fail", "LOST", 3}, "compact,delete", new Object[] {"incomplete"}));
+        expected.put(null, new Object[] {"incomplete"});
+        for (var policy : expected.entrySet()) {
+            CheckDelivery.Ranges ranges = ranges(0, 4);
+            ranges.begins(admin(policy.getKey()), Map.of(), Map.of());
+            log(ranges, 5, 0, 4);
+            Object[] wanted = policy.getValue();
+            expect(ranges, (String) wanted[0], 5, 2, Arrays.copyOfRange(wanted, 1, wanted.length));
+            assertEquals(policy.getKey() == null, ranges.verdict().incomplete().toString().contains("the topic's configuration may not be asked"), ranges.verdict().toString());
+        }
+        CheckDelivery.Ranges whole = ranges(0, 1);
+        whole.begins(admin(null), Map.of(), Map.of());
+        log(whole, 2, 0, 1);
+        expect(whole, "pass", 2, 2);
     }
 
     @Test void withoutAnAcknowledgementNothingIsProved() throws Exception {

@@ -585,8 +585,20 @@ class CheckDelivery implements Callable<Integer> {
         boolean producersEnded() { return true; }
         /** Offsets that were not read before the log's start had passed them: by retention, or deletion. */
         void expired(int partition, long from, long to) { }
-        /** It is proved that beyond what was reached nothing is left that could still appear. */
-        void ended(int partition) { incomplete.add("partition " + partition + " ends at offset " + position(partition) + " now: it has become shorter while it was read"); }
+        /** It is proved that the log ends here, and that nothing is left that could still appear beyond it. */
+        void endsAt(int partition, long end) {
+            if (end < position(partition)) shorter(partition, end);
+            else ended(partition);
+        }
+
+        /** The end is what was reached. */
+        void ended(int partition) { shorter(partition, position(partition)); }
+
+        /** The end is before what was reached: what was read from there on is gone by now. */
+        void shorter(int partition, long end) {
+            String read = end < position(partition) ? ", up to offset " + position(partition) : "";
+            incomplete.add("partition " + partition + " ends at offset " + end + " now: it has become shorter while it was read" + read);
+        }
 
         /** Before the first record. */
         void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
@@ -752,7 +764,7 @@ class CheckDelivery implements Callable<Integer> {
             targets.forEach((p, target) -> {
                 long reached = log.position(p.partition());
                 Optional<String> open = mayAppear(reached, first.getOrDefault(p, End.UNKNOWN), second.get(p), log.producersEnded());
-                if (open.isEmpty()) log.ended(p.partition());
+                if (open.isEmpty()) log.endsAt(p.partition(), second.get(p).highWatermark);
                 else log.incomplete.add("partition " + p.partition() + " was read up to offset " + reached + " and not to " + target + ": " + open.get());
             });
         }
@@ -788,7 +800,7 @@ class CheckDelivery implements Callable<Integer> {
             if (look.inSync < look.replicas) return Optional.of("only " + look.inSync + " of " + look.replicas + " replicas are in sync");
         }
         if (first.highWatermark != second.highWatermark) return Optional.of("its end still moves");
-        if (second.highWatermark != reached) return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
+        if (second.highWatermark > reached) return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
         if (!producersEnded) return Optional.of("its producer may still run");
         return Optional.empty();
     }
@@ -836,6 +848,11 @@ class CheckDelivery implements Callable<Integer> {
         @Override boolean producersEnded() { return all.stream().noneMatch(s -> s.ledger.open); }
         @Override void expired(int partition, long from, long to) { if (to > from) part(partition).expired.add(new long[] {from, to}); }
         @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void shorter(int partition, long end) {
+            super.shorter(partition, end);
+            ended(partition);
+        }
 
         /** The first acknowledged offset at which the committed view has no record, though it was passed. */
         @Override long uncommittedFrom(int partition) {
@@ -1221,6 +1238,11 @@ class CheckDelivery implements Callable<Integer> {
         }
 
         @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void shorter(int partition, long end) {
+            super.shorter(partition, end);
+            ended(partition);
+        }
 
         @Override void record(ConsumerRecord<byte[], Void> r) {
             record(r.partition(), r.offset(), r.timestampType() == org.apache.kafka.common.record.TimestampType.CREATE_TIME ? r.timestamp() : -1);

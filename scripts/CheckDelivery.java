@@ -112,8 +112,11 @@ class CheckDelivery implements Callable<Integer> {
     /** A partition: identities acknowledged, records read, and what is wrong. */
     public record Partition(int partition, long acknowledged, long read, Map<Anomaly, Long> anomalies) { }
 
-    /** Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. Producers: as run/producer. */
-    public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown,
+    /**
+     * Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. Producers: as run/producer.
+     * Overwritten: those that are lost and inconsistent as well, since another record stands where they were acknowledged.
+     */
+    public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown, long overwritten,
                           Map<Anomaly, Long> anomalies, List<Partition> partitions, Map<Fault, Long> faults, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
@@ -830,7 +833,7 @@ class CheckDelivery implements Callable<Integer> {
         private volatile long bytes;
         private long size;
         private boolean fails;
-        private long read, other, unknown, time;
+        private long read, other, unknown, overwritten, time;
         private int epoch;
 
         private static final class Part {
@@ -973,7 +976,7 @@ class CheckDelivery implements Callable<Integer> {
             boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0 && counts[Anomaly.EXPIRED.ordinal()] == 0;
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, all.stream().map(s -> s.ledger.prefix.substring(0, s.ledger.prefix.length() - 1)).toList(), acknowledged, failed, landed, absent - landed,
-                    read, other, unknown, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
+                    read, other, unknown, overwritten, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
         }
 
         private static Map<Anomaly, Long> named(long[] counts) {
@@ -986,8 +989,8 @@ class CheckDelivery implements Callable<Integer> {
         private final class Seen {
             private final Ledger ledger;
             private final BitSet read = new BitSet(), readTwice = new BitSet(), aborted = new BitSet();
-            /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
-            private final BitSet atGap = new BitSet(), atOffset = new BitSet();
+            /** Acknowledged at an offset that has no record; at one where it is; at one where another record is. */
+            private final BitSet atGap = new BitSet(), atOffset = new BitSet(), atOther = new BitSet();
             /** By partition: the acknowledgement that the reader will pass next, and the latest sequence that it has seen. */
             private final List<Ledger.Acks.Cursor> next = new ArrayList<>(), whole = new ArrayList<>();
             private int[] newest = new int[0];
@@ -1004,8 +1007,13 @@ class CheckDelivery implements Callable<Integer> {
                 for (Ledger.Acks.Cursor a = next(partition); a.offset() <= offset; a.advance()) {
                     if (a.offset() < offset) atGap(partition, a);
                     else if (a.seq() == seq) atOffset.set(seq);
-                    else found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, offset);
+                    else atOther(partition, a);
                 }
+            }
+
+            private void atOther(int partition, Ledger.Acks.Cursor a) {
+                if (!atOther.get(a.seq())) found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, a.offset());
+                atOther.set(a.seq());
             }
 
             /** The reader has passed all before an offset. */
@@ -1066,6 +1074,7 @@ class CheckDelivery implements Callable<Integer> {
                 time = a.at();
                 Anomaly what = elsewhere ? Anomaly.INCONSISTENT : anomaly;
                 boolean fails = what == Anomaly.LOST || what == Anomaly.INCONSISTENT;
+                if (what == Anomaly.LOST && atOther.get(seq)) overwritten++;
                 found(what, fails, ledger.prefix + seq, seq, partition, a.offset());
             }
         }

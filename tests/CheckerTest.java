@@ -127,7 +127,18 @@ class CheckerTest {
         var w = written(true);
         for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, "run/p/1", "other/p/1", "other/p/2");
-        expect("fail", "LOST", 2, "INCONSISTENT", 2);
+        assertEquals(2, expect("fail", "LOST", 2, "INCONSISTENT", 2).overwritten());
+    }
+
+    /** The tail is lost, and before it others are at each other's offsets: neither explains the other. */
+    @Test void whatIsAtAnotherOffsetHasNothingToDoWithATruncatedTail() {
+        var w = written(false);
+        for (int seq = 1; seq <= 5; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        w.acknowledged(6, 0, 2, 0); // of the same offset as 3: one of the two was overwritten
+        w.acknowledged(6, 0, 1, 0); // and once more: an identity is counted once
+        log(0, "run/p/2", "run/p/1", "run/p/3");
+        checker.ended(0);
+        assertEquals(1, expect("fail", "LOST", 3, "INCONSISTENT", 3, "REORDERED", 1).overwritten());
     }
 
     @Test void aCopyElsewhereIsNotLostWithTheTruncatedTail() {

@@ -244,7 +244,7 @@ class LoadToolsTest {
     @Test void anAnswerIsConfirmedByALaterRun() throws Exception {
         Random random = new Random(11);
         for (double noise : new double[] {0, 0.01, 0.05, 0.1, 0.4}) for (boolean wanders : List.of(false, true)) {
-            int searches = 50, told = 0, kept = 0;
+            int searches = noise == 0.01 ? 200 : 50, told = 0, kept = 0;
             double width = 0;
             for (int t = 0; t < searches; t++) {
                 double[] now = {random.nextGaussian()}; // each step has another capacity, or one that wanders, so that steps near in time are alike
@@ -258,7 +258,8 @@ class LoadToolsTest {
             }
             String what = "noise " + noise + (wanders ? ", wandering" : "") + ": of " + searches + " searches " + told + " answered, of which " + kept + " were confirmed by a later run, mean width " + width / told;
             assertTrue(told >= 0.95 * searches, what);
-            assertTrue(kept >= 0.75 * told, what);
+            double share = noise == 0 ? 1 : noise == 0.01 ? 0.95 : 0.75;
+            assertTrue(kept >= share * told, what);
             if (noise <= 0.01) assertTrue(width / told < 1.08, what);
         }
     }

@@ -122,11 +122,13 @@ class CompareSettings implements Callable<Integer> {
                 runs.get(name).add(s);
                 common.say("round %d, %s: %.0f records/s, p50 %.2f ms, p99 %.2f ms", round, name, s.recordsPerSec(), latency(s, 50), latency(s, 99));
             }
-        } catch (InterruptedException e) { // Ctrl-C: the whole rounds are compared
+        } catch (InterruptedException e) { // Ctrl-C: the whole rounds are compared, as far as their order is balanced
             whole = runs.values().stream().mapToInt(List::size).min().orElse(0);
             if (whole < 2) throw e;
-            common.say("Interrupted after %d of %d rounds.", whole, balanced);
-            runs.replaceAll((name, all) -> all.subList(0, whole));
+            int compared = whole < square.size() ? whole : whole / square.size() * square.size();
+            common.say("Interrupted after %d of %d rounds%s.", whole, balanced, compared < whole ? "; compared are the first " + compared + ", whose order is balanced" : "");
+            if (compared < square.size()) common.say("The order of %d rounds is not balanced: what the machine did meanwhile may be in the ratios.", compared);
+            runs.replaceAll((name, all) -> all.subList(0, compared));
         }
         int rounds = runs.get("A").size();
         List<Row> rows = new ArrayList<>();

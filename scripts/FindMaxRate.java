@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
  */
 @Command(name = "find-max-rate", version = "kraft-lab 0.1.0", sortOptions = false, usageHelpWidth = 100,
         customSynopsis = "find-max-rate --topic TOPIC --slo OBJECTIVE%n            (--record-size BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
-        description = "The highest rate that keeps the objectives and is held without a growing queue, run again before it is given. Exit 14: no rate was confirmed within --max-duration; 15: no rate keeps them.")
+        description = "The highest rate that keeps the objectives and is held without a growing queue, run again before it is given. Exit 14: no rate was confirmed; 15: no rate keeps them.")
 class FindMaxRate implements Callable<Integer> {
     private static final double PRECISION = 1.05, RAISE = 2;
     /** Faster than this share of the rate in a second, a queue grows; over the longer steps of the confirmation less is seen. */

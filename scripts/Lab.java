@@ -183,7 +183,7 @@ class Lab implements Callable<Integer> {
         watchingLeaders = background.submit(cluster.leaders(LOAD, CRITICAL));
         WatchIsr.Snapshot s = await("controller", x -> x.controller() >= 0);
         say("boot.controller", s.controller(), s.epoch());
-        end(text("boot.means"));
+        end(text(cluster.isCombined() ? "boot.means" : "boot.means-dedicated"));
     }
 
     private void createTopics() throws Exception {

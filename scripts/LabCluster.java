@@ -6,8 +6,9 @@ import java.io.*;
 import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.stream.Stream;
+import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.Node;
 
 /** The cluster that a whole experiment runs on: has it up, says how kill-node reaches its nodes, and ends only what it started. */
 abstract class LabCluster {
@@ -18,6 +19,8 @@ abstract class LabCluster {
     /** It ran before (wholly or in part), and is left running. */
     protected boolean found;
     protected boolean newData, up;
+    /** Each of its nodes is a broker and a voter: then those that are broken are voters lost. */
+    protected boolean combined = true;
 
     LabCluster(Lab lab) { this.lab = lab; }
 
@@ -56,6 +59,7 @@ abstract class LabCluster {
 
     boolean isFound() { return found; }
     boolean isUp() { return up; }
+    boolean isCombined() { return combined; }
     String timeouts() { return lab.timeouts.name().toLowerCase(Locale.ROOT); }
     boolean timeoutsGiven() { return lab.common.spec.commandLine().getParseResult().hasMatchedOption("--timeouts"); }
 
@@ -228,8 +232,10 @@ abstract class LabCluster {
             if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, lab.text("external.commands"));
             found = true;
             try (Admin admin = lab.common.admin()) {
-                int brokers = admin.describeCluster().nodes().get().size(), voters = admin.describeMetadataQuorum().quorumInfo().get().voters().size();
-                if (brokers != 3 || voters != 3) throw new Cluster.Exit(Cluster.REFUSED, lab.text("external.not-three", brokers, voters));
+                Set<Integer> brokers = admin.describeCluster().nodes().get().stream().map(Node::id).collect(Collectors.toSet());
+                Set<Integer> voters = admin.describeMetadataQuorum().quorumInfo().get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
+                if (brokers.size() != 3 || voters.size() != 3) throw new Cluster.Exit(Cluster.REFUSED, lab.text("external.not-three", brokers.size(), voters.size()));
+                combined = voters.equals(brokers);
             }
             up = true;
             return lab.text("external.found");

@@ -265,7 +265,7 @@ class LabScenario {
 
     // ---- Running ----
 
-    private Lab lab;
+    Lab lab;
     private final Map<String, Integer> nodes = new HashMap<>();
     private final Map<String, Integer> said = new HashMap<>();
     private Action action;
@@ -309,7 +309,7 @@ class LabScenario {
         action = null;
     }
 
-    private void perform(Action a) throws Exception {
+    void perform(Action a) throws Exception {
         switch (a.verb) {
             case "kill", "stop", "pause", "disconnect" -> fault(a);
             case "start" -> start(a.target);
@@ -406,7 +406,8 @@ class LabScenario {
             }
             case "no-quorum" -> {
                 lab.await(condition, WatchIsr.Until.NO_QUORUM);
-                lab.waited(at, after, "seen.no-quorum", 3 - lab.broken.size());
+                if (lab.cluster.isCombined()) lab.waited(at, after, "seen.no-quorum", 3 - lab.broken.size());
+                else lab.waited(at, after, "seen.no-controller");
             }
             case "writes" -> {
                 lab.writesFlow(done);
@@ -454,13 +455,13 @@ class LabScenario {
         } catch (java.util.concurrent.ExecutionException | IndexOutOfBoundsException e) { throw new Cluster.Exit(2, name + ": there is no follower of '" + partition + "'."); }
     }
 
-    private String title(Action a) {
+    String title(Action a) {
         String target = a.target == null ? "" : a.target, partition = target.substring(target.indexOf(':') + 1);
         String who = nodes.containsKey(target) ? words.text("who.node", nodes.get(target)) : target.matches("controller|random|all") ? words.text("who." + target)
                 : target.startsWith("leader:") ? words.text("who.leader", partition) : target.startsWith("follower:") ? words.text("who.follower", partition)
                 : words.text("who.node", target.replaceFirst("kafka0*", ""));
         String what = switch (a.verb) {
-            case "probe" -> words.text("title.probe", 3 - lab.broken.size());
+            case "probe" -> lab.cluster.isCombined() ? words.text("title.probe", 3 - lab.broken.size()) : words.text("title.probe-now");
             case "await" -> words.text("title.await", target);
             case "wait", "means" -> words.text("title." + a.verb);
             default -> words.text("title." + a.verb, who);

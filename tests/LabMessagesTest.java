@@ -103,6 +103,37 @@ class LabMessagesTest {
         assertFalse(Files.exists(TestCluster.HOME.resolve("none")), "refused before anything is made");
     }
 
+    /** Where voters are no brokers, broken nodes are no voters lost: nothing is counted that is not known. */
+    @Test void votersAreCountedOnlyWhereEachNodeIsOne() throws Exception {
+        for (LabMessages language : List.of(EN, RU)) for (boolean combined : List.of(true, false)) {
+            List<String> said = new ArrayList<>();
+            Lab lab = new Lab() {
+                @Override synchronized WatchIsr.Snapshot await(String what, java.util.function.Predicate<WatchIsr.Snapshot> condition) { return null; }
+                @Override void waited(long since, String after, String key, Object... args) { said.add(language.text(key, Stream.concat(Stream.of(args), Stream.of("WHEN")).toArray())); }
+            };
+            lab.cluster = new Shape(lab, combined);
+            lab.broken.addAll(List.of(1, 2));
+            LabScenario scenario = LabScenario.parse("f", List.of("await no-quorum", "probe"), language);
+            scenario.lab = lab;
+            scenario.perform(scenario.actions.get(0));
+            said.add(scenario.title(scenario.actions.get(1)));
+            assertEquals(2, said.size());
+            assertTrue(said.get(0).contains("WHEN"), said.toString());
+            for (String text : said) assertEquals(combined, text.contains("1") && text.contains("3"), text);
+        }
+    }
+
+    private static final class Shape extends LabCluster {
+        Shape(Lab lab, boolean combined) {
+            super(lab);
+            this.combined = combined;
+        }
+        @Override String command() { return ""; }
+        @Override String up() { return ""; }
+        @Override Reach reach() { return null; }
+        @Override void end(boolean disposable) { }
+    }
+
     @Test void builtInScenariosAreInBothAndAFileIsAsItIs() throws Exception {
         for (String name : LabScenario.BUILT_IN.keySet()) {
             LabScenario en = LabScenario.of(name, EN), ru = LabScenario.of(name, RU);

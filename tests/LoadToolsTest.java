@@ -401,7 +401,7 @@ class LoadToolsTest {
         };
         StringWriter rows = new StringWriter(), said = new StringWriter();
         assertEquals(130, compare.common.run(compare, new PrintWriter(rows), new PrintWriter(said), "--topic", "t", "--record-size", "10", "--a", "acks=1", "--b", "acks=all"), said::toString);
-        assertTrue(rows.toString().contains("p99 ms       B") && said.toString().contains("Interrupted after 3 of 6 rounds."), rows + "" + said);
+        assertTrue(rows.toString().contains("p99 ms       B") && said.toString().contains("Interrupted after 3 of 6 rounds; compared are the first 2, whose order is balanced."), rows + "" + said);
     }
 
     @Test void whatIsNotReadBackIsAMissAtAnyRate() throws Exception {
@@ -497,6 +497,29 @@ class LoadToolsTest {
             assertTrue(run.out().lines().anyMatch(l -> l.startsWith(figure) && l.contains(" B ") && l.endsWith(", no difference shown")), figure + ": " + run);
         assertTrue(run.err().contains("about one misses the truth by chance; here are 4."), run.err());
         assertFalse(run.err().contains("own queues"), run.err());
+    }
+
+    /** Only complete squares are balanced: two rounds of two settings. On a machine that gets slower, three rounds show a difference of like and like. */
+    @Test void afterCtrlCOnlyRoundsWhoseOrderIsBalancedAreCompared() {
+        for (int[] c : new int[][] {/* settings, whole rounds, compared */ {2, 2, 2}, {2, 3, 2}, {2, 5, 4}, {3, 7, 6}, {3, 5, 5}, {4, 3, 3}}) {
+            int settings = c[0], whole = c[1], compared = c[2], square = CompareSettings.square(settings).size();
+            CompareSettings compare = new CompareSettings() {
+                private int asked;
+                @Override PerfTest.Summary load(String setting) throws InterruptedException {
+                    if (++asked > settings + settings * whole + 1) throw new InterruptedException(); // after the first of the next round
+                    return summary(1000 - 3 * asked, 1, 100, null, null);
+                }
+            };
+            List<Map<String, Object>> events = new ArrayList<>();
+            compare.common.listener = events::add;
+            String all = "--topic t --record-size 10 --throughput 5000 --rounds 12" + " --a x=1 --b x=2 --c x=3 --d x=4".substring(0, 8 * settings);
+            TestCluster.Run run = TestCluster.run((out, err, words) -> compare.common.run(compare, out, err, words), all.split(" "));
+            assertEquals(130, run.code(), run.toString());
+            assertEquals(List.of(compared), events.stream().map(e -> e.get("rounds")).distinct().toList(), run.toString());
+            assertEquals(compared < whole, run.err().contains("; compared are the first " + compared + ", whose order is balanced."), run.err());
+            assertEquals(whole < square, run.err().contains("The order of " + compared + " rounds is not balanced"), run.err());
+            if (settings == 2) assertEquals(List.of(false), events.stream().filter(e -> e.get("figure").equals("records/s")).map(e -> e.get("shown")).toList(), run.out());
+        }
     }
 
     /** Of each number of settings: at each place, after each other one, and with the same mean place in the whole, equally often. */

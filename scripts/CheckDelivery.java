@@ -112,8 +112,11 @@ class CheckDelivery implements Callable<Integer> {
     /** A partition: identities acknowledged, records read, and what is wrong. */
     public record Partition(int partition, long acknowledged, long read, Map<Anomaly, Long> anomalies) { }
 
-    /** Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. Producers: as run/producer. */
-    public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown,
+    /**
+     * Counts are of identities; read, other and phantoms of records. Absent: indeterminate and did not land. Unknown: in no line of a truncated ledger. Producers: as run/producer.
+     * Overwritten: those that are lost and inconsistent as well, since another record stands where they were acknowledged.
+     */
+    public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown, long overwritten,
                           Map<Anomaly, Long> anomalies, List<Partition> partitions, Map<Fault, Long> faults, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
@@ -585,8 +588,20 @@ class CheckDelivery implements Callable<Integer> {
         boolean producersEnded() { return true; }
         /** Offsets that were not read before the log's start had passed them: by retention, or deletion. */
         void expired(int partition, long from, long to) { }
-        /** It is proved that beyond what was reached nothing is left that could still appear. */
-        void ended(int partition) { incomplete.add("partition " + partition + " ends at offset " + position(partition) + " now: it has become shorter while it was read"); }
+        /** It is proved that the log ends here, and that nothing is left that could still appear beyond it. */
+        void endsAt(int partition, long end) {
+            if (end < position(partition)) shorter(partition, end);
+            else ended(partition);
+        }
+
+        /** The end is what was reached. */
+        void ended(int partition) { shorter(partition, position(partition)); }
+
+        /** The end is before what was reached: what was read from there on is gone by now. */
+        void shorter(int partition, long end) {
+            String read = end < position(partition) ? ", up to offset " + position(partition) : "";
+            incomplete.add("partition " + partition + " ends at offset " + end + " now: it has become shorter while it was read" + read);
+        }
 
         /** Before the first record. */
         void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { }
@@ -752,7 +767,7 @@ class CheckDelivery implements Callable<Integer> {
             targets.forEach((p, target) -> {
                 long reached = log.position(p.partition());
                 Optional<String> open = mayAppear(reached, first.getOrDefault(p, End.UNKNOWN), second.get(p), log.producersEnded());
-                if (open.isEmpty()) log.ended(p.partition());
+                if (open.isEmpty()) log.endsAt(p.partition(), second.get(p).highWatermark);
                 else log.incomplete.add("partition " + p.partition() + " was read up to offset " + reached + " and not to " + target + ": " + open.get());
             });
         }
@@ -788,7 +803,7 @@ class CheckDelivery implements Callable<Integer> {
             if (look.inSync < look.replicas) return Optional.of("only " + look.inSync + " of " + look.replicas + " replicas are in sync");
         }
         if (first.highWatermark != second.highWatermark) return Optional.of("its end still moves");
-        if (second.highWatermark != reached) return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
+        if (second.highWatermark > reached) return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
         if (!producersEnded) return Optional.of("its producer may still run");
         return Optional.empty();
     }
@@ -818,7 +833,7 @@ class CheckDelivery implements Callable<Integer> {
         private volatile long bytes;
         private long size;
         private boolean fails;
-        private long read, other, unknown, time;
+        private long read, other, unknown, overwritten, time;
         private int epoch;
 
         private static final class Part {
@@ -836,6 +851,11 @@ class CheckDelivery implements Callable<Integer> {
         @Override boolean producersEnded() { return all.stream().noneMatch(s -> s.ledger.open); }
         @Override void expired(int partition, long from, long to) { if (to > from) part(partition).expired.add(new long[] {from, to}); }
         @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void shorter(int partition, long end) {
+            super.shorter(partition, end);
+            ended(partition);
+        }
 
         /** The first acknowledged offset at which the committed view has no record, though it was passed. */
         @Override long uncommittedFrom(int partition) {
@@ -956,7 +976,7 @@ class CheckDelivery implements Callable<Integer> {
             boolean complete = incomplete.isEmpty() && counts[Anomaly.UNSEEN.ordinal()] == 0 && counts[Anomaly.EXPIRED.ordinal()] == 0;
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new Verdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, all.stream().map(s -> s.ledger.prefix.substring(0, s.ledger.prefix.length() - 1)).toList(), acknowledged, failed, landed, absent - landed,
-                    read, other, unknown, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
+                    read, other, unknown, overwritten, named(counts), partitions, inFault, examples, List.copyOf(incomplete));
         }
 
         private static Map<Anomaly, Long> named(long[] counts) {
@@ -969,8 +989,8 @@ class CheckDelivery implements Callable<Integer> {
         private final class Seen {
             private final Ledger ledger;
             private final BitSet read = new BitSet(), readTwice = new BitSet(), aborted = new BitSet();
-            /** Acknowledged at an offset that has no record; acknowledged at an offset where it is. */
-            private final BitSet atGap = new BitSet(), atOffset = new BitSet();
+            /** Acknowledged at an offset that has no record; at one where it is; at one where another record is. */
+            private final BitSet atGap = new BitSet(), atOffset = new BitSet(), atOther = new BitSet();
             /** By partition: the acknowledgement that the reader will pass next, and the latest sequence that it has seen. */
             private final List<Ledger.Acks.Cursor> next = new ArrayList<>(), whole = new ArrayList<>();
             private int[] newest = new int[0];
@@ -987,8 +1007,13 @@ class CheckDelivery implements Callable<Integer> {
                 for (Ledger.Acks.Cursor a = next(partition); a.offset() <= offset; a.advance()) {
                     if (a.offset() < offset) atGap(partition, a);
                     else if (a.seq() == seq) atOffset.set(seq);
-                    else found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, offset);
+                    else atOther(partition, a);
                 }
+            }
+
+            private void atOther(int partition, Ledger.Acks.Cursor a) {
+                if (!atOther.get(a.seq())) found(Anomaly.INCONSISTENT, true, ledger.prefix + a.seq(), a.seq(), partition, a.offset());
+                atOther.set(a.seq());
             }
 
             /** The reader has passed all before an offset. */
@@ -1049,6 +1074,7 @@ class CheckDelivery implements Callable<Integer> {
                 time = a.at();
                 Anomaly what = elsewhere ? Anomaly.INCONSISTENT : anomaly;
                 boolean fails = what == Anomaly.LOST || what == Anomaly.INCONSISTENT;
+                if (what == Anomaly.LOST && atOther.get(seq)) overwritten++;
                 found(what, fails, ledger.prefix + seq, seq, partition, a.offset());
             }
         }
@@ -1056,8 +1082,8 @@ class CheckDelivery implements Callable<Integer> {
 
     // ---- The ledger of perf: of records without an identity, the offsets that were acknowledged ----
 
-    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. */
-    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read,
+    /** What is found at the offsets that perf was told. Found is what has a record of the run's time. Gaps are without a record inside a log that is compacted, or may be. */
+    public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read, long gaps,
                               Map<Anomaly, Long> anomalies, List<Partition> partitions, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
         public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
@@ -1065,7 +1091,7 @@ class CheckDelivery implements Callable<Integer> {
         Object[] fields() {
             List<Object> fields = new ArrayList<>(List.of("verdict", verdict, "topic", topic, "runs", runs, "acknowledged", acknowledged, "found", found, "failed", failed, "unresolved", unresolved, "read", read));
             Ranges.KINDS.forEach(a -> fields.addAll(List.of(a.field, anomalies.get(a))));
-            fields.addAll(List.of("incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
+            fields.addAll(List.of("gaps", gaps, "incomplete", incomplete, "partitions", partitions.stream().map(LoadVerdict::fields).toList(), "examples", examples.stream().map(LoadVerdict::fields).toList()));
             return fields.toArray();
         }
 
@@ -1101,17 +1127,20 @@ class CheckDelivery implements Callable<Integer> {
         private final NavigableMap<Integer, Part> parts = new TreeMap<>();
         private final List<Example> examples = new ArrayList<>();
         private final long[] exampleCounts = new long[Anomaly.values().length];
-        private long failed, unresolved, until, claimed;
-        private boolean compacted, open;
+        private long failed, unresolved, until;
+        /** Empty: it may not be asked. */
+        private Optional<Boolean> compacted = Optional.of(false);
+        private boolean open;
+        private String firstGap;
+        private long gaps;
 
         private static final class Part {
             /** First and last offset of each range. */
             final NavigableMap<Long, Long> ranges = new TreeMap<>();
-            private long next, found, read;
+            /** Acknowledged counts an offset as often as it was told to somebody. */
+            private long next, acknowledged, found, read;
             private boolean ended;
             private final long[] counts = new long[Anomaly.values().length];
-
-            long acknowledged() { return ranges.entrySet().stream().mapToLong(r -> r.getValue() - r.getKey() + 1).sum(); }
 
             boolean contains(long offset) {
                 Map.Entry<Long, Long> range = ranges.floorEntry(offset);
@@ -1166,8 +1195,9 @@ class CheckDelivery implements Callable<Integer> {
         }
 
         void add(int partition, long first, long last) {
-            claimed += last - first + 1;
+            part(partition).acknowledged += last - first + 1;
             NavigableMap<Long, Long> all = part(partition).ranges;
+            countTwice(partition, first, last);
             Map.Entry<Long, Long> before = all.floorEntry(first);
             if (before != null && before.getValue() >= first - 1) {
                 first = before.getKey();
@@ -1175,6 +1205,15 @@ class CheckDelivery implements Callable<Integer> {
             }
             for (Map.Entry<Long, Long> next; (next = all.higherEntry(first)) != null && next.getKey() <= last + 1; all.remove(next.getKey())) last = Math.max(last, next.getValue());
             all.put(first, last);
+        }
+
+        /** A log gives an offset once. If it was told twice, to one run or to two, the log was truncated in between, and one of the two records is lost. */
+        private void countTwice(int partition, long first, long last) {
+            for (Map.Entry<Long, Long> range : part(partition).ranges.headMap(last, true).descendingMap().entrySet()) {
+                if (range.getValue() < first) return;
+                long from = Math.max(first, range.getKey()), to = Math.min(last, range.getValue());
+                count(partition, Anomaly.INCONSISTENT, from, to - from + 1);
+            }
         }
 
         /** @param end of several ledgers the last one's time counts  @param lacks null: nothing */
@@ -1195,19 +1234,24 @@ class CheckDelivery implements Callable<Integer> {
         @Override boolean producersEnded() { return !open; }
 
         @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception { compacted(isCompacted(admin, topic)); }
-        void compacted(boolean is) { compacted = is; }
+        void compacted(Optional<Boolean> is) { compacted = is; }
 
         @Override void expired(int partition, long from, long to) {
-            passed(partition, from, Anomaly.LOST);
+            passedInside(partition, from);
             passed(partition, to, Anomaly.EXPIRED);
         }
 
         @Override void reached(int partition, long position) {
             super.reached(partition, position);
-            passed(partition, position, Anomaly.LOST);
+            passedInside(partition, position);
         }
 
         @Override void ended(int partition) { part(partition).ended = true; }
+
+        @Override void shorter(int partition, long end) {
+            super.shorter(partition, end);
+            ended(partition);
+        }
 
         @Override void record(ConsumerRecord<byte[], Void> r) {
             record(r.partition(), r.offset(), r.timestampType() == org.apache.kafka.common.record.TimestampType.CREATE_TIME ? r.timestamp() : -1);
@@ -1217,7 +1261,7 @@ class CheckDelivery implements Callable<Integer> {
         void record(int partition, long offset, long created) {
             Part part = part(partition);
             part.read++;
-            passed(partition, offset, Anomaly.LOST);
+            passedInside(partition, offset);
             if (offset < part.next || !part.contains(offset)) return;
             if (until > 0 && created > until) {
                 count(partition, Anomaly.INCONSISTENT, offset, 1);
@@ -1228,7 +1272,10 @@ class CheckDelivery implements Callable<Integer> {
             part.next = offset + 1;
         }
 
-        /** All acknowledged offsets before this one that have not been passed yet have no record. */
+        /** Inside the log: what has no record there is lost, unless compaction may have taken it, which moves neither the log's start nor its end. */
+        private void passedInside(int partition, long end) { passed(partition, end, compacted.equals(Optional.of(false)) ? Anomaly.LOST : null); }
+
+        /** All acknowledged offsets before this one that have not been passed yet have no record. @param what null: a gap that proves nothing */
         private void passed(int partition, long end, Anomaly what) {
             Part part = part(partition);
             if (end <= part.next) return;
@@ -1236,9 +1283,21 @@ class CheckDelivery implements Callable<Integer> {
             if (range == null || range.getValue() < part.next) range = part.ranges.ceilingEntry(part.next);
             for (; range != null && range.getKey() < end; range = part.ranges.higherEntry(range.getKey())) {
                 long from = Math.max(part.next, range.getKey()), to = Math.min(end, range.getValue() + 1);
-                count(partition, what == Anomaly.LOST && compacted ? Anomaly.EXPIRED : what, from, to - from);
+                if (what == null) countGap(partition, from, to - from);
+                else count(partition, what, from, to - from);
             }
             part.next = end;
+        }
+
+        private void countGap(int partition, long offset, long n) {
+            gaps += n;
+            if (firstGap == null) firstGap = "offset " + offset + " of partition " + partition;
+        }
+
+        private String gapsInWords() {
+            String found = gaps + " have no record inside the log, the first at " + firstGap + ": ";
+            if (compacted.isPresent()) return found + "the topic is compacted, and a later record of the same key may have replaced them";
+            return found + "whether compaction took them is not known, since the topic's configuration may not be asked (it needs the permission DESCRIBE_CONFIGS)";
         }
 
         private void count(int partition, Anomaly what, long offset, long n) {
@@ -1251,24 +1310,23 @@ class CheckDelivery implements Callable<Integer> {
             parts.forEach((p, part) -> passed(p, Long.MAX_VALUE, part.ended ? Anomaly.LOST : Anomaly.UNSEEN));
             Map<Anomaly, Long> counts = new EnumMap<>(Anomaly.class);
             for (Anomaly a : Anomaly.values()) counts.put(a, parts.values().stream().mapToLong(p -> p.counts[a.ordinal()]).sum());
-            long acknowledged = parts.values().stream().mapToLong(Part::acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
-            if (claimed > acknowledged) counts.merge(Anomaly.INCONSISTENT, claimed - acknowledged, Long::sum); // two runs were told the same offset
+            long acknowledged = parts.values().stream().mapToLong(p -> p.acknowledged).sum(), found = parts.values().stream().mapToLong(p -> p.found).sum();
             if (acknowledged == 0) incomplete.add("nothing was acknowledged, so that nothing was promised, and nothing is proved");
-            if (compacted && found < acknowledged) incomplete.add("the topic is compacted: what is gone may have been replaced by a later record of its key");
+            if (gaps > 0) incomplete.add(gapsInWords());
             boolean fails = counts.get(Anomaly.LOST) + counts.get(Anomaly.INCONSISTENT) > 0, complete = incomplete.isEmpty() && found == acknowledged;
             List<Partition> partitions = parts.entrySet().stream().filter(p -> !p.getValue().ranges.isEmpty())
-                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged(), p.getValue().read, Checker.named(p.getValue().counts))).toList();
+                    .map(p -> new Partition(p.getKey(), p.getValue().acknowledged, p.getValue().read, Checker.named(p.getValue().counts))).toList();
             examples.sort(Comparator.comparing(Example::anomaly).thenComparing(Example::partition).thenComparing(Example::offset));
             return new LoadVerdict(fails ? "fail" : complete ? "pass" : "incomplete", topic, List.copyOf(runs), acknowledged, found, failed, unresolved, parts.values().stream().mapToLong(p -> p.read).sum(),
-                    counts, partitions, examples, List.copyOf(incomplete));
+                    gaps, counts, partitions, examples, List.copyOf(incomplete));
         }
     }
 
-    /** Returns whether a topic is compacted; no, if that may not be asked. */
-    static boolean isCompacted(Admin admin, String topic) throws InterruptedException {
+    /** Returns whether a topic is compacted; nothing, if that may not be asked. */
+    static Optional<Boolean> isCompacted(Admin admin, String topic) throws InterruptedException {
         ConfigResource config = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-        try { return admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact"); }
-        catch (ExecutionException notTold) { return false; }
+        try { return Optional.of(admin.describeConfigs(List.of(config)).all().get().get(config).get("cleanup.policy").value().contains("compact")); }
+        catch (ExecutionException notTold) { return Optional.empty(); }
     }
 
     /** Partitions, where something is missing from, and the verdict in one line. */
@@ -1633,7 +1691,7 @@ class CheckDelivery implements Callable<Integer> {
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
@@ -1675,7 +1733,7 @@ class CheckDelivery implements Callable<Integer> {
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
             } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
@@ -1716,6 +1774,7 @@ class CheckDelivery implements Callable<Integer> {
             if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
             if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
             if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;

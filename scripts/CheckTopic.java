@@ -171,7 +171,7 @@ class CheckTopic implements Callable<Integer> {
             long records = 0;
             for (var end : ends.entrySet()) records += end.getValue() - starts.get(end.getKey());
             room(records);
-            compacted(CheckDelivery.isCompacted(admin, topic)); // if it may not be asked, a gap is not explained
+            compacted(CheckDelivery.isCompacted(admin, topic).orElse(false)); // if it may not be asked, a gap is not explained
         }
 
         void compacted(boolean is) { compacted = is; }

@@ -99,8 +99,8 @@ class FailoverMatrix implements Callable<Integer> {
             Long all = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
             Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
             long lost = v.count(CheckDelivery.Anomaly.LOST);
-            // At the offset of what was lost another record stands, as a rule, which is nothing more.
-            long elsewhere = Math.max(0, v.count(CheckDelivery.Anomaly.INCONSISTENT) - lost);
+            // Another record at the offset of one that is lost is nothing more than the loss.
+            long elsewhere = v.count(CheckDelivery.Anomaly.INCONSISTENT) - v.overwritten();
             long other = v.count(CheckDelivery.Anomaly.ABORTED_READ) + v.count(CheckDelivery.Anomaly.PHANTOM) + elsewhere;
             String verdict = v.acknowledged() == 0 && !v.verdict().equals("fail") ? "incomplete" : v.verdict();
             return new Run(cell, number, rate, holdMs, all, partition, v.acknowledged(), lost, v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),

@@ -153,12 +153,15 @@ class FindController implements Callable<Integer> {
 
     /** The brokers of frozen metadata, or the addresses that were given where no broker answers. */
     private List<Node> brokers(Admin admin, int timeoutMs) throws InterruptedException {
-        try {
-            var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(true);
-            return admin.describeCluster(options).nodes().get().stream().sorted(Comparator.comparing(Node::id)).toList();
-        } catch (ExecutionException e) {
-            return common.bootstrapNodes();
+        for (boolean fenced : List.of(true, false)) { // a controller, where one is asked, knows of no fenced ones
+            try {
+                var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(fenced);
+                return admin.describeCluster(options).nodes().get().stream().sorted(Comparator.comparing(Node::id)).toList();
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof RetriableException) break;
+            }
         }
+        return common.bootstrapNodes();
     }
 
     /** A combined node's port for clients can be reached where its controller's may not, as behind Docker. */
@@ -233,7 +236,7 @@ class FindController implements Callable<Integer> {
         }
 
         private String unknownVoters() {
-            String whose = configured.names() ? "controllers that the brokers start from" : "brokers";
+            String whose = configured.names() ? "controllers that the brokers start from" : "nodes that were asked";
             String advice = configured.names() && !silent.isEmpty() ? "start " + describe(silent) : "look at the controllers' processes and logs";
             return "No active controller; the voters are unknown (" + configured.unknown + "). Of " + size() + " " + whose + " " + answering.size() + " answer"
                     + described(answering) + "; " + advice + ".";
@@ -469,7 +472,7 @@ class FindController implements Callable<Integer> {
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
@@ -511,7 +514,7 @@ class FindController implements Callable<Integer> {
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
             } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
@@ -552,6 +555,7 @@ class FindController implements Callable<Integer> {
             if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
             if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
             if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;

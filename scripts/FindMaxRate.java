@@ -86,8 +86,11 @@ class FindMaxRate implements Callable<Integer> {
     }
 
     private final List<Step> steps = new ArrayList<>();
+    /** The rates that the search held. */
+    private final NavigableSet<Double> found = new TreeSet<>();
+    /** The highest rate that was held and is not known to miss; the lowest that the search missed. */
     private double held, missed, calmMs;
-    private boolean stopped;
+    private boolean stopped, late;
     private long began;
     int mostSteps = 150;
 
@@ -110,7 +113,8 @@ class FindMaxRate implements Callable<Integer> {
         if (!common.json && a.confirmed) common.out.printf(Locale.ROOT, "%.0f records/s keep %s%s.%n", Math.floor(a.rate), wanted, others.isEmpty() ? "" : "; " + others + " do not");
         if (!common.json && !a.confirmed && a.rate > 0) common.out.printf(Locale.ROOT, "%.0f records/s kept %s, not confirmed%s.%n", Math.floor(a.rate), wanted, others.isEmpty() ? "" : "; " + others + " did not");
         if (a.confirmed && a.missed > 1.15 * a.rate) common.say("Between the two, steps held and missed: this machine is noisy. Longer steps (--step) may narrow it.");
-        if (a.gaveUp) common.say("Gave up after %d steps: begin nearer to the rate with --from, or allow more time with --max-duration.", a.steps.size());
+        if (a.gaveUp && late) common.say("Gave up after %d steps%s: begin nearer to the rate with --from, or allow more time with --max-duration.", a.steps.size(), a.rate > 0 ? "" : ", and no rate was held");
+        else if (a.gaveUp && a.rate == 0) common.say("No rate kept %s when it was run again for longer: longer steps (--step) may find one.", wanted);
         if (stopped) common.say("Interrupted before the answer was confirmed.");
         if (stopped) return 130;
         return a.gaveUp ? PerfTest.INCOMPLETE : 0;
@@ -127,10 +131,11 @@ class FindMaxRate implements Callable<Integer> {
             search();
             confirmed = held > 0 && missed > 0 && confirm();
         } catch (InterruptedException e) { // Ctrl-C: what was found is told
-            if (held == 0) throw e;
+            if (found.isEmpty()) throw e;
             stopped = true;
         }
-        Answer a = new Answer(held, missed, confirmed, !stopped && !confirmed && (held > 0 || over()), List.copyOf(steps));
+        late = !confirmed && over();
+        Answer a = new Answer(held, missed, confirmed, !stopped && !confirmed && (!found.isEmpty() || late), List.copyOf(steps));
         if (a.rate > 0) common.emit("max-rate", "rate", a.rate, "missed", a.missed, "confirmed", a.confirmed, "gaveUp", a.gaveUp, "steps", steps.size());
         return a;
     }
@@ -151,7 +156,7 @@ class FindMaxRate implements Callable<Integer> {
         for (double rate = from; rate >= 1 && !over(); rate = next()) {
             boolean holds = holds(rate);
             if (over()) return; // perhaps before it was decided
-            if (holds) held = rate;
+            if (holds) found.add(held = rate);
             else missed = rate;
             if (held > 0 && missed > 0 && missed / held <= PRECISION) return;
         }
@@ -166,22 +171,39 @@ class FindMaxRate implements Callable<Integer> {
     private boolean holds(double rate) throws Exception {
         int holds = 0, misses = 0, enough = missed > 0 ? 2 : 1;
         while (holds < enough && misses < 2 && !over()) {
-            if (step(rate, duration, GROWS).held()) holds++;
-            else misses++;
+            if (step(rate, duration, GROWS).held()) {
+                holds++;
+                continue;
+            }
+            misses++;
+            calm();
         }
         return holds >= enough;
     }
 
     /** Goes down from what was found, in ever wider strides, until a rate holds each of several longer steps. */
     private boolean confirm() throws Exception {
-        for (double stride = 1.025; held >= 1 && !over(); stride = Math.min(1.5, stride * stride)) {
-            common.say("Run again, longer: %.0f records/s", held);
-            int again = 0;
-            while (again < CONFIRMATIONS && !over() && step(held, duration.multipliedBy(2), GROWS_LONG).held()) again++;
-            if (again == CONFIRMATIONS) return true;
-            if (!over()) held /= stride;
+        double candidate = held;
+        for (double stride = 1.025; candidate >= 1 && !over(); stride = Math.min(1.5, stride * stride)) {
+            common.say("Run again, longer: %.0f records/s", candidate);
+            if (holdsAgain(candidate)) return true;
+            candidate /= stride;
         }
         return false;
+    }
+
+    /** Returns whether it holds each of several longer steps. What a first of them holds is held; what one misses is not, nor is any rate above it. */
+    private boolean holdsAgain(double rate) throws Exception {
+        for (int again = 0; again < CONFIRMATIONS; again++) {
+            if (over()) return false;
+            if (!step(rate, duration.multipliedBy(2), GROWS_LONG).held()) {
+                held = Objects.requireNonNullElse(found.lower(rate), 0.0);
+                calm();
+                return false;
+            }
+            held = rate;
+        }
+        return true;
     }
 
     /** Waits, but not for ever, until what an overload left behind is over: perf itself waits for what is outstanding. */
@@ -224,7 +246,6 @@ class FindMaxRate implements Callable<Integer> {
         String figures = values.values().stream().map(v -> v == null ? "-" : String.format(Locale.ROOT, "%.2f", v)).collect(Collectors.joining(" "));
         common.say("%12.0f %12.0f %10.0f/s  %-32s %s", rate, step.reached, growth, figures, step.held() ? "held" : "missed");
         common.emit("rate-step", "rate", rate, "reached", step.reached, "growth", growth, "held", step.held(), "values", values);
-        if (!step.held()) calm();
         return step;
     }
 

@@ -253,7 +253,7 @@ class Lab implements Callable<Integer> {
         CheckDelivery.LoadVerdict v = check("load-ledger.jsonl").checkLoad().get(0);
         requireNotInterrupted(v.incomplete());
         loadVerdict = v;
-        say("check-load.counts", v.found(), v.acknowledged(), v.count(CheckDelivery.Anomaly.LOST), v.count(CheckDelivery.Anomaly.UNSEEN), v.count(CheckDelivery.Anomaly.EXPIRED));
+        say("check-load.counts", v.found(), v.acknowledged(), lostOfLoad(v), v.count(CheckDelivery.Anomaly.UNSEEN), v.count(CheckDelivery.Anomaly.EXPIRED));
         end(text("check-load." + v.verdict(), String.join("; ", v.incomplete())));
     }
 
@@ -407,13 +407,26 @@ class Lab implements Callable<Integer> {
 
     private String verdictLine() {
         String counts = text("verdict.counts", verdict.acknowledged(), count("LOST"), count("DUPLICATE"), sent.indeterminate(), seconds(sent.longestGap().length()));
-        counts += "; " + text("verdict.load", loadVerdict.found(), loadVerdict.acknowledged(), loadVerdict.count(CheckDelivery.Anomaly.LOST));
+        counts += "; " + text("verdict.load", loadVerdict.found(), loadVerdict.acknowledged(), lostOfLoad(loadVerdict));
         boolean loadFails = loadVerdict.verdict().equals("fail") && !verdict.verdict().equals("fail");
         return switch (exitCode(verdict, loadVerdict)) {
             case 0 -> text("verdict.pass", counts);
             case Cluster.ANOMALY -> loadFails ? text("verdict.fail-load", counts, out.resolve("load-ledger.jsonl")) : text("verdict.fail", counts, out.resolve("ledger.jsonl"));
-            default -> text(verdict.acknowledged() == 0 ? "verdict.nothing" : "verdict.incomplete", counts);
+            default -> verdict.acknowledged() == 0 ? text("verdict.nothing", counts) : text("verdict.incomplete", counts, unproved());
         };
+    }
+
+    /** Returns how many acknowledged records of the load are gone: also those at whose offset another record is now. */
+    private static long lostOfLoad(CheckDelivery.LoadVerdict load) {
+        return load.count(CheckDelivery.Anomaly.LOST) + load.count(CheckDelivery.Anomaly.INCONSISTENT);
+    }
+
+    /** Returns why not all of it is proved, as the checks say, and of what. */
+    private String unproved() {
+        StringBuilder reasons = new StringBuilder();
+        for (String reason : verdict.incomplete()) reasons.append(" ").append(CRITICAL).append(": ").append(reason).append('.');
+        for (String reason : loadVerdict.incomplete()) reasons.append(" ").append(LOAD).append(": ").append(reason).append('.');
+        return reasons.toString();
     }
 
     // ---- The end, whatever it was ----

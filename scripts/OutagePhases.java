@@ -1,7 +1,7 @@
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.*;
-import java.util.function.Consumer;
+import java.util.function.*;
 import java.util.stream.*;
 
 /** How {@link Outages} comes to its answer: keeps of each event what is needed (times are microseconds), and finds the waits and the moments that divide them. */
@@ -362,45 +362,45 @@ class OutagePhases {
             return broken;
         }
 
-        /** A partition's wait because of a fault: of those that are connected with it, the one that lasts longest from the fault on. */
+        /** A partition's wait because of a fault: the longest of those connected with it from the fault on; one from when its node was back only where nothing waited noticeably at first. */
         private Optional<Span> wait(int i, List<Span> waits) {
             long at = faults.get(i).at;
-            return connected(i, waits).stream().max(Comparator.comparingLong(s -> s.to - Math.max(s.from, at)));
+            ToLongFunction<Span> length = s -> s.to - Math.max(s.from, at);
+            Predicate<Span> preferred = s -> !s.ended || windows(i).first(s) && length.applyAsLong(s) >= NOTICEABLE;
+            return connected(i, waits).stream().max(Comparator.comparing(preferred::test).thenComparingLong(length));
         }
 
         /**
-         * Returns the waits of a partition that are connected with a fault. They last at the fault; or begin before all is in sync again, and are the first after it and begin before the next, or
+         * Returns the waits of a partition that are connected with a fault. They last at the fault; or begin in one of its windows, and are the first after it and begin before the next, or
          * have this as the last fault before them. So neither the next fault's wait is taken for this one's, unless this one's had not ended, nor a later one that has nothing to do with it.
          */
         private List<Span> connected(int i, List<Span> waits) {
-            long at = faults.get(i).at, bound = bound(i), next = beforeNext(at + 1);
+            long at = faults.get(i).at, next = beforeNext(at + 1);
+            Windows windows = windows(i);
             Span first = waits.stream().filter(s -> s.from > at).min(Comparator.comparingLong(Span::from)).orElse(null);
             return waits.stream().filter(s -> s.to > at)
-                    .filter(s -> s.from <= at || s == first && s.from <= next && s.from <= Math.max(bound, at + AFTERMATH) || s.to <= next && s.from <= bound).toList();
+                    .filter(s -> s.from <= at || s == first && s.from <= Math.min(next, at + AFTERMATH) || windows.have(s) && (s == first ? s.from : s.to) <= next).toList();
         }
 
-        private final Map<Integer, Long> bounds = new HashMap<>();
-
-        private long bound(int i) {
-            Long bound = bounds.get(i);
-            if (bound == null) bounds.put(i, bound = until(faults.get(i)));
-            return bound;
+        /** When a wait may begin that is a fault's: until the others lead, and from when its node is back until it is in sync. What comes between the two is not its cost. */
+        private record Windows(long firstEnds, long backFrom, long backEnds) {
+            boolean first(Span s) { return s.from <= firstEnds; }
+            boolean have(Span s) { return first(s) || s.from >= backFrom && s.from <= backEnds; }
         }
 
-        /** Returns until when a wait may begin that is a fault's: until its node is in sync again; of one that stays away, until the others lead. A client may be late to notice. */
-        private long until(Fault fault) {
+        private final Map<Integer, Windows> windows = new HashMap<>();
+
+        private Windows windows(int i) { return windows.computeIfAbsent(i, n -> windows(faults.get(n))); }
+
+        /** Returns the windows of a fault; where a moment was not seen, and since a client may be late to notice, they last for half a minute. */
+        private Windows windows(Fault fault) {
             Long inSync = inSync(fault), restored = restored(fault), led = ledEverywhere(fault, beforeNext(fault.at + 1));
-            if (inSync != null) return inSync + LATE;
-            if (!leftIsr(fault)) return (restored == null ? fault.at : restored) + AFTERMATH;
-            return restored != null || led == null ? NEVER : led + AFTERMATH;
+            long first = (led == null ? fault.at : led) + AFTERMATH;
+            if (inSync != null) return new Windows(Math.min(first, inSync + LATE), restored == null ? inSync - AFTERMATH : restored, inSync + LATE);
+            return restored == null ? new Windows(first, NEVER, NEVER) : new Windows(first, restored, restored + AFTERMATH);
         }
 
         private Long restored(Fault fault) { return restores.stream().filter(r -> r.node == fault.node && r.at > fault.at).map(Restored::at).findFirst().orElse(null); }
-
-        private boolean leftIsr(Fault fault) {
-            if (leds.isEmpty()) return in.isrs.stream().anyMatch(s -> s.at > fault.at && s.underReplicated > 0);
-            return in.leds.stream().anyMatch(l -> l.at > fault.at && l.replicas.contains(fault.node) && !l.isr.contains(fault.node));
-        }
 
         private Outages.Gap gap(Where where, Span wait, Fault fault, NoQuorum lost, Outages.Elected elected, Long led) {
             Map<Outages.Phase, Double> phases = new EnumMap<>(Outages.Phase.class);

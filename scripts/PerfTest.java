@@ -382,6 +382,8 @@ class PerfTest implements Callable<Integer> {
         private final boolean transactional;
         private final Map<String, Object> head = new LinkedHashMap<>();
         private final Map<TopicPartition, NavigableMap<Long, Long>> ranges = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
+        /** Acknowledged although it had been already: the log was truncated in between, and what was acknowledged first is lost. */
+        private final Map<TopicPartition, List<long[]>> twice = new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
         private final List<Part> parts = new ArrayList<>();
 
         Ledger(File file, String run, String[] topics, String acks, boolean transactional) {
@@ -396,13 +398,25 @@ class PerfTest implements Callable<Integer> {
             head.put("ts", timestamp());
         }
 
+        /** Refuses to replace what is not a ledger of perf, under its name or that under which it is written. */
+        static void requireReplaceable(Path file) throws IOException {
+            PerfTest.requireReplaceable(file, "{\"ranges\":", "--ledger");
+            refuse(Files.isDirectory(file), file + " is a folder: name a file with --ledger.");
+            if (isStream(file)) return;
+            Path part = part(file);
+            PerfTest.requireReplaceable(part, "{\"ranges\":", "--ledger");
+            refuse(Files.exists(part) && !Files.isRegularFile(part), part + " is there and no file, and --ledger " + file + " would be written through it: name another file.");
+        }
+
+        /** Returns whether it is a pipe or a device: nothing may take its place, and what it was given cannot be written anew. */
+        private static boolean isStream(Path file) { return Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file); }
+        private static Path part(Path file) { return file.resolveSibling(file.getFileName() + ".part"); }
+
         /** Refuses a file that holds something else, and writes the first lines. */
         void begin() {
             try {
-                if (file.length() > 0) try (BufferedReader in = Files.newBufferedReader(file.toPath(), StandardCharsets.ISO_8859_1)) {
-                    refuse(!String.valueOf(in.readLine()).startsWith("{\"ranges\":"), file + " is there and no ledger of perf: name another file with --ledger.");
-                }
-                write(null);
+                requireReplaceable(file.toPath());
+                if (!isStream(file.toPath())) write(null);
             } catch (IOException e) { throw new Exit(2, "Cannot write --ledger " + file + ": " + e.getMessage() + "."); }
         }
 
@@ -415,6 +429,7 @@ class PerfTest implements Callable<Integer> {
         private synchronized void add(TopicPartition partition, long first, long last) {
             NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
             Map.Entry<Long, Long> before = all.floorEntry(first);
+            noteTwice(partition, before == null ? all : all.tailMap(before.getKey(), true), first, last);
             if (before != null && before.getValue() >= first - 1) {
                 first = before.getKey();
                 last = Math.max(last, before.getValue());
@@ -423,17 +438,35 @@ class PerfTest implements Callable<Integer> {
             all.put(first, last);
         }
 
+        /** Keeps what a range has in common with those that are there. */
+        private void noteTwice(TopicPartition partition, NavigableMap<Long, Long> there, long first, long last) {
+            for (Map.Entry<Long, Long> range : there.headMap(last, true).entrySet()) {
+                if (range.getValue() < first) continue;
+                long[] common = {Math.max(first, range.getKey()), Math.min(last, range.getValue())};
+                twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+            }
+        }
+
         /** What is known while the run goes on: as of the last time that it was asked for. */
         synchronized void interim() throws IOException {
             parts.forEach(p -> p.asked = true);
-            if (ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
+            if (!isStream(file.toPath()) && ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
         }
 
         /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
         synchronized void write(Map<String, Object> end) throws IOException {
-            Path to = file.toPath().toAbsolutePath(), part = to.resolveSibling(to.getFileName() + ".part");
-            long acknowledged = 0;
-            try (Writer out = Files.newBufferedWriter(part)) {
+            Path to = file.toPath().toAbsolutePath(), part = part(to);
+            if (isStream(to)) {
+                writeLines(to, end);
+                return;
+            }
+            writeLines(part, end);
+            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        private void writeLines(Path to, Map<String, Object> end) throws IOException {
+            long acknowledged = 0, again = 0;
+            try (Writer out = Files.newBufferedWriter(to)) {
                 out.write(JSON.std.asString(head) + "\n");
                 for (var partition : ranges.entrySet()) {
                     for (var range : partition.getValue().entrySet()) {
@@ -441,9 +474,14 @@ class PerfTest implements Callable<Integer> {
                         out.write(line(partition.getKey(), range.getKey(), range.getValue()) + "\n");
                     }
                 }
-                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged, end)) + "\n");
+                for (var partition : twice.entrySet()) {
+                    for (long[] range : partition.getValue()) {
+                        again += range[1] - range[0] + 1;
+                        out.write(line(partition.getKey(), range[0], range[1]) + "\n");
+                    }
+                }
+                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged + again, again, end)) + "\n");
             }
-            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         }
 
         private static String line(TopicPartition partition, long first, long last) throws IOException {
@@ -456,9 +494,11 @@ class PerfTest implements Callable<Integer> {
             return JSON.std.asString(line);
         }
 
-        private static Map<String, Object> lastLine(long acknowledged, Map<String, Object> end) {
+        /** @param acknowledged as often as a callback said so: also twice at one offset */
+        private static Map<String, Object> lastLine(long acknowledged, long twice, Map<String, Object> end) {
             Map<String, Object> line = new LinkedHashMap<>(Map.of("end", true));
             line.put("acknowledged", acknowledged);
+            line.put("twice", twice);
             line.putAll(end);
             line.put("ts", timestamp());
             return line;
@@ -1382,6 +1422,7 @@ class PerfTest implements Callable<Integer> {
     // ---- End of what those have in common. ----
     private void requireReplaceableOutputs() throws IOException {
         if (telling.hdrLog != null) requireReplaceable(Path.of("" + telling.hdrLog), "#[kraft-lab perf", "--hdr-log");
+        if (telling.ledger != null) Ledger.requireReplaceable(telling.ledger.toPath());
         if (telling.percentiles == null) return;
         for (Kind kind : Kind.values()) requireReplaceable(Latencies.beside(telling.percentiles, kind), "Value", "--percentiles");
     }
@@ -1551,7 +1592,7 @@ class PerfTest implements Callable<Integer> {
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
@@ -1593,7 +1634,7 @@ class PerfTest implements Callable<Integer> {
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
             } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
@@ -1634,6 +1675,7 @@ class PerfTest implements Callable<Integer> {
             if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
             if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
             if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;

@@ -845,7 +845,7 @@ class WatchIsr implements Callable<Integer> {
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, CONTROLLER, BROKER }
+        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
@@ -887,7 +887,7 @@ class WatchIsr implements Callable<Integer> {
                 socket.getOutputStream().write(METADATA);
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.BROKER : port, List.of());
+                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
             } catch (IOException e) { return new Endpoint(at, port, List.of()); }
         }
 
@@ -928,6 +928,7 @@ class WatchIsr implements Callable<Integer> {
             if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
             if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
             if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;

@@ -28,7 +28,8 @@ import org.opentest4j.TestAbortedException;
  * ./jbang test --fast             # what needs no cluster, no Docker and no browser, and is not tagged "slow"</pre>
  *
  * <p>Tests on a cluster mostly wait, for elections and for sessions to end. So those that are tagged with a {@link TestLane} run beside
- * the others where that can be done; elsewhere all run one after the other.
+ * those that compute, where that can be done, and those on Docker after both: two clusters at a time are too much for two cores, and the
+ * tests measure. Elsewhere all run one after the other.
  */
 class AllTests {
     /** Whether tests that need a cluster, Docker or a browser are left out. */
@@ -56,12 +57,23 @@ class AllTests {
         }
         List<TestLane> lanes = TestLane.start(tag -> contains(patterns, TagFilter.includeTags(tag)), List.of(args));
         for (TestLane other : lanes) filters.add(TagFilter.excludeTags(other.tag()));
-        execute(patterns, filters, progress);
+        if (lanes.isEmpty()) {
+            execute(patterns, filters, progress);
+        } else {
+            execute(patterns, with(filters, TagFilter.excludeTags(TestLane.DOCKER)), progress);
+        }
         for (TestLane other : lanes) other.awaitEnd(progress.counts, progress.seconds);
+        if (!lanes.isEmpty()) execute(patterns, with(filters, TagFilter.includeTags(TestLane.DOCKER)), progress);
         progress.printSlowest();
         Counts n = progress.counts;
         System.out.printf("%d passed, %d failed, %d skipped%n", n.passed, n.failed, n.skipped);
         System.exit(n.failed == 0 && n.passed > 0 ? 0 : 1);
+    }
+
+    private static List<PostDiscoveryFilter> with(List<PostDiscoveryFilter> filters, PostDiscoveryFilter one) {
+        List<PostDiscoveryFilter> all = new ArrayList<>(filters);
+        all.add(one);
+        return all;
     }
 
     private static LauncherDiscoveryRequest request(List<String> patterns, List<PostDiscoveryFilter> tags) throws Exception {

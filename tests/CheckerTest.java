@@ -80,6 +80,32 @@ class CheckerTest {
         });
         assertTrue(CheckDelivery.mayAppear(4, WHOLE, WHOLE, true).orElse("").contains("its end is 5"));
         assertTrue(CheckDelivery.mayAppear(5, WHOLE, WHOLE, false).orElse("").contains("may still run"));
+        assertEquals(Optional.empty(), CheckDelivery.mayAppear(6, WHOLE, WHOLE, true), "it was cut while it was read: no transaction holds back an end that was passed");
+        assertTrue(CheckDelivery.mayAppear(6, WHOLE, WHOLE, false).orElse("").contains("may still run"));
+    }
+
+    /** Read up to offset 2, and then truncated to 1: what was acknowledged from 2 on is lost, what was read at 1 was there, and both are said. */
+    @Test void aLogThatBecameShorterWhileItWasReadIsNoOpenTransaction() {
+        var w = written(true);
+        for (int seq = 1; seq <= 4; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        log(0, "run/p/1", "run/p/2");
+        checker.endsAt(0, 1);
+        var v = expect("fail", "LOST", 2);
+        assertEquals(List.of("partition 0 ends at offset 1 now: it has become shorter while it was read, up to offset 2"), v.incomplete());
+        CheckDelivery.Ranges load = new CheckDelivery.Ranges("t");
+        load.add(0, 0, 3);
+        for (int offset = 0; offset < 2; offset++) load.record(0, offset, 500);
+        load.reached(0, 2);
+        load.endsAt(0, 1);
+        var ofLoad = load.verdict();
+        assertEquals(List.of("fail", 2L, v.incomplete()), List.of(ofLoad.verdict(), ofLoad.count(CheckDelivery.Anomaly.LOST), ofLoad.incomplete()));
+    }
+
+    @Test void aLogThatEndsWhereItWasReadToIsNotSaidToBeShorter() {
+        written(true).acknowledged(1, 0, 2, 0);
+        log(0, null, null);
+        checker.endsAt(0, 2);
+        assertEquals(List.of(), expect("fail", "LOST", 1).incomplete());
     }
 
     @Test void aLedgerWithoutItsEndIsOfAProducerThatMayStillRun() throws Exception {
@@ -101,7 +127,18 @@ class CheckerTest {
         var w = written(true);
         for (int seq = 1; seq <= 3; seq++) w.acknowledged(seq, 0, seq - 1, 0);
         log(0, "run/p/1", "other/p/1", "other/p/2");
-        expect("fail", "LOST", 2, "INCONSISTENT", 2);
+        assertEquals(2, expect("fail", "LOST", 2, "INCONSISTENT", 2).overwritten());
+    }
+
+    /** The tail is lost, and before it others are at each other's offsets: neither explains the other. */
+    @Test void whatIsAtAnotherOffsetHasNothingToDoWithATruncatedTail() {
+        var w = written(false);
+        for (int seq = 1; seq <= 5; seq++) w.acknowledged(seq, 0, seq - 1, 0);
+        w.acknowledged(6, 0, 2, 0); // of the same offset as 3: one of the two was overwritten
+        w.acknowledged(6, 0, 1, 0); // and once more: an identity is counted once
+        log(0, "run/p/2", "run/p/1", "run/p/3");
+        checker.ended(0);
+        assertEquals(1, expect("fail", "LOST", 3, "INCONSISTENT", 3, "REORDERED", 1).overwritten());
     }
 
     @Test void aCopyElsewhereIsNotLostWithTheTruncatedTail() {

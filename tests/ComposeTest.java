@@ -16,6 +16,7 @@ import org.apache.kafka.common.serialization.*;
 import org.junit.jupiter.api.*;
 
 /** The compose file, as it is, on a Docker engine: what it says, and from Kafka's side what comes of it. After all that is on the embedded cluster. */
+@Tag("docker")
 @Order(97)
 class ComposeTest {
     private static final List<String> NODES = List.of("kafka01", "kafka02", "kafka03");

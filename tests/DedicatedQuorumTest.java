@@ -8,10 +8,12 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** find-controller and watch-isr on three dedicated controllers and a broker, which is no voter: alive, and with two controllers killed. */
+@Tag("cluster")
 @Order(42)
 class DedicatedQuorumTest {
     @TempDir

@@ -8,6 +8,7 @@ import org.apache.kafka.common.*;
 import org.junit.jupiter.api.*;
 
 /** kill-node and start-node on containers: each mode with its effect as Kafka sees it and as the engine does. */
+@Tag("docker")
 @Order(98)
 class DockerFaultsTest {
     private static final String TOPIC = "docker-faults";

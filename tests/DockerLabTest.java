@@ -7,6 +7,7 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md. */
+@Tag("docker")
 @Order(99)
 class DockerLabTest {
     @TempDir Path folder;

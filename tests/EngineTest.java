@@ -8,7 +8,7 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
 /** tests/engine where there is no engine, or somebody else's: it says so in one sentence and changes nothing there. With a docker command of our own that only takes notes. */
-@Tag("processes")
+@Tag("docker")
 class EngineTest {
     @TempDir Path folder;
 

@@ -124,6 +124,27 @@ class FailoverMatrixTest {
         assertTrue(table.advice().get(0).contains("under pause-leader lost 4 acknowledged records in 1 of 1 runs"), table.advice().toString());
     }
 
+    /** Five are lost with the tail; of the others three stand at other offsets than were acknowledged, which the loss does not explain. */
+    @Test void recordsAtOtherOffsetsAreNotHiddenByALossElsewhere() {
+        CheckDelivery.Checker ended = new CheckDelivery.Checker(), overwritten = new CheckDelivery.Checker();
+        ended.ended(0);
+        int[] log = {2, 3, 1, 4, 5};
+        FailoverMatrix.Run run = checkedAt(ended, log);
+        assertEquals(List.of("fail", 5L, 3L), List.of(run.verdict(), run.lost(), run.other()));
+        run = checkedAt(overwritten, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0);
+        assertEquals(List.of("fail", 5L, 0L), List.of(run.verdict(), run.lost(), run.other()), "what others wrote over the lost tail is nothing more");
+    }
+
+    /** Ten acknowledged records, and the numbers that stand at the offsets from 0 on; 0: a record of another run. */
+    private static FailoverMatrix.Run checkedAt(CheckDelivery.Checker checker, int... log) {
+        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", false);
+        checker.add(ledger);
+        for (int seq = 1; seq <= 10; seq++) ledger.acknowledged(seq, 0, seq - 1, 0);
+        for (int offset = 0; offset < log.length; offset++) checker.record(0, offset, (log[offset] == 0 ? "other/p/1" : "run/p/" + log[offset]).getBytes(), 1, 5, 0);
+        checker.reached(0, log.length);
+        return FailoverMatrix.Run.of(PAUSED, 1, 2000, 2000, SENT, checker.verdict(), 1);
+    }
+
     @Test void whereNothingWasAcknowledgedNothingIsProved() {
         FailoverMatrix.Run run = checked(UNCONFIRMED, 1, 10, 1, 2, 3, 4, 5, 6, 7);
         assertEquals(List.of("incomplete", FailoverMatrix.Run.Proof.NOTHING_PROMISED, 0L, 3L, 7L), List.of(run.verdict(), run.proof(), run.acknowledged(), run.absent(), run.landed()));

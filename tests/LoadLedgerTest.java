@@ -3,6 +3,11 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.io.*;
 import java.nio.file.*;
 import java.util.*;
+import java.util.stream.LongStream;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
+import org.apache.kafka.common.internals.KafkaFutureImpl;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -147,9 +152,54 @@ class LoadLedgerTest {
 
     @Test void inACompactedTopicWhatIsGoneProvesNothing() {
         CheckDelivery.Ranges ranges = ranges(0, 4);
-        ranges.compacted(true);
+        ranges.compacted(Optional.of(true));
         log(ranges, 5, 0, 4);
-        expect(ranges, "incomplete", 5, 2, "EXPIRED", 3);
+        expect(ranges, "incomplete", 5, 2);
+        assertEquals(3, ranges.verdict().gaps());
+        String why = String.join("; ", ranges.verdict().incomplete());
+        assertTrue(why.startsWith("3 have no record inside the log, the first at offset 1 of partition 0: the topic is compacted,") && !why.contains("start"), why);
+    }
+
+    @Test void compactionMovesNeitherTheStartNorTheEndOfALog() {
+        CheckDelivery.Ranges ranges = ranges(0, 9);
+        ranges.compacted(Optional.of(true));
+        ranges.expired(0, 0, 1);
+        ranges.reached(0, 1);
+        ranges.record(0, 3, 500);
+        ranges.reached(0, 4);
+        ranges.ended(0);
+        expect(ranges, "fail", 10, 1, "EXPIRED", 1, "LOST", 6);
+        assertEquals(2, ranges.verdict().gaps());
+    }
+
+    /** A cluster that answers for a topic's configuration with this, or refuses to. */
+    private static Admin admin(String policy) {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, "t");
+        KafkaFutureImpl<Config> answer = new KafkaFutureImpl<>();
+        if (policy == null) answer.completeExceptionally(new TopicAuthorizationException(Set.of("t")));
+        else answer.complete(new Config(List.of(new ConfigEntry("cleanup.policy", policy))));
+        Object result = new DescribeConfigsResult(Map.of(topic, answer)) { };
+        return (Admin) java.lang.reflect.Proxy.newProxyInstance(Admin.class.getClassLoader(), new Class<?>[] {Admin.class}, (proxy, method, args) -> {
+            assertEquals("describeConfigs", method.getName());
+            return result;
+        });
+    }
+
+    @Test void whereItMayNotBeAskedWhetherATopicIsCompactedAGapIsNoLoss() throws Exception {
+        Map<String, Object[]> expected = new HashMap<>(Map.of("delete", new Object[] {"fail", "LOST", 3}, "compact,delete", new Object[] {"incomplete"}));
+        expected.put(null, new Object[] {"incomplete"});
+        for (var policy : expected.entrySet()) {
+            CheckDelivery.Ranges ranges = ranges(0, 4);
+            ranges.begins(admin(policy.getKey()), Map.of(), Map.of());
+            log(ranges, 5, 0, 4);
+            Object[] wanted = policy.getValue();
+            expect(ranges, (String) wanted[0], 5, 2, Arrays.copyOfRange(wanted, 1, wanted.length));
+            assertEquals(policy.getKey() == null, ranges.verdict().incomplete().toString().contains("the topic's configuration may not be asked"), ranges.verdict().toString());
+        }
+        CheckDelivery.Ranges whole = ranges(0, 1);
+        whole.begins(admin(null), Map.of(), Map.of());
+        log(whole, 2, 0, 1);
+        expect(whole, "pass", 2, 2);
     }
 
     @Test void withoutAnAcknowledgementNothingIsProved() throws Exception {
@@ -161,7 +211,38 @@ class LoadLedgerTest {
     @Test void twoRunsThatWereToldTheSameOffsetAreInconsistent() {
         CheckDelivery.Ranges ranges = ranges(0, 4, 3, 5);
         log(ranges, 6, 0, 1, 2, 3, 4, 5);
-        expect(ranges, "fail", 6, 6, "INCONSISTENT", 2);
+        expect(ranges, "fail", 8, 6, "INCONSISTENT", 2);
+    }
+
+    /** acks=1: the leader has 1000 records that nobody fetched, and is back with 500; the run goes on at offset 500. Every offset has a record, and 500 records are lost. */
+    @Test void anOffsetThatOneRunWasToldTwiceIsOfALostRecord() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t");
+        PerfTest.Ledger.Part part = ledger.part(), other = ledger.part();
+        for (long offset = 0; offset < 1000; offset++) part.acknowledged(0, 0, offset);
+        for (long offset = 500; offset < 1500; offset++) (offset < 1200 ? part : other).acknowledged(0, 0, offset);
+        part.closed();
+        ledger.interim();
+        other.closed();
+        CheckDelivery.Ranges interim = read().get("t"), ranges = written(ledger);
+        assertTrue(text().contains("\"acknowledged\":2000,\"twice\":500,"), text());
+        for (CheckDelivery.Ranges each : List.of(interim, ranges)) log(each, 1500, LongStream.range(0, 1500).toArray());
+        expect(interim, "fail", 1700, 1200, "INCONSISTENT", 500);
+        expect(ranges, "fail", 2000, 1500, "INCONSISTENT", 500);
+        CheckDelivery.LoadVerdict v = ranges.verdict();
+        assertEquals(List.of(2000L, 500L), List.of(v.partitions().get(0).acknowledged(), v.partitions().get(0).anomalies().get(CheckDelivery.Anomaly.INCONSISTENT)));
+        assertEquals(500, v.examples().get(0).offset());
+        assertEquals(List.of(), v.incomplete(), "all that the ledger says it has is there");
+    }
+
+    @Test void whatSeveralRangesHaveInCommonWithANewOneIsCountedOfEach() throws Exception {
+        PerfTest.Ledger ledger = perf(false, "t");
+        PerfTest.Ledger.Part part = ledger.part();
+        for (long offset : new long[] {0, 1, 2, 5, 6, 9, 1, 2, 3, 4, 5, 6, 6, 20}) part.acknowledged(0, 0, offset);
+        part.closed();
+        CheckDelivery.Ranges ranges = written(ledger);
+        assertTrue(text().contains("\"acknowledged\":14,\"twice\":5,"), text());
+        log(ranges, 21, 0, 1, 2, 3, 4, 5, 6, 9, 20);
+        expect(ranges, "fail", 14, 9, "INCONSISTENT", 5);
     }
 
     @Test void aDamagedOrShortenedLedgerIsIncomplete() throws Exception {

@@ -244,7 +244,7 @@ class LoadToolsTest {
     @Test void anAnswerIsConfirmedByALaterRun() throws Exception {
         Random random = new Random(11);
         for (double noise : new double[] {0, 0.01, 0.05, 0.1, 0.4}) for (boolean wanders : List.of(false, true)) {
-            int searches = 50, told = 0, kept = 0;
+            int searches = noise == 0.01 ? 200 : 50, told = 0, kept = 0;
             double width = 0;
             for (int t = 0; t < searches; t++) {
                 double[] now = {random.nextGaussian()}; // each step has another capacity, or one that wanders, so that steps near in time are alike
@@ -258,7 +258,8 @@ class LoadToolsTest {
             }
             String what = "noise " + noise + (wanders ? ", wandering" : "") + ": of " + searches + " searches " + told + " answered, of which " + kept + " were confirmed by a later run, mean width " + width / told;
             assertTrue(told >= 0.95 * searches, what);
-            assertTrue(kept >= 0.75 * told, what);
+            double share = noise == 0 ? 1 : noise == 0.01 ? 0.95 : 0.75;
+            assertTrue(kept >= share * told, what);
             if (noise <= 0.01) assertTrue(width / told < 1.08, what);
         }
     }
@@ -301,7 +302,48 @@ class LoadToolsTest {
         };
         StringWriter out = new StringWriter(), err = new StringWriter();
         assertEquals(14, find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH), err.toString());
-        assertTrue(err.toString().contains("Gave up after ") && !out.toString().contains("keep"), out + "" + err);
+        assertEquals("", out.toString(), "no rate held the longer steps, down to none");
+        assertTrue(err.toString().endsWith("No rate kept p99=50ms when it was run again for longer: longer steps (--step) may find one." + System.lineSeparator()) && !err.toString().contains("Gave up"), err.toString());
+    }
+
+    /** The time is over, or Ctrl-C comes, in the course of the confirmation: a rate is given only if it was held, and neither it nor one below it was seen to miss. */
+    @Test void theRateThatIsGivenUnconfirmedIsOneThatHeld() {
+        java.util.regex.Pattern line = java.util.regex.Pattern.compile("(\\d+) records/s kept p99=50ms, not confirmed; \\d+ did not\\.\\s+");
+        int given = 0, none = 0;
+        for (boolean interrupted : List.of(false, true)) for (double longer : new double[] {2700, 1700, 700}) for (int after = 1; after <= 12; after++) {
+            int ends = after;
+            FindMaxRate find = new FindMaxRate() {
+                private int longs;
+                @Override Loaded load(double rate, java.time.Duration time) throws InterruptedException {
+                    boolean confirms = time.toMillis() > 5000;
+                    if (confirms) longs++;
+                    if (interrupted && longs > ends) throw new InterruptedException();
+                    if (!interrupted && longs == ends) mostSteps = 0;
+                    return loaded(rate, rate > 3000 || confirms && rate > longer || confirms && longs % 3 == 0 ? 500 : 10); // the third misses, whatever it is
+                }
+            };
+            List<Map<String, Object>> events = new ArrayList<>();
+            find.common.listener = events::add;
+            StringWriter out = new StringWriter(), err = new StringWriter();
+            int code = find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH);
+            if (code == 0) continue; // confirmed before
+            String what = longer + ", " + after + ": " + out + err;
+            assertEquals(interrupted ? 130 : 14, code, what);
+            assertEquals(!interrupted, err.toString().contains("Gave up after "), what);
+            List<Map<String, Object>> steps = TestCluster.ofType(events, "rate-step"), answers = TestCluster.ofType(events, "max-rate");
+            if (answers.isEmpty()) {
+                none++;
+                assertEquals("", out.toString(), what);
+                continue;
+            }
+            given++;
+            double rate = (double) answers.get(0).get("rate");
+            java.util.regex.Matcher said = line.matcher(out.toString());
+            assertTrue(said.matches() && Integer.parseInt(said.group(1)) == (int) rate, what);
+            assertTrue(steps.stream().anyMatch(s -> s.get("rate").equals(rate) && s.get("held").equals(true)), what);
+            assertTrue(steps.stream().noneMatch(s -> (double) s.get("rate") <= rate && s.get("held").equals(false)), what);
+        }
+        assertTrue(given > 20 && none > 0, given + " rates given, " + none + " times none");
     }
 
     @Test void whoNeverEndsGivesUpAndSaysSo() {

@@ -257,7 +257,7 @@ class OursTest {
 
     @Test void filesThatAreNamedAreReplacedOnlyIfOfTheirKind() throws Exception {
         Path theirs = file(temp.resolve("thesis"), "theirs"), link = Files.createSymbolicLink(temp.resolve("link"), file(temp.resolve("linked"), ""));
-        for (Path file : List.of(theirs, link)) for (String option : List.of("--hdr-log", "--percentiles")) {
+        for (Path file : List.of(theirs, link)) for (String option : List.of("--hdr-log", "--percentiles", "--ledger")) {
             TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", "localhost:1", "--topic", "t", "--num-records", "1", "--throughput", "-1", "--record-size", "1", option, file.toString());
             assertEquals(2, perf.code(), perf.toString());
             assertTrue(perf.err().startsWith(file + " is "), perf.err());
@@ -270,6 +270,52 @@ class OursTest {
         assertThrows(IOException.class, () -> ResilientProducer.requireLedger(link));
         ResilientProducer.requireLedger(file(temp.resolve("l.new"), "{\"ledger\":2,\"run\":\"x\"}\n"));
         assertEquals("theirs", Files.readString(theirs));
+    }
+
+    /** A ledger is written under another name first, which may be taken as well. */
+    @Test void whatIsNamedAsTheLedgersPartIsReplacedOnlyIfOfItsKind() throws Exception {
+        Path ledger = temp.resolve("l"), part = temp.resolve("l.part");
+        List<Plant> plants = List.of(p -> file(p, "theirs"), p -> Files.createSymbolicLink(p, file(temp.resolve("linked"), "")), p -> Files.createDirectory(p), OursTest::pipe);
+        for (Plant plant : plants) {
+            plant.in(part);
+            Map<String, String> before = snapshot(temp);
+            TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", "localhost:1", "--topic", "t", "--num-records", "1", "--throughput", "-1", "--record-size", "1", "--ledger", ledger.toString());
+            assertEquals(2, perf.code(), perf.toString());
+            assertTrue(perf.err().startsWith(part + " is "), perf.err());
+            assertEquals(2, assertThrows(PerfTest.Exit.class, perf(ledger)::begin).code);
+            assertEquals(before, snapshot(temp));
+            Files.delete(part);
+        }
+        assertEquals(2, assertThrows(PerfTest.Exit.class, perf(Files.createDirectory(temp.resolve("folder")))::begin).code);
+        assertFalse(Files.exists(temp.resolve("folder.part")));
+        file(part, "{\"ranges\":1,"); // as a perf that was killed leaves it
+        perf(ledger).begin();
+        assertTrue(Files.readString(ledger).startsWith("{\"ranges\":1,") && !Files.exists(part));
+    }
+
+    private static PerfTest.Ledger perf(Path ledger) { return new PerfTest.Ledger(ledger.toFile(), "1f", new String[] {"t"}, "1", false); }
+
+    private static void pipe(Path at) throws Exception { assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor()); }
+
+    /** Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given the ledger once, when it is whole. */
+    @Test void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
+        Path pipe = temp.resolve("pipe");
+        pipe(pipe);
+        Process reader = new ProcessBuilder("cat", pipe.toString()).start();
+        try {
+            PerfTest.Ledger ledger = perf(pipe);
+            PerfTest.Ledger.Part part = ledger.part();
+            ledger.begin();
+            part.acknowledged(0, 0, 7);
+            ledger.interim();
+            part.closed();
+            ledger.write(Map.of("failed", 0));
+            List<String> lines = new String(reader.getInputStream().readAllBytes()).lines().toList();
+            assertEquals(3, lines.size(), lines.toString());
+            assertTrue(lines.get(0).startsWith("{\"ranges\":1,") && lines.get(2).startsWith("{\"end\":true,"), lines.toString());
+        } finally { reader.destroy(); }
+        assertFalse(Files.isRegularFile(pipe));
+        assertEquals(Set.of("pipe"), snapshot(temp).keySet());
     }
 
     @Test void aMatrixLeavesFilesOfOthersAsTheyAre() throws Exception {

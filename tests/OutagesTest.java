@@ -417,6 +417,43 @@ class OutagesTest {
         assertEquals((3800 + 3680 + 5000) / 2.0 / seen.availability().observedMs(), seen.availability().share(), 1e-9, "it is unavailability all the same");
     }
 
+    /** Killed at 10 s, which costs 3 s; 5 minutes later something else takes 4.9 s, and 5 minutes after that the node is back, which costs 3.5 s. */
+    private OutagesTest hiccupWhileTheNodeIsAway() {
+        return healthy().flow(0, 1000, 10_000, 200).fault(10_000, 1, "kill").controller(10_010, -1, 7).controller(10_700, 2, 8).led(12_900, 0, 3, 4, 2, 3).led(12_910, 1, 2, 4, 2, 3)
+                .ack(0, 10_000, 13_000).flow(0, 13_100, 310_000, 1000).ack(0, 310_000, 314_900);
+    }
+
+    @Test void aHiccupWhileTheNodeIsAwayIsNotItsCost() throws Exception {
+        hiccupWhileTheNodeIsAway().flow(0, 315_000, 601_000, 1000).restored(600_000, 1).ack(0, 601_000, 604_500).flow(1, 10_950, 610_000, 1000).led(606_000, 0, 3, 4, 1, 2, 3).led(606_010, 1, 2, 4, 1, 2, 3).flow(0, 606_100, 610_000, 1000);
+        for (String unseen : List.of("nothing", "in sync")) {
+            if (unseen.equals("in sync")) events.removeIf(e -> e.get("type").equals("leader") && e.get("ts").equals(time(606_010)));
+            Outages.Seen seen = seen();
+            Outages.Outage o = seen.outages().get(0);
+            assertEquals(List.of(3000.0, 3000.0), List.of(o.worst().ms(), o.since(o.firstAck())), unseen);
+            assertEquals("- - 700 2200 100 -", phases(o.partitions().get(0)), unseen);
+            assertEquals(List.of("t-0 4900"), seen.unattributed().stream().map(g -> g.name() + " " + Math.round(g.ms())).toList(), unseen);
+            assertEquals(unseen.equals("nothing") ? Double.valueOf(596_010) : null, o.since(o.inSync()));
+        }
+    }
+
+    @Test void aHiccupMinutesAfterAPartitionLostItsLeaderForGoodIsNotItsCost() throws Exception {
+        hiccupWhileTheNodeIsAway().led(10_800, 1, -1, 4).flow(0, 315_000, 330_000, 1000);
+        events.removeIf(e -> e.get("type").equals("leader") && e.get("ts").equals(time(12_910)));
+        Outages.Seen seen = seen();
+        Outages.Outage o = seen.outages().get(0);
+        assertNull(o.led());
+        assertEquals(3000.0, o.partitions().get(0).ms());
+        assertTrue(seen.unattributed().stream().anyMatch(g -> g.name().equals("t-0") && g.ms() == 4900), seen.unattributed().toString());
+    }
+
+    /** Nothing waited when the node was stopped; when it was back a partition did, beyond the moment at which all was in sync. */
+    @Test void aWaitFromWhenTheNodeIsBackIsItsCost() throws Exception {
+        Outages.Seen seen = healthy().flow(0, 1000, 601_000, 1000).fault(10_500, 2, "stop").led(10_600, 0, 1, 3, 1, 3).led(10_610, 1, 3, 4, 1, 3).restored(600_000, 2)
+                .ack(0, 601_100, 607_000).flow(1, 1050, 610_000, 1000).led(606_000, 0, 1, 3, 1, 2, 3).led(606_010, 1, 3, 4, 1, 2, 3).flow(0, 607_100, 610_000, 1000).seen();
+        assertEquals(5900.0, seen.outages().get(0).worst().ms());
+        assertEquals(List.of(), seen.unattributed());
+    }
+
     @Test void aHiccupBeforeAllIsInSyncIsItsCostAndSoIsTheGapThatSpansThat() throws Exception {
         Outages.Seen seen = controllerKilled().restored(6000, 1).flow(0, 5200, 7500, 200).ack(0, 7600, 13_600).led(8000, 0, 3, 4, 1, 2, 3).led(8010, 1, 2, 4, 1, 2, 3).flow(0, 13_700, 15_000, 200).seen();
         assertEquals(6000.0, seen.outages().get(0).partitions().get(0).ms(), "it began before the node was in sync again");

@@ -17,10 +17,12 @@ import org.apache.kafka.common.resource.ResourceType;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Scripts on one node with listeners of every kind: what cannot be talked to is exit 10 with the reason, what is not permitted names the permission. */
+@Tag("cluster")
 @Order(43)
 class PermissionsTest {
     @TempDir

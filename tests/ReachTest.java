@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +30,8 @@ class ReachTest {
         final ServerSocket server = new ServerSocket(0, 50, InetAddress.getByName("localhost"));
         final Kind kind;
         final String advertised;
+        /** How long a listener with SASL waits before it hangs up, as brokers do to slow guessing down. */
+        volatile long hangUpAfterMs;
 
         Planted(Kind kind) throws IOException { this(kind, "nowhere.invalid"); }
 
@@ -69,11 +72,16 @@ class ReachTest {
                 case TLS -> new byte[] {0x15, 3, 3, 0, 2, 2, 80};
                 case STRANGE -> "HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
                 case CONTROLLER -> api == 18 ? versions(1, 17, 18, 52, 55) : null;
-                case SASL -> api == 18 ? versions(0, 1, 3, 17, 18) : null;
+                case SASL -> api == 18 ? versions(0, 1, 3, 17, 18) : hangUp();
                 case LOST -> api == 18 ? versions(0, 1, 3, 17, 18) : brokers(advertised, 9092);
                 case REFUSING -> api == 18 ? versions(0, 1, 3, 17, 18) : brokers("localhost", 1);
                 case MUTE -> answer(in);
             };
+        }
+
+        private byte[] hangUp() {
+            LockSupport.parkNanos(hangUpAfterMs * 1_000_000);
+            return null;
         }
 
         private static byte[] versions(int... apis) {
@@ -120,6 +128,16 @@ class ReachTest {
             FindController.Exit exit = assertThrows(FindController.Exit.class, common::requireReachable);
             assertEquals(10, exit.code);
             assertTrue(exit.getMessage().contains(kind.reason), exit.getMessage());
+        }
+    }
+
+    @Test void aListenerThatHangsUpLateIsNotTakenForOneWithoutALogin() throws Exception {
+        try (Planted login = new Planted(Kind.SASL)) {
+            login.hangUpAfterMs = 2_500;
+            Path sasl = Files.writeString(Files.createTempFile("kraft-lab", ".properties"), "security.protocol=SASL_PLAINTEXT");
+            FindController.Common common = configured("-b", login.address(), "--timeout", "4s", "--command-config", sasl.toString());
+            assertEquals(List.of(login.address()), common.usable().stream().map(FindController.Common.Endpoint::address).toList());
+            Files.delete(sasl);
         }
     }
 

@@ -12,7 +12,9 @@ import java.util.stream.Stream;
  */
 class TestLane {
     /** The tags: tests that share the embedded cluster, and tests that start and end one themselves. What needs Docker is in neither. */
-    static final String CLUSTER = "cluster", LAB = "lab";
+    static final String CLUSTER = "cluster", LAB = "lab", ON_A_CLUSTER = CLUSTER + " | " + LAB;
+    /** Tests on containers, whose ports are those of the lab in the network of all. */
+    static final String DOCKER = "docker";
     /** Classes that start many processes: with --fast they run beside those that compute, where a lane needs no network of its own. */
     static final String PROCESSES = "processes";
     static final String OPTION = "--lane=";
@@ -41,7 +43,7 @@ class TestLane {
         if (Runtime.getRuntime().availableProcessors() < 2) return List.of();
         if (!AllTests.fast && !hasOwnNetwork()) return List.of();
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
-        for (String tag : AllTests.fast ? List.of(PROCESSES) : List.of(CLUSTER, LAB)) {
+        for (String tag : AllTests.fast ? List.of(PROCESSES) : List.of(ON_A_CLUSTER)) {
             if (!hasTests.of(tag)) continue;
             List<String> command = new ArrayList<>(AllTests.fast ? List.of() : OWN_NETWORK);
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

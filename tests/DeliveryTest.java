@@ -324,7 +324,7 @@ class DeliveryTest {
 
     @Test @Order(15) void aProducerKilledAtAnyMomentLeavesALedgerThatCanBeReadOrNone() throws Exception {
         int ledgers = 0;
-        for (int ms : new int[] {-200, -600, -1000, 0, 20, 60, 200, 500, 1500}) { // after its start, or after the ledger's beginning
+        for (int ms : new int[] {-600, 0, 60, 500, 1500}) { // after its start, or after the ledger's beginning
             Files.deleteIfExists(ledger);
             TestCluster.Child child = TestCluster.child(ResilientProducer.class, "--topic", TOPIC, "--ledger", ledger.toString(), "--rate", "4000", "--producers", "2");
             if (ms >= 0) TestCluster.await("the ledger", () -> Files.exists(ledger) || !child.process().isAlive());
@@ -338,7 +338,7 @@ class DeliveryTest {
             assertTrue(verdict.get("incomplete").toString().contains("the producer was killed"), run.toString());
             for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field + ": " + run);
         }
-        assertTrue(ledgers >= 6, "only " + ledgers + " were killed late enough");
+        assertTrue(ledgers >= 4, "only " + ledgers + " were killed late enough");
         TestCluster.Run next = TestCluster.run(ResilientProducer::run, "--topic", TOPIC, "--ledger", ledger.toString(), "--rate", "1000", "--count", "100", "--run", "next" + runs);
         assertEquals(0, next.code(), next.toString());
         Path kept = Path.of(ledger + ".before-next" + runs);

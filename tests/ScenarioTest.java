@@ -98,16 +98,22 @@ class ScenarioTest {
 
     // ---- Doing ----
 
+    /** The first of them starts the cluster, and the others find it. */
     private Map<String, Object> pass(String scenario, String... more) throws Exception {
-        TestCluster.down();
-        TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(more, "--scenario", scenario, "--timeouts", "fast", "--records", "2000", "--rate", "50", "--out", out.toString(), "--data-dir", data.toString()));
+        if (TestCluster.processesOf(data).isEmpty()) TestCluster.down();
+        TestCluster.Run run = TestCluster.run(Lab::run, TestCluster.with(more, "--scenario", scenario, "--keep", "--timeouts", "fast", "--records", "2000", "--rate", "50", "--out", out.toString(), "--data-dir", data.toString()));
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().lines().reduce((a, b) -> b).orElse("").startsWith("PASS: "), run.out());
-        assertEquals(List.of(), TestCluster.processesOf(data));
+        assertEquals(Cluster.IDS.size(), TestCluster.processesOf(data).size());
         Map<String, Object> verdict = JSON.std.mapFrom(out.resolve("verdict.json").toFile());
         assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
         assertFalse(notebook().contains("did not end"), notebook());
         return verdict;
+    }
+
+    @AfterAll static void down() {
+        Path data = TestCluster.HOME.resolve("lab");
+        if (!TestCluster.processesOf(data).isEmpty()) assertEquals(0, TestCluster.run(Cluster::run, "down", "--data-dir", data.toString()).code());
     }
 
     private String notebook() throws Exception { return Files.readString(out.resolve("notebook.md")); }

@@ -2,6 +2,11 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.nio.file.*;
 import java.util.*;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.*;
@@ -21,11 +26,13 @@ class TransactionsTest {
             producer.initTransactions();
             List<Long> aborted = send(producer, 1, 10);
             producer.abortTransaction();
+            awaitMarker();
             Map<String, Object> alone = topic(14);
             assertEquals(List.of("incomplete", 0, 10, 0, 11), figures(alone, "verdict", "read", "aborted", "open", "gaps"), "ten aborted records, and their marker: nobody can read anything");
 
             List<Long> committed = send(producer, 1, 10); // the same ones again
             producer.commitTransaction();
+            awaitMarker();
             assertEquals(List.of("incomplete", 10, 10, 0, 12, 0), figures(topic(14), "verdict", "read", "aborted", "duplicates", "gaps", "missing"));
 
             acknowledge(ledger, 1, committed);
@@ -36,6 +43,7 @@ class TransactionsTest {
 
             acknowledge(ledger, 11, send(producer, 11, 5));
             producer.abortTransaction();
+            awaitMarker();
             assertEquals(List.of("incomplete", 15, 5, 0, 0), figures(delivery(14, ledger), "verdict", "acknowledged", "aborted", "lost", "unseen"));
 
             acknowledge(ledger, 16, send(producer, 16, 3));
@@ -44,8 +52,21 @@ class TransactionsTest {
             assertTrue(open.get("incomplete").toString().contains("a transaction is open in partition 0 from offset 28 on"), open.toString());
             assertEquals(List.of("incomplete", 5, 3, 0), figures(delivery(14, ledger), "verdict", "aborted", "unseen", "lost"));
             producer.commitTransaction();
+            awaitMarker();
             assertEquals(List.of("incomplete", 5, 0, 0), figures(delivery(14, ledger), "verdict", "aborted", "unseen", "lost"));
         } finally { TestCluster.deleteTopics(List.of(TOPIC)); }
+    }
+
+    /** The transaction's end is acknowledged before its marker is in the partition: until then it is open. */
+    private static void awaitMarker() throws Exception {
+        TopicPartition partition = new TopicPartition(TOPIC, 0);
+        try (Admin admin = TestCluster.admin()) {
+            TestCluster.await("the marker", () -> end(admin, partition, IsolationLevel.READ_COMMITTED) == end(admin, partition, IsolationLevel.READ_UNCOMMITTED));
+        }
+    }
+
+    private static long end(Admin admin, TopicPartition partition, IsolationLevel isolation) throws Exception {
+        return admin.listOffsets(Map.of(partition, OffsetSpec.latest()), new ListOffsetsOptions(isolation)).partitionResult(partition).get().offset();
     }
 
     @Test void aLoadInTransactionsIsFoundAroundTheirMarkers() throws Exception {

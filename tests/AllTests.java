@@ -4,6 +4,7 @@
 //SOURCES *Test.java
 //SOURCES TestLane.java TestCluster.java OddCluster.java TestEngine.java Browser.java Terminal.java
 //SOURCES ../scripts/Lab.java ../scripts/Nodes.java ../scripts/FindController.java ../scripts/ProbeCluster.java ../scripts/MergeLatency.java ../scripts/FindMaxRate.java ../scripts/CompareSettings.java ../scripts/WatchLeaders.java ../scripts/Outages.java ../scripts/FailoverMatrix.java ../scripts/Dashboard.java ../scripts/CheckTopic.java ../scripts/Completion.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs all tests of kraft-lab
 
 import static org.junit.platform.engine.discovery.ClassNameFilter.includeClassNamePatterns;
@@ -25,11 +26,10 @@ import org.opentest4j.TestAbortedException;
  *
  * <pre>./jbang test
  * ./jbang test Checker Contract
- * ./jbang test --fast             # what needs no cluster, no Docker and no browser, and is not tagged "slow"</pre>
+ * ./jbang test --fast             # what needs no cluster, no Docker and no browser, and is not tagged "slow"
+ * ./jbang test --soak             # what is tagged "soak", and nothing else: bench soak</pre>
  *
- * <p>Tests on a cluster mostly wait, for elections and for sessions to end. So those that are tagged with a {@link TestLane} run beside
- * those that compute, where that can be done, and those on Docker after both: two clusters at a time are too much for two cores, and the
- * tests measure. Elsewhere all run one after the other.
+ * <p>Where there can be {@link TestLane}s, tests run side by side in them; elsewhere one after the other.
  */
 class AllTests {
     /** Whether tests that need a cluster, Docker or a browser are left out. */
@@ -49,21 +49,17 @@ class AllTests {
         String lane = options.stream().filter(o -> o.startsWith(TestLane.OPTION)).map(o -> o.substring(TestLane.OPTION.length())).findFirst().orElse(null);
         List<PostDiscoveryFilter> filters = new ArrayList<>();
         if (fast) filters.add(TagFilter.excludeTags("slow"));
+        boolean soak = options.contains("--soak");
+        filters.add(soak ? TagFilter.includeTags(TestLane.SOAK) : TagFilter.excludeTags(TestLane.SOAK));
         if (lane != null) {
             filters.add(TagFilter.includeTags(lane));
             execute(patterns, filters, progress);
             TestLane.tell(progress.counts, progress.seconds);
             System.exit(0);
         }
-        List<TestLane> lanes = TestLane.start(tag -> contains(patterns, TagFilter.includeTags(tag)), List.of(args));
-        for (TestLane other : lanes) filters.add(TagFilter.excludeTags(other.tag()));
-        if (lanes.isEmpty()) {
-            execute(patterns, filters, progress);
-        } else {
-            execute(patterns, with(filters, TagFilter.excludeTags(TestLane.DOCKER)), progress);
-        }
-        for (TestLane other : lanes) other.awaitEnd(progress.counts, progress.seconds);
-        if (!lanes.isEmpty()) execute(patterns, with(filters, TagFilter.includeTags(TestLane.DOCKER)), progress);
+        Queue<String> tags = TestLane.tags(tag -> contains(patterns, with(filters, TagFilter.includeTags(tag))));
+        if (tags.isEmpty()) execute(patterns, filters, progress);
+        else TestLane.run(tags, List.of(args), progress.counts, progress.seconds);
         progress.printSlowest();
         Counts n = progress.counts;
         System.out.printf("%d passed, %d failed, %d skipped%n", n.passed, n.failed, n.skipped);
@@ -88,8 +84,8 @@ class AllTests {
                 .build();
     }
 
-    private static boolean contains(List<String> patterns, PostDiscoveryFilter tags) throws Exception {
-        return LauncherFactory.create().discover(request(patterns, List.of(tags))).containsTests();
+    private static boolean contains(List<String> patterns, List<PostDiscoveryFilter> tags) throws Exception {
+        return LauncherFactory.create().discover(request(patterns, tags)).containsTests();
     }
 
     private static void execute(List<String> patterns, List<PostDiscoveryFilter> tags, Progress progress) throws Exception {

@@ -130,7 +130,7 @@ class CompletionTest {
         assertEquals(1, run.err().lines().count(), run.err());
     }
 
-    @Tag("cluster")
+    @Tag("screen")
     @Test void nodesTopicsAndPartitionsOfTheClusterAreOffered() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("completed_topic", "--if-not-exists", "--partitions", "2");

@@ -215,7 +215,7 @@ class DashboardTest {
         return took;
     }
 
-    @Tag("cluster")
+    @Tag("screen")
     @Test void thePageFollowsAClusterThatLosesItsQuorum() throws Exception {
         Browser.required();
         TestCluster.healthy();

@@ -11,7 +11,7 @@ import org.apache.kafka.metadata.storage.Formatter;
 import org.junit.jupiter.api.*;
 
 /** kill-node, start-node and nodes by hooks on a cluster with a dedicated controller (3000) and a broker (101): the smallest there is. */
-@Tag("cluster")
+@Tag("records")
 @Order(41)
 class DedicatedFaultsTest {
     private static Path temp;

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** find-controller and watch-isr on three dedicated controllers and a broker, which is no voter: alive, and with two controllers killed. */
-@Tag("cluster")
+@Tag("records")
 @Order(42)
 class DedicatedQuorumTest {
     @TempDir

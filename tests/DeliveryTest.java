@@ -14,7 +14,7 @@ import org.junit.jupiter.api.*;
 
 /** resilient-producer through real faults, and check-delivery on real topics: what holds passes, what is planted is found. */
 @Order(60)
-@Tag("cluster")
+@Tag("records")
 class DeliveryTest {
     private static final String TOPIC = "delivery";
     private static int runs;

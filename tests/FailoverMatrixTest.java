@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** failover-matrix: its choices and its table without a cluster; its runs, their resumption and Ctrl-C on a real one. */
 @Order(62)
-@Tag("cluster")
+@Tag("records")
 class FailoverMatrixTest {
     @TempDir Path folder;
 
@@ -239,6 +239,7 @@ class FailoverMatrixTest {
         TestCluster.await("a kill", () -> !child.process().isAlive() || Cluster.IDS.stream().anyMatch(id -> { try { return !TestCluster.runs(id); } catch (Exception e) { return false; } }));
         assertEquals(130, child.interrupt(), child.text());
         assertTrue(child.text().contains("Interrupted; failover-matrix --out"), child.text());
+        ScreenTest.isPlain(child.text());
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "node " + id);
         try (Admin admin = TestCluster.admin()) { TestCluster.await("its topic is gone", () -> admin.listTopics().names().get().stream().noneMatch(t -> t.startsWith("matrix-"))); }
     }

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.*;
 
 /** find-controller, kill-node and start-node on real nodes, with real signals. */
 @Order(40)
-@Tag("cluster")
+@Tag("faults")
 class FaultsTest {
     @BeforeEach void healthy() throws Exception { TestCluster.healthy(); }
 

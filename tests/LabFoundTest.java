@@ -6,7 +6,7 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 
 /** lab on a cluster that was up before it: it is left up, and whole. */
-@Tag("cluster")
+@Tag("faults")
 @Order(68)
 class LabFoundTest {
     private final Path out = TestCluster.HOME.resolve("found" + System.nanoTime());

@@ -14,10 +14,10 @@ class LaneTest {
                 String text = Files.readString(file);
                 boolean onTheCluster = text.contains("TestCluster.healthy(") || text.contains("TestCluster.down(");
                 boolean onDocker = file.getFileName().toString().contains("Docker") || text.contains("TestEngine.up(");
-                if (onTheCluster && !onDocker && !text.contains("@Tag(\"" + TestLane.CLUSTER + "\")") && !text.contains("@Tag(\"" + TestLane.LAB + "\")")) untagged.add(file.getFileName().toString());
+                if (onTheCluster && !onDocker && TestLane.ON_A_CLUSTER.stream().noneMatch(tag -> text.contains("@Tag(\"" + tag + "\")"))) untagged.add(file.getFileName().toString());
             }
         }
-        assertEquals(List.of(), untagged, "they use TestCluster and hold up the tests on Docker, which need its ports: give the class, or each such test, @Tag(\"cluster\") or @Tag(\"lab\")");
+        assertEquals(List.of(), untagged, "they use TestCluster and hold up the tests on Docker, which need its ports: give the class, or each such test, one of the tags " + TestLane.ON_A_CLUSTER);
     }
 
     @Test void whatALaneTellsIsAddedUp() {

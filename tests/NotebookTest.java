@@ -6,6 +6,7 @@ import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.regex.*;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -49,6 +50,14 @@ class NotebookTest {
         assertTrue(Files.readString(folder.resolve("sent.txt")).lines().filter(l -> l.startsWith("Sent: ")).count() > 50, "the producer printed what it sent");
         assertFalse(Files.readString(folder.resolve("sent.txt")).contains("Error"), "no send failed");
         assertTrue(Files.readString(folder.resolve("isr.txt")).contains("metadata frozen"), "the watcher saw the quorum lost");
+        assertTrue(longestSilence(folder.resolve("naive.jsonl")) > 3.5, "the naive producer ran while the leader was paused");
+    }
+
+    /** Seconds between two acknowledgements of a ledger. */
+    private static double longestSilence(Path ledger) throws Exception {
+        double[] at = Files.readAllLines(ledger).stream().map(Pattern.compile("\"at\":(\\d+)")::matcher).filter(Matcher::find)
+                .mapToDouble(m -> Long.parseLong(m.group(1)) / 1e6).sorted().toArray();
+        return IntStream.range(1, at.length).mapToDouble(i -> at[i] - at[i - 1]).max().orElse(0);
     }
 
     /** The same commands with fewer records and shorter waits. */

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.*;
 
 /** watch-leaders and outages on real SIGKILLs: the election's time against the winner's log, the sum of the phases against the producer's own clock. */
 @Order(55)
-@Tag("cluster")
+@Tag("faults")
 class OutagesClusterTest {
     private static final int KILLS = 3, RATE = 50; // more of them: bench
     private final List<Map<String, Object>> events = Collections.synchronizedList(new ArrayList<>());

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The same command lines for Apache's own tool and for perf: the same success, and on stdout the same lines but for the numbers. */
 @Order(72)
-@Tag("cluster")
+@Tag("records")
 class PerfDropInTest {
     private static final String PLAIN = "--topic dropin --num-records 20 --throughput -1 --record-size 10 ", B = "--bootstrap-server {b} ";
     /** Both should do it. {d} is a folder with files. */

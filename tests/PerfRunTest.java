@@ -11,7 +11,7 @@ import org.junit.jupiter.api.*;
 
 /** perf on a real topic: Apache's command line, Apache's lines, and figures that agree with the topic. */
 @Order(70)
-@Tag("cluster")
+@Tag("records")
 class PerfRunTest {
     /** Apache's last line, and those before it. */
     static final String SUMMARY = "\\d+ records sent, \\d+\\.\\d{6} records/sec \\(\\d+\\.\\d\\d MB/sec\\), \\d+\\.\\d\\d ms avg latency, \\d+\\.\\d\\d ms max latency, "

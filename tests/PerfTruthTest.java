@@ -272,7 +272,7 @@ class PerfTruthTest {
 
     // ---- A real broker ----
 
-    @Tag("cluster")
+    @Tag("records")
     @Test void responseTimeThroughAPausedBrokerAgreesWithTheBrokersOwnClock(@TempDir Path folder) throws Exception {
         TestCluster.healthy();
         int paused = TestCluster.follower();
@@ -324,7 +324,7 @@ class PerfTruthTest {
         return at;
     }
 
-    @Tag("cluster")
+    @Tag("records")
     @Test void endToEndIsWhatAConsumerWaitsAndALossShows() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("e2e", "--if-not-exists");
@@ -355,7 +355,7 @@ class PerfTruthTest {
     }
 
     /** With acks=1 and a follower that fetches no more, what was acknowledged stays above the high watermark, where no consumer sees it: not lost, only not read in time. */
-    @Tag("cluster")
+    @Tag("records")
     @Test void whatIsAboveTheHighWatermarkIsNotLost() throws Exception {
         TestCluster.healthy();
         int leader = TestCluster.controller(), follower = TestCluster.follower();

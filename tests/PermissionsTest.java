@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Scripts on one node with listeners of every kind: what cannot be talked to is exit 10 with the reason, what is not permitted names the permission. */
-@Tag("cluster")
+@Tag("records")
 @Order(43)
 class PermissionsTest {
     @TempDir

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.*;
 
 /** The README's pipelines, through bash and the launcher, from a folder that has nothing to do with kraft-lab. */
 @Order(75)
-@Tag("lab")
+@Tag("screen")
 class PipelineTest {
     @BeforeAll static void bash() throws Exception {
         Assumptions.assumeTrue(onPath("bash"), "bash is not on PATH: the launcher is a bash script.");

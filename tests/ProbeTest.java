@@ -15,7 +15,7 @@ import org.junit.jupiter.api.*;
 
 /** probe on real nodes: healthy, with a node killed, with the quorum lost; and that nothing of it is left, also of what hung. */
 @Order(55)
-@Tag("cluster")
+@Tag("faults")
 class ProbeTest {
     private static final String TOPIC = "probed";
 
@@ -153,7 +153,7 @@ class ProbeTest {
             assertEquals(List.of("ok", "hangs"), List.of(asked.of("group coordinator").get(survivor), asked.of("group coordinator").get(second)), asked.toString());
             assertTrue(asked.of("describe topics", 0).detail().endsWith("on silent nodes: frozen metadata"), asked.toString());
 
-            Asked named = Asked.probe(null, "--topic", TOPIC);
+            Asked named = Asked.probe(null, "--topic", TOPIC, "--each", "2s");
             assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("produce acks=1"), named.toString());
             assertEquals(Map.of(survivor, "hangs", second, "hangs"), named.of("produce acks=all"), named.toString());
             assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("read committed"), named.toString());
@@ -164,7 +164,7 @@ class ProbeTest {
             assertEquals(11, run.code(), run.toString());
             assertTrue(run.out().startsWith("QUESTION ") && run.err().startsWith("No active controller, and no answer from broker " + second), run.toString());
 
-            Asked all = Asked.probe(late, "--all");
+            Asked all = Asked.probe(late, "--all", "--each", "2s");
             for (String q : List.of("group join", "transaction")) assertEquals(Map.of(0, "hangs"), all.of(q), all.toString());
         } finally {
             assertEquals(0, TestCluster.startNode("all").code());

@@ -2,21 +2,27 @@ import java.io.*;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.*;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.*;
 import java.util.stream.Stream;
 
 /**
- * Tests that run beside the others: those with a tag, in a JVM and a network of their own. A network of its own has its own loopback, so
- * that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the containers' one. It takes root on Linux,
- * {@code unshare} and {@code ip} (or busybox, which has one).
+ * Tests that run beside the others: those with a tag, in a JVM and a network of their own. A network of its own has its own
+ * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
+ * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
+ *
+ * <p>Tests on a cluster mostly wait, for elections and for sessions to end, so two of them fit on two cores: two lanes at a
+ * time. What only computes gives way to both.
  */
 class TestLane {
-    /** The tags: tests that share the embedded cluster, and tests that start and end one themselves. What needs Docker is in neither. */
-    static final String CLUSTER = "cluster", LAB = "lab", ON_A_CLUSTER = CLUSTER + " | " + LAB;
+    /** The tags of tests on an embedded cluster: a lab's whole run, records and their check, what is drawn, faults. */
+    static final List<String> ON_A_CLUSTER = List.of("lab", "records", "screen", "faults");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
-    /** Classes that start many processes: with --fast they run beside those that compute, where a lane needs no network of its own. */
-    static final String PROCESSES = "processes";
+    /** Tests that bench soak runs: a kind that others have as well, more often or at another height. */
+    static final String SOAK = "soak";
+    /** Classes that start many processes: with --fast they run beside those that compute. */
+    private static final String PROCESSES = "processes";
+    private static final String COMPUTING = "!" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
     /** What a lane prints at its end, for the one that has started it. */
@@ -36,32 +42,55 @@ class TestLane {
         reader.start();
     }
 
-    String tag() { return tag; }
+    /** The tags of the lanes that have tests, in the order in which they shall begin; none where there can be no lanes. */
+    static Queue<String> tags(Question hasTests) throws Exception {
+        Queue<String> tags = new ConcurrentLinkedQueue<>();
+        if (Runtime.getRuntime().availableProcessors() < 2 || !AllTests.fast && !hasOwnNetwork()) return tags;
+        List<String> all = new ArrayList<>(AllTests.fast ? List.of(PROCESSES, "!" + PROCESSES) : ON_A_CLUSTER);
+        if (!AllTests.fast) all.addAll(0, List.of(COMPUTING, DOCKER));
+        for (String tag : all) if (hasTests.of(tag)) tags.add(tag);
+        return tags;
+    }
 
-    /** Starts the lanes that have tests, where there can be lanes. */
-    static List<TestLane> start(Question hasTests, List<String> args) throws Exception {
-        if (Runtime.getRuntime().availableProcessors() < 2) return List.of();
-        if (!AllTests.fast && !hasOwnNetwork()) return List.of();
+    /** Runs them, two at a time; and what computes beside them. */
+    static void run(Queue<String> tags, List<String> args, AllTests.Counts counts, Map<String, Double> seconds) throws Exception {
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
-        for (String tag : AllTests.fast ? List.of(PROCESSES) : List.of(ON_A_CLUSTER)) {
-            if (!hasTests.of(tag)) continue;
-            List<String> command = new ArrayList<>(AllTests.fast ? List.of() : OWN_NETWORK);
-            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-            command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-            if (!AllTests.fast) command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")); // it waits more than it computes, and the brokers need the cores
-            command.addAll(List.of("-cp", System.getProperty("java.class.path"), "AllTests", OPTION + tag));
-            command.addAll(args);
-            ProcessBuilder builder = new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectError(ProcessBuilder.Redirect.INHERIT);
-            if (!AllTests.fast) builder.environment().put("DOCKER_HOST", "unix:///no/engine/in/this/lane"); // whose containers have the lab's ports elsewhere
-            STARTED.add(new TestLane(tag, builder.start()));
+        ExecutorService workers = Executors.newCachedThreadPool();
+        List<Future<?>> working = new ArrayList<>();
+        if (tags.remove(COMPUTING)) working.add(workers.submit(() -> start(COMPUTING, args).awaitEnd(counts, seconds)));
+        for (int worker = 0; worker < 2; worker++) working.add(workers.submit(() -> {
+            for (String tag; (tag = tags.poll()) != null; ) start(tag, args).awaitEnd(counts, seconds);
+            return null;
+        }));
+        workers.shutdown();
+        for (Future<?> one : working) one.get();
+    }
+
+    private static TestLane start(String tag, List<String> args) throws IOException {
+        boolean onACluster = ON_A_CLUSTER.contains(tag);
+        List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : tag.equals(COMPUTING) ? List.of("nice") : List.of());
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        // It waits more than it computes, and the brokers need the cores.
+        if (onACluster || tag.equals(DOCKER)) command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "AllTests", OPTION + tag));
+        command.addAll(args);
+        ProcessBuilder builder = new ProcessBuilder(command).redirectInput(new File("/dev/null"));
+        builder.redirectError(ProcessBuilder.Redirect.INHERIT);
+        // The engine's containers have the lab's ports elsewhere.
+        if (onACluster) builder.environment().put("DOCKER_HOST", "unix:///no/engine/in/this/lane");
+        synchronized (STARTED) {
+            TestLane lane = new TestLane(tag, builder.start());
+            STARTED.add(lane);
+            return lane;
         }
-        return STARTED;
     }
 
     private static boolean hasOwnNetwork() throws InterruptedException {
         try {
             List<String> command = Stream.concat(OWN_NETWORK.stream(), Stream.of("true")).toList();
-            return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start().waitFor() == 0;
+            ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+            return builder.start().waitFor() == 0;
         } catch (IOException noUnshare) {
             return false;
         }
@@ -91,12 +120,15 @@ class TestLane {
     }
 
     /** Waits for the last of its tests, and adds what came of them. A lane that ends without its counts has failed. */
-    void awaitEnd(AllTests.Counts counts, Map<String, Double> seconds) throws InterruptedException {
+    Void awaitEnd(AllTests.Counts counts, Map<String, Double> seconds) throws InterruptedException {
         reader.join();
         process.waitFor();
-        if (add(told, counts, seconds)) return;
-        counts.failed++;
+        synchronized (counts) {
+            if (add(told, counts, seconds)) return null;
+            counts.failed++;
+        }
         System.out.println("FAIL  the tests of the lane " + tag + " ended with " + process.exitValue() + " before they were done");
+        return null;
     }
 
     /** Returns whether it told its counts, which is the last that it does. */
@@ -118,8 +150,10 @@ class TestLane {
 
     /** Ends them as Ctrl-C does: each ends its own nodes. */
     static void endAll() {
-        for (TestLane lane : STARTED) lane.process.destroy();
-        for (TestLane lane : STARTED) {
+        List<TestLane> lanes;
+        synchronized (STARTED) { lanes = List.copyOf(STARTED); }
+        for (TestLane lane : lanes) lane.process.destroy();
+        for (TestLane lane : lanes) {
             try {
                 if (!lane.process.waitFor(60, TimeUnit.SECONDS)) lane.process.destroyForcibly();
             } catch (InterruptedException e) {

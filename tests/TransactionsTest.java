@@ -13,7 +13,7 @@ import org.junit.jupiter.api.*;
 
 /** Both checks on a topic that was written in transactions: what is judged is what consumers see that read committed ones. */
 @Order(62)
-@Tag("cluster")
+@Tag("records")
 class TransactionsTest {
     private static final String TOPIC = "transactions";
 

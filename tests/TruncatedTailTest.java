@@ -10,7 +10,7 @@ import org.junit.jupiter.api.*;
 
 /** The most ordinary real loss: the tail of every replica's log is gone, as after a power failure. It is said, before and after others have written over it. */
 @Order(61)
-@Tag("cluster")
+@Tag("records")
 class TruncatedTailTest {
     private static final String TOPIC = "truncated", LOAD = "truncated-load";
     private static final int RECORDS = 400;

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.*;
 
 /** create-topic and watch-isr; and what all scripts say while the quorum is lost. */
 @Order(50)
-@Tag("cluster")
+@Tag("faults")
 class WatchTest {
     private static final Path EVENTS = TestCluster.HOME.resolve("watch.jsonl");
 
@@ -86,9 +86,9 @@ class WatchTest {
 
     private static void withoutQuorum(int survivor) throws Exception {
         long start = System.nanoTime();
-        TestCluster.Run find = TestCluster.run(FindController::run, "--timeout", "8s", "--json");
+        TestCluster.Run find = TestCluster.run(FindController::run, "--timeout", "4s", "--json");
         assertEquals(11, find.code(), find.toString());
-        assertTrue(System.nanoTime() - start < Duration.ofSeconds(11).toNanos(), "exit 11 within --timeout");
+        assertTrue(System.nanoTime() - start < Duration.ofSeconds(7).toNanos(), "exit 11 within --timeout");
         assertTrue(find.err().contains("quorum lost: 1 of 3 voters answer (" + survivor + " at localhost:" + Cluster.port(survivor) + "), 1 more needed for a majority"), find.err());
         assertEquals(List.of(-1, List.of(survivor)), List.of(find.events().get(0).get("controller"), find.events().get(0).get("answering")));
 
@@ -100,7 +100,7 @@ class WatchTest {
         assertEquals(List.of(-1, List.of(survivor)), List.of(isr.get("controller"), isr.get("answering")));
         until(15, "in-sync", "2s");
 
-        TestCluster.Run create = TestCluster.run(CreateTopic::run, "without_quorum", "--timeout", "6s");
+        TestCluster.Run create = TestCluster.run(CreateTopic::run, "without_quorum", "--timeout", "3s");
         assertEquals(11, create.code(), create.toString());
         TestCluster.Run kill = TestCluster.killNode("" + survivor);
         assertEquals(12, kill.code(), kill.toString());

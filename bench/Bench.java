@@ -24,7 +24,8 @@ import picocli.CommandLine.Parameters;
  * {@code java -cp ... kafka.Kafka} on storage that was formatted before the clock started: until three brokers are registered and unfenced.
  *
  * <p>{@code command}: the whole command {@code ./jbang find-controller} against {@code java -cp ... MetadataQuorumCommand describe --status}.
- * * <p>{@code perf}: the JVM of {@code perf} against that of Apache's ProducerPerformance with the heap and GC options of its script and the same kafka-clients, both with
+ *
+ * <p>{@code perf}: the JVM of {@code perf} against that of Apache's ProducerPerformance with the heap and GC options of its script and the same kafka-clients, both with
  * the original lab's 1,000,000 records of 1000 bytes: records/s as each prints it, CPU seconds of the client and its peak of resident memory (VmHWM, of Linux).
  *
  * <p>{@code ledger}: the JVM of {@code resilient-producer} with and without --ledger, at --rate: records/s over the time that it says it took, and CPU of the process.
@@ -32,11 +33,14 @@ import picocli.CommandLine.Parameters;
  * <p>{@code check}: the JVM of {@code check-delivery} against that of Apache's ConsumerPerformance, on one topic that resilient-producer has filled: whole processes, from start
  * to exit, both {@code java <the same options> -cp ...} with the same kafka-clients; A reads the ledger as well.
  *
+ * <p>{@code soak}: no comparison. So many times what {@code ./jbang test --soak} has: kills at many moments, each scenario, the
+ * notebook on containers. Exit 1 if anything of it failed.
+ *
  * <pre>./jbang bench/Bench.java start --rounds 7</pre>
  */
 @Command(name = "bench", mixinStandardHelpOptions = true, description = "Ratios of kraft-lab to what people use today; below 1 is better.")
 class Bench implements Callable<Integer> {
-    @Parameters(paramLabel = "start|command|perf|ledger|check", description = "What to compare.")
+    @Parameters(paramLabel = "start|command|perf|ledger|check|soak", description = "What to compare; or soak.")
     String what;
     @Option(names = "--rounds", defaultValue = "7", description = "Pairs of runs (default: ${DEFAULT-VALUE}).")
     int rounds;
@@ -74,13 +78,24 @@ class Bench implements Callable<Integer> {
                 case "perf" -> comparePerf();
                 case "ledger" -> compareLedger();
                 case "check" -> compareCheck();
-                default -> { System.err.println("start, command, perf, ledger or check?"); return 2; }
+                case "soak" -> { return soak(); }
+                default -> { System.err.println("start, command, perf, ledger, check or soak?"); return 2; }
             }
         } finally {
             endOurs();
             delete(home);
         }
         return 0;
+    }
+
+    private int soak() throws Exception {
+        int failed = 0;
+        for (int round = 1; round <= rounds; round++) {
+            System.out.printf("Round %d of %d%n", round, rounds);
+            if (new ProcessBuilder(repository.resolve("jbang").toString(), "test", "--soak").inheritIO().start().waitFor() != 0) failed++;
+        }
+        System.out.printf("%d of %d rounds failed%n", failed, rounds);
+        return failed == 0 ? 0 : 1;
     }
 
     private void compare(String a, Run ours, String b, Run theirs) throws Exception {

@@ -6,6 +6,7 @@ import java.nio.file.*;
 import java.time.*;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
@@ -322,9 +323,17 @@ class DeliveryTest {
 
     // ---- SIGKILL of our own scripts ----
 
-    @Test @Order(15) void aProducerKilledAtAnyMomentLeavesALedgerThatCanBeReadOrNone() throws Exception {
+    @Test @Order(15) void aProducerThatIsKilledLeavesALedgerThatCanBeReadOrNone() throws Exception { killProducers(-600, 0, 60, 500, 1500); }
+
+    @Tag("soak")
+    @Test void producersKilledAtAnyMomentLeaveALedgerThatCanBeReadOrNone() throws Exception {
+        killProducers(IntStream.range(0, 60).map(i -> i % 3 == 2 ? -i * 15 : i * 37).toArray());
+    }
+
+    /** So many milliseconds after the ledger's beginning, or, below 0, after their start. */
+    private void killProducers(int... moments) throws Exception {
         int ledgers = 0;
-        for (int ms : new int[] {-600, 0, 60, 500, 1500}) { // after its start, or after the ledger's beginning
+        for (int ms : moments) {
             Files.deleteIfExists(ledger);
             TestCluster.Child child = TestCluster.child(ResilientProducer.class, "--topic", TOPIC, "--ledger", ledger.toString(), "--rate", "4000", "--producers", "2");
             if (ms >= 0) TestCluster.await("the ledger", () -> Files.exists(ledger) || !child.process().isAlive());
@@ -338,7 +347,8 @@ class DeliveryTest {
             assertTrue(verdict.get("incomplete").toString().contains("the producer was killed"), run.toString());
             for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field + ": " + run);
         }
-        assertTrue(ledgers >= 4, "only " + ledgers + " were killed late enough");
+        long late = IntStream.of(moments).filter(ms -> ms >= 0).count();
+        assertTrue(ledgers >= late, "only " + ledgers + " were killed late enough");
         TestCluster.Run next = TestCluster.run(ResilientProducer::run, "--topic", TOPIC, "--ledger", ledger.toString(), "--rate", "1000", "--count", "100", "--run", "next" + runs);
         assertEquals(0, next.code(), next.toString());
         Path kept = Path.of(ledger + ".before-next" + runs);
@@ -349,9 +359,14 @@ class DeliveryTest {
         assertFalse(over.err().contains("kept as"), "a ledger with its end is replaced: " + over.err());
     }
 
-    @Test @Order(16) void aCheckKilledWhileItReadsLeavesNothingBehind() throws Exception {
+    @Test @Order(16) void aCheckKilledWhileItReadsLeavesNothingBehind() throws Exception { killChecks(700, 1100); }
+
+    @Tag("soak")
+    @Test void checksKilledAtAnyMomentLeaveNothingBehind() throws Exception { killChecks(IntStream.range(0, 30).map(i -> 100 + i * 50).toArray()); }
+
+    private void killChecks(int... moments) throws Exception {
         producer("--producers", "2", "--rate", "20000", "--count", "40000").produce();
-        for (int ms : new int[] {300, 700, 900, 1100}) {
+        for (int ms : moments) {
             TestCluster.Child child = TestCluster.child(CheckDelivery.class, ledger.toString());
             child.process().waitFor(ms, TimeUnit.MILLISECONDS);
             child.process().destroyForcibly().waitFor();

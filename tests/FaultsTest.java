@@ -21,9 +21,14 @@ class FaultsTest {
 
     // ---- find-controller ----
 
-    @Test @Order(1) void findControllerAgreesWithTheBrokersLogsThroughThreeKills() throws Exception {
+    @Test @Order(1) void findControllerAgreesWithTheBrokersLogsThroughAKill() throws Exception { killControllers(1); }
+
+    @Tag("soak")
+    @Test void findControllerAgreesWithTheBrokersLogsThroughManyKills() throws Exception { killControllers(20); }
+
+    private static void killControllers(int times) throws Exception {
         Map<String, Object> found = find();
-        for (int kill = 1; kill <= 3; kill++) {
+        for (int kill = 1; kill <= times; kill++) {
             int id = (int) found.get("controller"), epoch = (int) found.get("epoch");
             TestCluster.Run killed = TestCluster.killNode("controller");
             assertEquals(0, killed.code(), killed.toString());

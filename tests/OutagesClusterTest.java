@@ -11,7 +11,7 @@ import org.junit.jupiter.api.*;
 @Order(55)
 @Tag("faults")
 class OutagesClusterTest {
-    private static final int KILLS = 3, RATE = 50; // more of them: bench
+    private static final int RATE = 50;
     private final List<Map<String, Object>> events = Collections.synchronizedList(new ArrayList<>());
     private final ExecutorService background = Executors.newCachedThreadPool();
     private final WatchLeaders watch = new WatchLeaders();
@@ -80,7 +80,14 @@ class OutagesClusterTest {
 
     private static boolean isLittle(double perSecond) { return perSecond >= 2 && perSecond <= 6 * 4 + 4; }
 
-    @Test @Order(1) void killsOfTheController() throws Exception {
+    /** A machine that stalls may read one of them late. */
+    @Test @Order(1) void killsOfTheController() throws Exception { killTheController(2, 3); }
+
+    @Tag("soak")
+    @Test void manyKillsOfTheController() throws Exception { killTheController(14, 15); }
+
+    /** Until so many elections were seen within 50 ms of the winner's log, with at most so many kills. */
+    private void killTheController(int seenInTime, int kills) throws Exception {
         ResilientProducer producer = new ResilientProducer();
         producer.common.configure(producer, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "--rate", "" + RATE, "--send-timeout", "1h", "-b", Cluster.bootstrap());
         producer.common.listener = events::add;
@@ -88,31 +95,32 @@ class OutagesClusterTest {
         int asked = watch.questions();
         long began = System.nanoTime();
         List<Double> late = new ArrayList<>(), answered = new ArrayList<>();
-        for (int i = 1; i <= KILLS; i++) {
+        int times = 0;
+        while (late.stream().filter(OutagesClusterTest::isInTime).count() < seenInTime && times < kills) {
+            times++;
             long before = System.nanoTime();
             for (int p = 0; p < 8; p++) assertTrue(awaitAck(producer, p, before), "partition " + p + " acknowledges before the kill");
             node("controller");
             long killed = System.nanoTime();
             for (int p = 0; p < 8; p++) assertTrue(awaitAck(producer, p, killed), "partition " + p + " acknowledges again");
-            Outages.Outage o = Outages.of(events()).outages().get(i - 1);
+            Outages.Outage o = Outages.of(events()).outages().get(times - 1);
             assertNotNull(o.elected(), o.toString());
             late.add(ms(wonAt(o.elected().node(), o.elected().epoch()), o.elected().at()));
             answered.add(ms(wonAt(o.elected().node(), o.elected().epoch()), answered(o.elected().epoch())));
             node("" + o.node(), "--restore");
-            awaitBackInSync(i);
+            awaitBackInSync(times);
         }
         double perSecond = (watch.questions() - asked) / ((System.nanoTime() - began) / 1e9);
         assertTrue(perSecond < 6 * 100, "at most one question in 10 ms to each: " + perSecond + " a second");
         producer.stop();
         ResilientProducer.Summary sent = producing.get(60, TimeUnit.SECONDS);
         System.err.println("Elected by what is seen, after the winner's log: " + late + " ms; answered after it: " + answered + " ms");
-        // One of them may be read late by a machine that stalls: then it is late by the stall. More than one is a fault of ours.
-        assertTrue(late.stream().filter(ms -> Math.abs(ms) < 50).count() >= KILLS - 1, "elections within 50 ms of the winner's log: " + late);
+        assertTrue(late.stream().filter(OutagesClusterTest::isInTime).count() >= seenInTime, "elections within 50 ms of the winner's log: " + late);
         assertTrue(answered.stream().allMatch(ms -> ms > -2), "no answer before there was a leader (the log has milliseconds): " + answered);
 
         for (Map<String, Object> e : events()) ContractTest.Schema.validate(e);
         Outages.Seen seen = Outages.of(events());
-        assertEquals(KILLS, seen.outages().size());
+        assertEquals(times, seen.outages().size());
         for (Outages.Outage o : seen.outages()) {
             assertEquals(8, o.partitions().size(), o.toString());
             for (Outages.Gap g : o.partitions()) {
@@ -129,6 +137,8 @@ class OutagesClusterTest {
         assertEquals(sent.partitionGaps().stream().mapToLong(g -> g.length().toMillis()).max().orElseThrow(), longest, 50, "the longest of all");
         assertTrue(seen.availability().share() > 0.1 && seen.availability().share() < 0.9, seen.availability().toString());
     }
+
+    private static boolean isInTime(double ms) { return Math.abs(ms) < 50; }
 
     private static boolean awaitAck(ResilientProducer producer, int partition, long after) throws Exception {
         TestCluster.await("the producer has begun", () -> producer.partitions() == 8);

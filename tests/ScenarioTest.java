@@ -120,6 +120,11 @@ class ScenarioTest {
     private List<Map<String, Object>> events(String type) throws Exception { return TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), type); }
 
     @Tag("lab")
+    @Tag("soak")
+    @ParameterizedTest @ValueSource(strings = {"flapping", "pause-leader", "lost-majority"}) void othersThatAreBuiltIn(String scenario) throws Exception { pass(scenario); }
+
+    @Tag("lab")
+    @Tag("soak")
     @Test void rollingRestart() throws Exception {
         assertEquals("rolling-restart", pass("rolling-restart").get("scenario"));
         assertEquals(List.of(1, 2, 3), events("fault").stream().map(e -> e.get("node")).toList());

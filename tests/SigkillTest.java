@@ -58,25 +58,33 @@ class SigkillTest {
         return false;
     }
 
+    private static final String BOOTING = "\"phase\":\"Boot three nodes\",\"state\":\"start\"", FIRST_KILL = "\"type\":\"fault\"",
+            NO_QUORUM = "\"phase\":\"Two of three\",\"state\":\"end\"";
+
+    @Test @Order(1) void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception { killLabs(NO_QUORUM); }
+
+    @Tag("soak")
+    @Test void labsThatAreKilledAtOtherMomentsLeaveItToo() throws Exception { killLabs(BOOTING, FIRST_KILL, NO_QUORUM); }
+
     /** Each moment's run begins on what the one before has left; the last, on a lost quorum and two dead nodes, is a lab itself. */
-    @Test @Order(1) void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception {
+    private static void killLabs(String... moments) throws Exception {
         TestCluster.down();
         Path scenario = Files.createDirectories(FOLDER).resolve("two.txt"), onlyLook = FOLDER.resolve("look.txt");
         Files.writeString(scenario, "step One of three\nkill follower:critical_data-0\nstep Two of three\nkill controller\nawait no-quorum\nstep The end\nstart all\n");
         Files.writeString(onlyLook, "probe\n"); // the least that a scenario can be
         int killed = 0, faults = 0;
-        for (String moment : List.of("\"phase\":\"Boot three nodes\",\"state\":\"start\"", "\"type\":\"fault\"", "\"phase\":\"Two of three\",\"state\":\"end\"")) {
-            Path out = FOLDER.resolve("run" + killed++), events = out.resolve("events.jsonl");
+        for (String moment : moments) {
+            Path out = FOLDER.resolve("run" + moments.length + killed++), events = out.resolve("events.jsonl");
             TestCluster.Child child = TestCluster.child(Lab.class, lab(scenario, out));
             killWhen(child, moment, () -> has(events, moment));
-            boolean last = killed == 3;
+            boolean last = killed == moments.length;
 
             // What it left can be seen and read ...
             TestCluster.Run status = cluster("status");
             assertTrue(Set.of(0, 10).contains(status.code()) && status.out().lines().count() == 4, status.toString());
             TestCluster.Run report = TestCluster.run(Report::run, out.toString());
             assertEquals(0, report.code(), moment + report);
-            assertEquals(killed > 1, Files.exists(out.resolve("ledger.jsonl")), moment);
+            assertEquals(!moment.equals(BOOTING), Files.exists(out.resolve("ledger.jsonl")), moment);
             if (Files.exists(out.resolve("ledger.jsonl"))) {
                 TestCluster.Run check = TestCluster.run(CheckDelivery::run, "-b", Cluster.bootstrap(), "--timeout", "2s", out.resolve("ledger.jsonl").toString());
                 assertEquals(14, check.code(), moment + check);
@@ -87,13 +95,13 @@ class SigkillTest {
             }
             // ... and is mended by the command that starts one, which says so.
             boolean known = status.out().contains("(fault: ");
-            TestCluster.Run mended = last ? TestCluster.run(Lab::run, lab(onlyLook, FOLDER.resolve("last"))) : cluster("up", "--timeouts", "fast");
+            TestCluster.Run mended = last ? TestCluster.run(Lab::run, lab(onlyLook, FOLDER.resolve("last" + moments.length))) : cluster("up", "--timeouts", "fast");
             assertEquals(0, mended.code(), moment + mended);
             assertEquals(known, mended.err().contains(" had a fault (kill since "), moment + mended);
             assertTrue(!last || mended.out().contains("Found a part of the cluster up, and started the rest after"), mended.toString());
             if (known) faults++;
         }
-        assertEquals(2, faults, "only " + faults + " left a node killed");
+        assertEquals(Stream.of(moments).filter(m -> !m.equals(BOOTING)).count(), faults, "only " + faults + " left a node killed");
         assertEquals(0, cluster("status").code(), "left running, as it was found");
     }
 
@@ -152,8 +160,13 @@ class SigkillTest {
         TestCluster.awaitInSync();
     }
 
-    /** They break nothing, so nothing may be broken, and nothing be left, wherever they are when they die. */
-    @Test @Order(4) void whoOnlyLooksOrLoadsLeavesNothing() throws Exception {
+    @Test @Order(4) void whoOnlyLooksOrLoadsLeavesNothing() throws Exception { killOnlookers(400); }
+
+    @Tag("soak")
+    @Test void whoOnlyLooksOrLoadsLeavesNothingAtAnyMoment() throws Exception { killOnlookers(0, 100, 200, 400, 800, 1600, 3200); }
+
+    /** They break nothing, so nothing may be broken, and nothing be left, wherever they are when they die: so long after their first connection. */
+    private static void killOnlookers(int... moments) throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("killed", "--if-not-exists");
         Set<String> topics = names(""), groups = groups(); // of a lab that was killed a probe's group may be there
@@ -167,9 +180,7 @@ class SigkillTest {
         scripts.put(CompareSettings.class, List.of("--topic", "killed", "--record-size", "100", "--a", "acks=1", "--b", "acks=all", "--throughput", "500"));
         scripts.put(CheckTopic.class, List.of("--topic", "killed"));
         scripts.put(Dashboard.class, List.of("--port", "0"));
-        int turn = 0;
-        for (var script : scripts.entrySet()) {
-            int ms = turn++ % 2 * 400;
+        for (int ms : moments) for (var script : scripts.entrySet()) {
             TestCluster.Child child = TestCluster.child(script.getKey(), Stream.concat(script.getValue().stream(), Stream.of(reach)).toArray(String[]::new));
             awaitConnection(child);
             child.process().waitFor(ms, TimeUnit.MILLISECONDS); // a moment, whatever is going on then

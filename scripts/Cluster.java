@@ -116,7 +116,7 @@ class Cluster implements Callable<Integer> {
                 if (!common.json) common.out.printf(Locale.ROOT, up.alreadyUp ? "Already up: %s%n" : "Up in %2$.1f s: %1$s%n", bootstrap(), up.took.toMillis() / 1e3);
             }
             case down -> {
-                int ended = down(false);
+                int ended = downAlone();
                 if (!common.json) common.out.println(ended == 0 ? "Nothing was running." : "Down: " + ended + " nodes ended, data kept in " + dataDir);
             }
             case status -> { return status(); }
@@ -142,8 +142,7 @@ class Cluster implements Callable<Integer> {
         settleDataDir();
         try { Own.makeFolders(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + Own.reason(e) + "; name another with --data-dir."); }
         requireOurs();
-        try (FileChannel channel = FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
-             FileLock lock = lock(channel)) {
+        try (FileChannel channel = openLock(); FileLock lock = lock(channel)) {
             if (fresh) {
                 down(true);
                 for (int id : IDS) requireFreePorts(id);
@@ -179,6 +178,10 @@ class Cluster implements Callable<Integer> {
         } catch (FileSystemException e) {
             throw new Exit(1, "Cannot write " + e.getFile() + ": " + Own.reason(e) + "; mend that, or name another folder with --data-dir.");
         }
+    }
+
+    private FileChannel openLock() throws IOException {
+        return FileChannel.open(dataDir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
     }
 
     /** Waits until no other command starts or signals nodes of this folder: kill-node holds the same lock. */
@@ -512,6 +515,22 @@ class Cluster implements Callable<Integer> {
         if (!running.isEmpty()) common.emit("node", "node", IDS, "state", "down");
         if (interrupted) Thread.currentThread().interrupt();
         return running.size();
+    }
+
+    /** The same when no other command starts a node at that moment, which would then be left. */
+    private int downAlone() throws Exception {
+        settleDataDir();
+        if (!Files.isDirectory(dataDir)) return down(false);
+        requireOurs();
+        FileChannel channel;
+        try {
+            channel = openLock();
+        } catch (FileSystemException e) {
+            return down(false); // where it cannot be made, nobody else holds it
+        }
+        try (channel; FileLock lock = lock(channel)) {
+            return down(false);
+        }
     }
 
     /** Deletes the nodes' folders, data included. */

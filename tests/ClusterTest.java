@@ -1,6 +1,8 @@
 import static org.junit.jupiter.api.Assertions.*;
 
+import java.io.*;
 import java.net.*;
+import java.nio.channels.*;
 import java.nio.file.*;
 import java.util.*;
 import java.util.stream.Stream;
@@ -161,6 +163,20 @@ class ClusterTest {
 
     private static List<Path> archiving(Path data) throws Exception {
         try (Stream<Path> files = Files.list(data)) { return files.filter(f -> f.getFileName().toString().startsWith(".kraft-lab-archive-")).toList(); }
+    }
+
+    /** Or a node that start-node is starting at that moment would be left. */
+    @Test @Order(22) void downWaitsForAnotherCommandThatIsAtWork() throws Exception {
+        Path data = Files.createDirectories(TestCluster.HOME.resolve("busy"));
+        StringWriter out = new StringWriter(), err = new StringWriter();
+        Thread down = new Thread(() -> Cluster.run(new PrintWriter(out), new PrintWriter(err, true), "down", "--data-dir", data.toString()));
+        try (FileChannel channel = FileChannel.open(data.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE); FileLock held = channel.lock()) {
+            down.start();
+            TestCluster.await("it says that it waits", () -> err.toString().startsWith("Waiting for another command that is at work in " + data));
+            assertEquals("", out.toString());
+        }
+        down.join(10_000);
+        assertEquals("Nothing was running.\n", out.toString());
     }
 
     @Test @Order(21) void downEndsNobodyWhoOnlyMentionsANode() throws Exception {

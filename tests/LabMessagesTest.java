@@ -169,6 +169,15 @@ class LabMessagesTest {
         assertTrue(LabNotebook.meaning(lost, RU).contains("\u0440\u0435\u043f\u043b\u0438\u043a \u0432 ISR 80 \u0438\u0437 120, \u0432 \u0442\u043e\u043c \u0447\u0438\u0441\u043b\u0435 \u043d\u0430 \u043c\u043e\u043b\u0447\u0430\u0449\u0438\u0445 \u0443\u0437\u043b\u0430\u0445 40. \u041f\u0430\u0440\u0442\u0438\u0446\u0438\u0438, \u043b\u0438\u0434\u0435\u0440\u044b \u043a\u043e\u0442\u043e\u0440\u044b\u0445 \u0437\u0434\u0435\u0441\u044c: \u0443\u0437\u0435\u043b 3, \u2014 \u0432\u0441\u0451 \u0435\u0449\u0451"), LabNotebook.meaning(lost, RU));
     }
 
+    /** The default run's, with gaps of Kafka's own timeouts. */
+    @Test void theVerdictFitsATerminalOf200Columns() {
+        for (LabMessages words : List.of(EN, RU)) {
+            String counts = words.text("verdict.counts", 99_999L, 0L, 0L, 0L, 99.99) + "; " + words.text("verdict.load", 1_000_000L, 1_000_000L, 0L);
+            String verdict = words.text("verdict.pass", counts);
+            assertTrue(verdict.length() <= 200, verdict.length() + ": " + verdict);
+        }
+    }
+
     @Test void theTablesOfOutages() throws Exception {
         Outages.Seen seen = Outages.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
         String en = seen.markdown(false, EN), ru = seen.markdown(false, RU);

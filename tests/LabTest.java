@@ -37,7 +37,7 @@ class LabTest {
         Map<?, ?> load = (Map<?, ?>) verdict.get("load"), loadVerdict = TestCluster.ofType(TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), "load-verdict").get(0);
         assertEquals(Arrays.asList("pass", load.get("acknowledged"), 0), Arrays.asList(load.get("verdict"), load.get("found"), load.get("lost")), load.toString());
         assertEquals(List.of(load.get("found"), "test_topic"), List.of(loadVerdict.get("found"), loadVerdict.get("topic")));
-        assertTrue(verdictLine.contains("load with acks=1: " + String.format(Locale.US, "%,d of %<,d", (int) load.get("acknowledged"))), verdictLine);
+        assertTrue(verdictLine.contains("load, acks=1: " + String.format(Locale.US, "%,d of %<,d", (int) load.get("acknowledged"))), verdictLine);
 
         String notebook = Files.readString(out.resolve("notebook.md"));
         assertEquals(16, notebook.lines().filter(l -> l.startsWith("## ")).count(), "fourteen steps, the outages, and the charts");

@@ -6,7 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
-//DESCRIPTION Was any acknowledged record lost, duplicated, reordered?
+//DESCRIPTION Compares the ledger with the log: records lost, duplicated or reordered
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

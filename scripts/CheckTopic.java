@@ -3,7 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES CheckDelivery.java
-//DESCRIPTION What can be said of a topic without a ledger: order, gaps, duplicates by key
+//DESCRIPTION Checks a topic without a ledger: order, gaps and duplicates by key
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -5,7 +5,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//DESCRIPTION Three real Kafka nodes on this machine, without Docker: up, down, status, logs
+//DESCRIPTION Starts, stops and inspects three real nodes on this machine, without Docker
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

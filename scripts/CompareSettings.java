@@ -3,7 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES PerfTest.java
-//DESCRIPTION Producer settings A against B, interleaved, with a confidence interval
+//DESCRIPTION Compares producer settings, interleaved, with confidence intervals
 
 import java.io.PrintWriter;
 import java.time.Duration;

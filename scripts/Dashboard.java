@@ -3,7 +3,7 @@
 //DEPS org.apache.kafka:kafka-clients:4.4.0
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES Report.java WatchIsr.java FindController.java KillNode.java Nodes.java
-//DESCRIPTION The running cluster as a page that stays when the quorum is lost: what it believes, and beside it what is true
+//DESCRIPTION Serves the page of the running cluster live, also while the quorum is lost
 
 import java.io.*;
 import java.nio.file.*;

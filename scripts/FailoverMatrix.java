@@ -4,7 +4,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES FailoverMatrixTable.java KillNode.java Cluster.java CreateTopic.java WatchIsr.java ResilientProducer.java CheckDelivery.java
-//DESCRIPTION acks x min ISR x fault: what each combination costs
+//DESCRIPTION Measures what each combination of acks, min ISR and fault costs
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

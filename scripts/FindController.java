@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//DESCRIPTION Which node is the active controller now?
+//DESCRIPTION Prints the active controller; without a quorum, names the missing voters
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -3,7 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES PerfTest.java
-//DESCRIPTION The highest load that still keeps a latency objective
+//DESCRIPTION Finds the highest rate that meets a latency objective
 
 import java.io.PrintWriter;
 import java.time.Duration;

@@ -6,7 +6,7 @@
 //DEPS com.github.docker-java:docker-java-core:3.7.1
 //DEPS com.github.docker-java:docker-java-transport-zerodep:3.7.1
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//DESCRIPTION Break a node: kill, stop, pause or disconnect it, by number, name or role; start-node undoes it
+//DESCRIPTION Breaks a node: kills, stops, pauses or disconnects it; start-node undoes it
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import com.github.dockerjava.api.DockerClient;

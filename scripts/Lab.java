@@ -5,7 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java LabFolder.java LabScreen.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
-//DESCRIPTION The whole experiment on three real nodes, with a verdict
+//DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

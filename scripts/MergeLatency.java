@@ -5,7 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
-//DESCRIPTION The joint percentiles of several machines' latency logs, exactly
+//DESCRIPTION Merges the latency logs of several machines into exact joint percentiles
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -2,7 +2,7 @@
 //JAVA 17+
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES KillNode.java
-//DESCRIPTION Which nodes run here, and in what state, as what runs them sees it: processes, containers or a cluster of your own
+//DESCRIPTION Lists the nodes that run here and their state, as their runtime sees it
 
 import java.io.PrintWriter;
 import java.util.List;

@@ -5,7 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES OutagePhases.java LabMessages.java WatchLeaders.java
-//DESCRIPTION What each fault cost, and in which phase: election, leaders, first acknowledgement, back in sync
+//DESCRIPTION Splits each outage into phases: election, leaders, first acknowledgement, ISR
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -6,7 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
-//DESCRIPTION What works right now, with the nodes and the quorum that are left?
+//DESCRIPTION Shows what still works with the nodes and the quorum that are left
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -6,7 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
 //DEPS org.webjars.npm:uplot:1.6.30
-//DESCRIPTION The run as a page with plots, to open from disk; live with --serve
+//DESCRIPTION Writes the page of a run, or of several; it opens from disk
 
 import com.fasterxml.jackson.core.*;
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -6,7 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
-//DESCRIPTION Does a well-written producer keep going? Prints Sent: 136 and keeps a ledger
+//DESCRIPTION Sends numbered messages through failures and keeps a ledger of their outcomes
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -5,7 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Mostly waiting: the light compiler and collector start a third faster and leave the cores to the cluster (bench/README.md).
-//DESCRIPTION Who leads what, to 10 ms: active controller, and leader and ISR of each partition
+//DESCRIPTION Shows each change of controller, leader and ISR, to about 10 ms
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;

@@ -5,7 +5,7 @@
 //SOURCES TestLane.java TestCluster.java OddCluster.java TestEngine.java Browser.java Terminal.java
 //SOURCES ../scripts/Lab.java ../scripts/Nodes.java ../scripts/FindController.java ../scripts/ProbeCluster.java ../scripts/MergeLatency.java ../scripts/FindMaxRate.java ../scripts/CompareSettings.java ../scripts/WatchLeaders.java ../scripts/Outages.java ../scripts/FailoverMatrix.java ../scripts/Dashboard.java ../scripts/CheckTopic.java ../scripts/Completion.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
-//DESCRIPTION Runs all tests of kraft-lab
+//DESCRIPTION Runs the tests of kraft-lab
 
 import static org.junit.platform.engine.discovery.ClassNameFilter.includeClassNamePatterns;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClasspathRoots;

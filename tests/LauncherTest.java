@@ -12,7 +12,10 @@ import java.util.stream.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Proves that ./jbang, called through a symlink from another folder, gives a script what it was given, and gives back what the script answers. */
+/**
+ * Proves that ./jbang, called through a symlink from another folder, gives a script what it was given, and gives back
+ * what the script answers; and that it lists the commands, and suggests one for a mistyped one, without a JVM.
+ */
 @Tag("slow")
 class LauncherTest {
     private static final String TINY = """
@@ -216,6 +219,107 @@ class LauncherTest {
         Ended e = run(Map.of(), "", tools.resolve("bash").toString(), "-c", "\"$0\" tiny yes | head -n 3; echo ${PIPESTATUS[0]}", link.toString());
         assertEquals("y\ny\ny\n0\n", e.out);
         assertEquals("", e.err);
+    }
+
+    // ---- Alone, and mistyped ----
+
+    /** Where there is no Java: neither the list nor the suggestion may start one. */
+    private static Ended runWithoutJava(String... args) throws Exception {
+        String launcher = ContractTest.REPO.resolve("jbang").toString();
+        String[] command = Stream.concat(Stream.of(launcher), Stream.of(args)).toArray(String[]::new);
+        return run(Map.of("JAVA_HOME", ""), "", command);
+    }
+
+    /** The groups that the launcher lists, with the aliases of each. */
+    static Map<String, List<String>> groups() throws Exception {
+        String text = Files.readString(ContractTest.REPO.resolve("jbang")).split("kl_groups=\\(\n")[1].split("\n\\)")[0];
+        Map<String, List<String>> groups = new LinkedHashMap<>();
+        for (String line : text.lines().toList()) {
+            String[] group = line.strip().replace("'", "").split(": ");
+            groups.put(group[0], List.of(group[1].split(" ")));
+        }
+        return groups;
+    }
+
+    @Test void aloneItListsTheCommandsAsTheCatalogHasThem() throws Exception {
+        Ended listed = runWithoutJava();
+        assertEquals(List.of(0, ""), List.of(listed.code, listed.err));
+        assertEquals(listed.out, runWithoutJava("help").out, "./jbang help");
+        assertEquals(listed.out, runWithoutJava("help", ".*").out, "./jbang help for what is no command");
+        Map<String, String> descriptions = new HashMap<>();
+        for (ContractTest.Alias alias : ContractTest.aliases()) descriptions.put(alias.name(), alias.description());
+        StringBuilder expected = new StringBuilder("Usage: ./jbang COMMAND [OPTION...]\n");
+        Set<String> names = new TreeSet<>();
+        for (var group : groups().entrySet()) {
+            expected.append("\n").append(group.getKey()).append("\n");
+            for (String name : group.getValue()) {
+                assertTrue(names.add(name), name + " is in two groups");
+                expected.append("  %-18s  %s\n".formatted(name, descriptions.get(name)));
+            }
+        }
+        assertEquals(descriptions.keySet().stream().sorted().toList(), List.copyOf(names), "the aliases in the groups");
+        assertTrue(listed.out.startsWith(expected + "\n'./jbang COMMAND --help' shows"), listed.out);
+        assertEquals(List.of(), listed.out.lines().filter(line -> line.length() > 100).toList(), "over 100 columns");
+        assertEquals(List.of("The six steps", "The lab"), List.copyOf(groups().keySet()).subList(0, 2));
+    }
+
+    @Test void helpOfACommandIsItsHelp() throws Exception {
+        assertEquals("--help", run("help", "tiny").out);
+    }
+
+    @Test void aMistypedCommandIsNamedWithTheNearest() throws Exception {
+        Map<String, String> meant = new LinkedHashMap<>();
+        meant.put("pref", "perf"); // two letters swapped
+        meant.put("prob", "probe");
+        meant.put("cluster1", "cluster");
+        meant.put("resilient-producre", "resilient-producer");
+        meant.put("verison", "version"); // JBang's own
+        meant.put("hepl", "help");
+        meant.put("kill", "kill-node"); // a part
+        meant.put("watch", "watch-isr or watch-leaders");
+        meant.put("nod", "kill-node, start-node or nodes");
+        meant.put("controler", "find-controller"); // a part, mistyped
+        for (var word : meant.entrySet()) {
+            Ended e = runWithoutJava(word.getKey(), "--topic", "x");
+            assertEquals(2, e.code, word.getKey());
+            assertOneLine(e, "unknown command " + word.getKey() + ": did you mean " + word.getValue() + "?\n");
+        }
+        for (String word : List.of("xyzzy", "x", "scenario")) {
+            Ended e = runWithoutJava(word);
+            assertEquals(2, e.code, word);
+            assertOneLine(e, "unknown command " + word + ": ./jbang lists the commands\n");
+        }
+    }
+
+    @Test void whatIsNoCommandOfOursGoesToJBang() throws Exception {
+        Path fake = Files.createDirectories(temp.resolve("prints"));
+        executable(fake.resolve("jbang"), "#!/usr/bin/env bash\n# not ours\nprintf '%s ' \"$@\"\n");
+        Path user = Files.createDirectories(temp.resolve("jbang-dir")).resolve("jbang-catalog.json");
+        Path near = Files.createDirectories(elsewhere.resolve(".jbang")).resolve("jbang-catalog.json");
+        Path above = elsewhere.resolveSibling("jbang-catalog.json"), file = elsewhere.resolve("perv");
+        Files.writeString(user, CATALOG.replace("tiny", "users"));
+        Files.writeString(near, CATALOG.replace("tiny", "nearest"));
+        Files.writeString(above, CATALOG.replace("tiny", "upper"));
+        Files.writeString(file, TINY);
+        try {
+            for (String word : List.of("version", "run", "wrapper", "--help", "-h", "Tiny.java", "tiny@more", "perv", "users",
+                    "nearest", "upper", "group:artifact:1.0", "https://host.example/x", "-", "", "Perf", "per f")) {
+                Ended e = run(Map.of("PATH", fake + ":" + tools), "", link.toString(), word, "x");
+                assertEquals(List.of(0, word + " x ", ""), List.of(e.code, e.out, e.err));
+            }
+        } finally {
+            for (Path planted : List.of(user, near, above, file)) Files.delete(planted);
+        }
+    }
+
+    @Test void jbangsSubcommandsAreKnown() throws Exception {
+        Matcher known = Pattern.compile("kl_subcommands='([^']*)'").matcher(Files.readString(repo.resolve("jbang")));
+        assertTrue(known.find());
+        Ended help = run("--help");
+        List<String> listed = Pattern.compile("(?m)^  ([a-z]+) {2,}[A-Z]").matcher(help.out + help.err).results()
+                .map(m -> m.group(1)).sorted().toList();
+        assertTrue(listed.contains("run") && listed.contains("wrapper"), help.out + help.err);
+        assertEquals(listed, List.of(known.group(1).split("\\s+")), "the subcommands of JBang");
     }
 
     // ---- What the caller's environment, the cache and JBang may hold ----

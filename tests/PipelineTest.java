@@ -6,7 +6,7 @@ import java.util.*;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.*;
 
-/** The README's pipelines, through bash and the launcher, from a folder that has nothing to do with kraft-lab. */
+/** The pipelines of docs/pipelines.md, through bash and the launcher, from a folder that has nothing to do with kraft-lab. */
 @Order(75)
 @Tag("screen")
 class PipelineTest {

@@ -155,7 +155,7 @@ class Bench implements Callable<Integer> {
             long began = System.nanoTime();
             for (int id : Cluster.IDS) nodes.add(new ProcessBuilder(java(), "-cp", System.getProperty("java.class.path"), "kafka.Kafka", folder.resolve(id + "/server.properties").toString())
                     .redirectErrorStream(true).redirectOutput(folder.resolve(id + "/log").toFile()).start());
-            while (!Cluster.IDS.stream().allMatch(id -> Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))) Thread.sleep(20);
+            while (!Cluster.IDS.stream().allMatch(id -> Cli.Common.connects("127.0.0.1", Cluster.port(id), 200))) Thread.sleep(20);
             try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
                 while (admin.describeCluster().nodes().get().size() < 3) Thread.sleep(50);
             }

@@ -4,6 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
+//SOURCES lib/cli/Cli.java lib/cli/Screen.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //DESCRIPTION Compares the ledger with the log: records lost, duplicated or reordered
@@ -59,7 +60,7 @@ class CheckDelivery implements Callable<Integer> {
     @Option(names = "--events-from", paramLabel = "FILE", description = "The run's events: say which fault each anomaly falls into.")
     File eventsFrom;
 
-    @Mixin Common common = new Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     public static void main(String... args) {
         System.exit(run(Screen.OUT, Screen.ERR, args));
@@ -77,7 +78,7 @@ class CheckDelivery implements Callable<Integer> {
             List<LoadVerdict> verdicts = checkLoad();
             if (!common.json) verdicts.forEach(this::render);
             List<Integer> codes = verdicts.stream().map(LoadVerdict::exitCode).toList();
-            return codes.contains(ANOMALY) ? ANOMALY : Collections.max(codes);
+            return codes.contains(Cli.ANOMALY) ? Cli.ANOMALY : Collections.max(codes);
         }
         Verdict verdict = check();
         if (!common.json) render(verdict);
@@ -87,7 +88,7 @@ class CheckDelivery implements Callable<Integer> {
     private List<File> files() {
         List<File> all = new ArrayList<>(files);
         all.addAll(ledgerFiles);
-        if (all.isEmpty()) throw new Exit(2, "Which ledger? Name the file that resilient-producer --ledger or perf --ledger wrote; of a topic without one, check-topic says what can be said.");
+        if (all.isEmpty()) throw new Cli.Exit(2, "Which ledger? Name the file that resilient-producer --ledger or perf --ledger wrote; of a topic without one, check-topic says what can be said.");
         return all;
     }
 
@@ -119,14 +120,14 @@ class CheckDelivery implements Callable<Integer> {
     public record Verdict(String verdict, String topic, List<String> producers, long acknowledged, long failed, long landed, long absent, long read, long other, long unknown, long overwritten,
                           Map<Anomaly, Long> anomalies, List<Partition> partitions, Map<Fault, Long> faults, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
-        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
+        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? Cli.ANOMALY : Cli.INCOMPLETE; }
     }
 
     /** Reads the ledgers and the topic, and emits the verdict. */
     public Verdict check() throws Exception {
         List<File> all = files();
         Checker checker = new Checker();
-        if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom, damaged -> common.say("%d lines of %s could not be read, and are left out: a fault may be missing.", damaged, printable(eventsFrom))));
+        if (eventsFrom != null) checker.faults.addAll(Fault.of(eventsFrom, damaged -> common.say("%d lines of %s could not be read, and are left out: a fault may be missing.", damaged, Cli.printable(eventsFrom))));
         checker.topic = Ledger.topicOf(all.get(0));
         // The ledgers are read while the cluster is asked for the topic.
         checker.loading = new FutureTask<>(() -> { for (File file : all) Ledger.read(file, n -> checker.bytes += n).forEach(checker::add); return null; });
@@ -174,7 +175,7 @@ class CheckDelivery implements Callable<Integer> {
                 for (String line; (line = in.readLine()) != null; ) {
                     if (!line.isBlank() && !line.contains("\"ack\"")) reader.line(line);
                 }
-            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read --events-from " + printable(file) + ": " + printable(e.getMessage()) + "."); }
+            } catch (FileNotFoundException e) { throw new Cli.Exit(2, "Cannot read --events-from " + Cli.printable(file) + ": " + Cli.printable(e.getMessage()) + "."); }
             if (reader.damaged > 0) damaged.accept(reader.damaged);
             return reader.faults();
         }
@@ -324,7 +325,7 @@ class CheckDelivery implements Callable<Integer> {
                     return n;
                 }
             }) { return read(file.toString(), in); }
-            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+            catch (FileNotFoundException e) { throw new Cli.Exit(2, "Cannot read the ledger: " + Cli.printable(e.getMessage()) + "."); }
         }
 
         /** From its first line. */
@@ -332,7 +333,7 @@ class CheckDelivery implements Callable<Integer> {
             try (InputStream in = new FileInputStream(file)) {
                 Line first = new Line(in);
                 return head(file.toString(), first.next() ? parse(first.text()) : Map.of()).topic;
-            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+            } catch (FileNotFoundException e) { throw new Cli.Exit(2, "Cannot read the ledger: " + Cli.printable(e.getMessage()) + "."); }
         }
 
         /** The ledgers of the producers that share a file. One that ends without its last line, or has lines that are none, is truncated: what it lacks is unknown, what it says holds. */
@@ -350,7 +351,7 @@ class CheckDelivery implements Callable<Integer> {
                 else if (entry.containsKey("end")) producers.get(by - 1).sent = entry.get("sent") instanceof Number n ? n.longValue() : -1;
                 else if (!producers.get(by - 1).outcome(entry)) bad++;
             }
-            if (producers.isEmpty()) throw new Exit(2, printable(name) + " is not a ledger: its first line does not begin one.");
+            if (producers.isEmpty()) throw new Cli.Exit(2, Cli.printable(name) + " is not a ledger: its first line does not begin one.");
             for (Ledger l : producers) {
                 l.open = l.sent < 0;
                 if (bad > 0) l.truncated = name + " has " + bad + " damaged line" + (bad == 1 ? "" : "s") + (l.sent < 0 ? " and no end: the producer was killed" : "");
@@ -362,7 +363,7 @@ class CheckDelivery implements Callable<Integer> {
 
         private static Ledger head(String name, Map<String, Object> head) {
             if (!(head.get("ledger") instanceof Integer form) || form < 1 || form > 2 || !(head.get("run") instanceof String run) || !(head.get("producer") instanceof String producer)
-                    || !(head.get("topic") instanceof String topic)) throw new Exit(2, printable(name) + " is not a ledger: its first line does not begin one that is known here.");
+                    || !(head.get("topic") instanceof String topic)) throw new Cli.Exit(2, Cli.printable(name) + " is not a ledger: its first line does not begin one that is known here.");
             Ledger ledger = new Ledger(topic, run, producer, Boolean.TRUE.equals(head.get("idempotent")));
             if (head.get("startOffsets") instanceof List<?> offsets) for (Object o : offsets) ledger.startOffsets.add(o instanceof Number n ? n.longValue() : 0L);
             return ledger;
@@ -612,7 +613,7 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /** Reads until each partition has passed its end of now and its highest offset, or nothing moves for --timeout, or Ctrl-C: what was not reached is in log.incomplete. */
-    static void read(Common common, Log log) throws Exception {
+    static void read(Cli.Common common, Log log) throws Exception {
         log.screen = Screen.on(common.err);
         try (Admin admin = common.admin()) {
             List<TopicPartition> all = partitions(common, admin, log.topic);
@@ -653,18 +654,18 @@ class CheckDelivery implements Callable<Integer> {
         @Override void record(ConsumerRecord<byte[], Void> record) { of.uncommitted(record); }
     }
 
-    private static List<TopicPartition> partitions(Common common, Admin admin, String topic) throws Exception {
+    private static List<TopicPartition> partitions(Cli.Common common, Admin admin, String topic) throws Exception {
         try {
             List<TopicPartition> all = new ArrayList<>();
             for (TopicPartitionInfo p : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions()) all.add(new TopicPartition(topic, p.partition()));
             return all;
         } catch (ExecutionException e) {
             if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-            throw new Exit(INCOMPLETE, "Topic " + printable(topic) + " does not exist at " + common.bootstrapServer + ": nothing could be checked.");
+            throw new Cli.Exit(Cli.INCOMPLETE, "Topic " + Cli.printable(topic) + " does not exist at " + common.bootstrapServer + ": nothing could be checked.");
         }
     }
 
-    private static void read(Common common, Log log, Ends tails, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
+    private static void read(Cli.Common common, Log log, Ends tails, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
         Properties properties = common.client("enable.auto.commit", false, "isolation.level", log.isolation(), "auto.offset.reset", "none");
         // close() waits for the fetch that is under way at the end: by default half a second.
         Map.of("max.poll.records", 5000, "receive.buffer.bytes", 1 << 21, "fetch.max.wait.ms", 50).forEach((name, value) -> properties.putIfAbsent(name, value.toString()));
@@ -703,7 +704,7 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /** Polls until each partition has passed its target, or nothing moves for --timeout. Targets that are reached are removed. */
-    private static void poll(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Ends tails, Map<TopicPartition, Long> targets) throws Exception {
+    private static void poll(Cli.Common common, KafkaConsumer<byte[], Void> consumer, Log log, Ends tails, Map<TopicPartition, Long> targets) throws Exception {
         long start = System.nanoTime(), moved = start, said = start, read = 0, all = log.left(targets);
         while (true) {
             List<TopicPartition> done = targets.keySet().stream().filter(p -> log.position(p.partition()) >= targets.get(p)).toList();
@@ -730,7 +731,7 @@ class CheckDelivery implements Callable<Integer> {
     }
 
     /** The log start moved on while we read: go on from there. Or the log became shorter: nothing more can be read without reading records twice. */
-    private static void outOfRange(Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> positions) {
+    private static void outOfRange(Cli.Common common, KafkaConsumer<byte[], Void> consumer, Log log, Map<TopicPartition, Long> positions) {
         consumer.beginningOffsets(positions.keySet(), common.timeout).forEach((p, start) -> {
             if (start > positions.get(p)) {
                 log.expired(p.partition(), positions.get(p), start);
@@ -743,12 +744,12 @@ class CheckDelivery implements Callable<Integer> {
     /** Looks at where partitions end whose acknowledged offsets could not all be reached: twice, since a high watermark that is held back may move. */
     private static final class Ends {
         private static final int PATIENCE_MS = 3000;
-        private final Common common;
+        private final Cli.Common common;
         private final Admin admin;
         private Map<TopicPartition, End> first = Map.of();
         private long lookedAt;
 
-        Ends(Common common, Admin admin) {
+        Ends(Cli.Common common, Admin admin) {
             this.common = common;
             this.admin = admin;
         }
@@ -782,7 +783,7 @@ class CheckDelivery implements Callable<Integer> {
                 Map<TopicPartition, Long> marks = answers(listOffsets(admin, List.copyOf(partitions), OffsetSpec.latest(), new ListOffsetsOptions().timeoutMs(PATIENCE_MS)), List.copyOf(partitions));
                 DescribeTopicsOptions soon = new DescribeTopicsOptions().timeoutMs(PATIENCE_MS);
                 for (TopicPartitionInfo p : admin.describeTopics(List.of(topic), soon).allTopicNames().get().get(topic).partitions()) {
-                    for (Node n : p.replicas()) alive.computeIfAbsent(n, node -> !node.isEmpty() && Common.answers(node.host(), node.port(), 1500));
+                    for (Node n : p.replicas()) alive.computeIfAbsent(n, node -> !node.isEmpty() && Cli.Common.answers(node.host(), node.port(), 1500));
                     int inSync = (int) p.isr().stream().filter(alive::get).count();
                     ends.computeIfPresent(new TopicPartition(topic, p.partition()), (of, unknown) -> new End(marks.getOrDefault(of, -1L), inSync, p.replicas().size()));
                 }
@@ -881,10 +882,10 @@ class CheckDelivery implements Callable<Integer> {
         /** The ledger of one more producer. */
         void add(Ledger ledger) {
             if (topic != null && !topic.equals(ledger.topic))
-                throw new Exit(2, "The ledgers are of two topics, " + printable(topic) + " and " + printable(ledger.topic) + "; check one at a time.");
+                throw new Cli.Exit(2, "The ledgers are of two topics, " + Cli.printable(topic) + " and " + Cli.printable(ledger.topic) + "; check one at a time.");
             topic = ledger.topic;
             if (all.stream().anyMatch(s -> s.ledger.prefix.equals(ledger.prefix)))
-                throw new Exit(2, "Two ledgers are of the same run and producer, " + printable(ledger.prefix) + ": their records cannot be told apart.");
+                throw new Cli.Exit(2, "Two ledgers are of the same run and producer, " + Cli.printable(ledger.prefix) + ": their records cannot be told apart.");
             if (ledger.truncated != null) incomplete.add(ledger.truncated);
             all.add(new Seen(ledger));
         }
@@ -1086,7 +1087,7 @@ class CheckDelivery implements Callable<Integer> {
     public record LoadVerdict(String verdict, String topic, List<String> runs, long acknowledged, long found, long failed, long unresolved, long read, long gaps,
                               Map<Anomaly, Long> anomalies, List<Partition> partitions, List<Example> examples, List<String> incomplete) {
         public long count(Anomaly anomaly) { return anomalies.get(anomaly); }
-        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? ANOMALY : INCOMPLETE; }
+        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? Cli.ANOMALY : Cli.INCOMPLETE; }
 
         Object[] fields() {
             List<Object> fields = new ArrayList<>(List.of("verdict", verdict, "topic", topic, "runs", runs, "acknowledged", acknowledged, "found", found, "failed", failed, "unresolved", unresolved, "read", read));
@@ -1106,7 +1107,7 @@ class CheckDelivery implements Callable<Integer> {
 
     /** Reads the ledgers of perf and their topics, and emits a verdict for each topic. */
     public List<LoadVerdict> checkLoad() throws Exception {
-        if (eventsFrom != null) throw new Exit(2, "--events-from is for the ledgers of resilient-producer: those of perf have no times.");
+        if (eventsFrom != null) throw new Cli.Exit(2, "--events-from is for the ledgers of resilient-producer: those of perf have no times.");
         Map<String, Ranges> topics = new LinkedHashMap<>();
         for (File file : files()) Ranges.read(file, topics);
         List<LoadVerdict> verdicts = new ArrayList<>();
@@ -1155,18 +1156,18 @@ class CheckDelivery implements Callable<Integer> {
             try (InputStream in = new FileInputStream(files.get(0))) {
                 Ledger.Line first = new Ledger.Line(in);
                 return first.next() && Ledger.parse(first.text()).containsKey("ranges");
-            } catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+            } catch (FileNotFoundException e) { throw new Cli.Exit(2, "Cannot read the ledger: " + Cli.printable(e.getMessage()) + "."); }
         }
 
         /** Adds what a file says to the topics it is of. */
         static void read(File file, Map<String, Ranges> topics) throws IOException {
             try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(file), StandardCharsets.UTF_8))) { read(file.toString(), in, topics); }
-            catch (FileNotFoundException e) { throw new Exit(2, "Cannot read the ledger: " + printable(e.getMessage()) + "."); }
+            catch (FileNotFoundException e) { throw new Cli.Exit(2, "Cannot read the ledger: " + Cli.printable(e.getMessage()) + "."); }
         }
 
         static void read(String name, BufferedReader in, Map<String, Ranges> topics) throws IOException {
             Map<String, Object> head = Ledger.parse(Objects.requireNonNullElse(in.readLine(), "")), end = null;
-            if (!Integer.valueOf(1).equals(head.get("ranges")) || !(head.get("topics") instanceof List<?> named)) throw new Exit(2, printable(name) + " is not a ledger of perf that is known here.");
+            if (!Integer.valueOf(1).equals(head.get("ranges")) || !(head.get("topics") instanceof List<?> named)) throw new Cli.Exit(2, Cli.printable(name) + " is not a ledger of perf that is known here.");
             List<Ranges> own = new ArrayList<>();
             for (Object topic : new LinkedHashSet<>(named)) own.add(topics.computeIfAbsent(String.valueOf(topic), Ranges::new));
             for (Ranges r : own) r.runs.add(String.valueOf(head.get("run")));
@@ -1344,8 +1345,8 @@ class CheckDelivery implements Callable<Integer> {
         for (Anomaly a : Ranges.KINDS) if (v.count(a) > 0) more.add(v.count(a) + " " + a.words);
         more.addAll(v.incomplete);
         String rest = more.isEmpty() ? "" : "; " + String.join("; ", more);
-        out.printf(Locale.ROOT, "%n%s: %d of %d acknowledged records of perf's run %s are in %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.found, v.acknowledged, printable(String.join(", ", v.runs)),
-                printable(v.topic), printable(rest));
+        out.printf(Locale.ROOT, "%n%s: %d of %d acknowledged records of perf's run %s are in %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.found, v.acknowledged, Cli.printable(String.join(", ", v.runs)),
+                Cli.printable(v.topic), Cli.printable(rest));
         out.println("Records of perf have no identity: a record at an acknowledged offset that is not later than the run is taken for the one that was acknowledged.");
     }
 
@@ -1363,7 +1364,7 @@ class CheckDelivery implements Callable<Integer> {
         rows.put("of other runs", v.other);
         if (v.unknown > 0) rows.put("not in the ledger", v.unknown);
         v.anomalies.forEach((anomaly, n) -> rows.put(anomaly.words, n));
-        out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + printable(v.topic), "COUNT");
+        out.printf(Locale.ROOT, "%-32s %10s%n", "RECORDS OF " + Cli.printable(v.topic), "COUNT");
         rows.forEach((what, n) -> out.printf(Locale.ROOT, "%-32s %10d%n", what, n));
         out.printf(Locale.ROOT, "%n%-9s %12s %10s", "PARTITION", "ACKNOWLEDGED", "READ");
         for (Anomaly a : Anomaly.values()) out.printf(Locale.ROOT, " %8s", a.column);
@@ -1373,570 +1374,15 @@ class CheckDelivery implements Callable<Integer> {
         }
         out.println();
         if (!v.faults.isEmpty()) out.printf(Locale.ROOT, "%n%-12s %-24s %-24s %10s%n", "FAULT", "FROM", "UNTIL", "ANOMALIES");
-        v.faults.forEach((f, n) -> out.printf(Locale.ROOT, "%-12s %-24s %-24s %10d%n", printable(f.mode) + " " + f.node, time(f.at), f.until == Long.MAX_VALUE ? "the end" : time(f.until), n));
+        v.faults.forEach((f, n) -> out.printf(Locale.ROOT, "%-12s %-24s %-24s %10d%n", Cli.printable(f.mode) + " " + f.node, time(f.at), f.until == Long.MAX_VALUE ? "the end" : time(f.until), n));
         if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %9s %10s %5s %-24s %-18s %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIME", "FAULT", "IDENTITY");
         for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %10d %5s %-24s %-18s %s%n", x.anomaly.words, x.partition, x.offset, x.leaderEpoch < 0 ? "-" : x.leaderEpoch, x.timestamp < 0 ? "-"
-                : time(x.timestamp), x.fault == null ? "-" : String.format(Locale.ROOT, "%s %d %+.2f s", printable(x.fault.mode), x.fault.node, (x.timestamp - x.fault.at) / 1e3), printable(x.identity));
+                : time(x.timestamp), x.fault == null ? "-" : String.format(Locale.ROOT, "%s %d %+.2f s", Cli.printable(x.fault.mode), x.fault.node, (x.timestamp - x.fault.at) / 1e3), Cli.printable(x.identity));
         List<String> wrong = new ArrayList<>();
         v.anomalies.forEach((anomaly, n) -> { if (n > 0) wrong.add(n + " " + anomaly.words); });
         wrong.addAll(v.incomplete);
         String by = v.producers.size() == 1 ? "producer " + v.producers.get(0) : v.producers.size() + " producers";
         String found = wrong.isEmpty() ? ": all in the log, none twice, none out of order" : "; " + String.join("; ", wrong);
-        out.printf(Locale.ROOT, "%n%s: %d acknowledged in %s, of %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.acknowledged, printable(v.topic), printable(by), printable(found));
+        out.printf(Locale.ROOT, "%n%s: %d acknowledged in %s, of %s%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.acknowledged, Cli.printable(v.topic), Cli.printable(by), Cli.printable(found));
     }
-
-    // ---- Common to the scripts that draw on the terminal. The same text in each; a test compares them. ----
-
-    /**
-     * The last lines of a terminal, drawn again and again in place, while what is printed comes above them. In a pipe or a file, with TERM=dumb, or where another program runs the
-     * script, there is none: nothing is drawn then, and not a control character written. The cursor is never hidden, so that nothing has to be mended, whatever ends the script.
-     */
-    static final class Screen {
-        /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
-        static final PrintWriter OUT = writer(System.out), ERR = writer(System.err);
-        /** Whether the terminal's character set has more than letters. */
-        static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
-        static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
-
-        private PrintWriter to;
-        private List<String> drawn = List.of();
-        private int columns = 80, rows = 24;
-        private long asked, barAt;
-        /** What colours a line that was cut. */
-        java.util.function.UnaryOperator<String> paint = line -> line;
-
-        private Screen(PrintWriter to) { this.to = to; }
-
-        /** ASCII is what a locale that nobody has set comes to, as in a container or under cron, and not what whoever reads it has. */
-        private static PrintWriter writer(PrintStream stream) {
-            java.nio.charset.Charset set = java.nio.charset.Charset.forName(System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()));
-            return new PrintWriter(new OutputStreamWriter(stream, set.equals(java.nio.charset.StandardCharsets.US_ASCII) ? java.nio.charset.StandardCharsets.UTF_8 : set), true);
-        }
-
-        static Screen none() { return new Screen(null); }
-        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(raw(stream)) : none(); }
-        boolean isOn() { return to != null; }
-
-        /** What is below a writer that lets no control character through. */
-        private static PrintWriter raw(PrintWriter stream) { return stream instanceof java.util.function.Supplier<?> guard ? (PrintWriter) guard.get() : stream; }
-
-        /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
-        static boolean isTerminal(PrintWriter given) {
-            PrintWriter stream = raw(given);
-            if (stream != OUT && stream != ERR || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
-            try { return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO().start().waitFor() == 0; }
-            catch (IOException noSuchCommand) { return false; }
-            catch (InterruptedException e) { Thread.currentThread().interrupt(); return false; }
-        }
-
-        /** Lines must not end in the last column, after which terminals differ. */
-        synchronized int width() {
-            if (asked != 0 && System.nanoTime() - asked < 400_000_000) return columns - 1;
-            asked = System.nanoTime();
-            try {
-                Process stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-                String[] size = new String(stty.getInputStream().readAllBytes()).trim().split(" ");
-                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) { rows = Integer.parseInt(size[0]); columns = Integer.parseInt(size[1]); }
-            } catch (IOException | NumberFormatException unknown) { /* as it was */ }
-            String given = Objects.requireNonNullElse(System.getenv("COLUMNS"), "");
-            if (given.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(given));
-            return columns - 1;
-        }
-
-        synchronized void draw(List<String> lines) {
-            if (to == null) return;
-            int width = width();
-            StringBuilder text = new StringBuilder(back());
-            boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
-            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(Guard.harmless(l), width)).toList();
-            for (int i = 0; i < drawn.size(); i++) text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
-            // Not the whole screen at once: tmux would keep what was cleared as its history.
-            to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
-            to.flush();
-        }
-
-        /** To the first of the drawn lines; a terminal that was made narrower has broken them. The cursor is at the start of the last one. */
-        private String back() {
-            int up = 0;
-            for (int i = 0; i < drawn.size() - 1; i++) up += Math.max(1, (width(drawn.get(i)) + columns - 1) / columns);
-            return up == 0 ? "\r" : "\r\033[" + up + "A";
-        }
-
-        /** Takes away what is drawn. */
-        synchronized void clear() { if (!drawn.isEmpty()) draw(List.of()); }
-
-        /** Takes it away for good. */
-        synchronized void close() {
-            clear();
-            to = null;
-        }
-
-        /** Leaves it where it is, for good. */
-        synchronized void keep() {
-            draw(drawn); // over the ^C that the terminal has put there
-            if (!drawn.isEmpty()) to.println();
-            drawn = List.of();
-            to = null;
-        }
-
-        /** Of a part that is done: as a bar, five times a second. */
-        synchronized void bar(double share, String text) {
-            if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
-            barAt = System.nanoTime();
-            int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
-            draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
-        }
-
-        static String left(double share, double seconds) {
-            double left = share > 0 ? Math.max(0, seconds / share - seconds) : Double.NaN;
-            return Double.isNaN(left) ? "? s left" : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
-        }
-
-        /** The same stream, but what is drawn gives way to its lines. @param form what a line becomes on a terminal */
-        PrintWriter above(PrintWriter stream, java.util.function.UnaryOperator<String> form) {
-            if (to == null) return stream;
-            boolean terminal = isTerminal(stream);
-            return new PrintWriter(new Writer() {
-                private final StringBuilder text = new StringBuilder();
-                @Override public void write(char[] chars, int from, int length) {
-                    synchronized (Screen.this) {
-                        int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
-                        if (end == 0) return;
-                        List<String> below = drawn;
-                        clear();
-                        if (!terminal) stream.print(text.substring(0, end));
-                        else text.substring(0, end).lines().map(form).forEach(stream::println);
-                        stream.flush();
-                        text.delete(0, end);
-                        if (terminal && !below.isEmpty()) draw(below); // elsewhere it may have to go through a pipe first
-                    }
-                }
-                @Override public void flush() throws IOException { if (stream.checkError()) throw new IOException("closed"); }
-                @Override public void close() { stream.flush(); }
-            }, true);
-        }
-
-        /** In columns of a terminal: Chinese takes two, an accent of its own none. */
-        static int width(String line) { return line.codePoints().map(Screen::width).sum(); }
-
-        private static int width(int c) {
-            if (c < 0x300) return 1;
-            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT).contains(Character.getType(c))) return 0;
-            return c >= 0x1100 && c < 0x1160 || c >= 0x2e80 && c < 0xa4d0 || c >= 0xac00 && c < 0xd7a4 || c >= 0xf900 && c < 0xfb00 || c >= 0xfe30 && c < 0xfe70
-                    || c >= 0xff00 && c < 0xff61 || c >= 0xffe0 && c < 0xffe7 || c >= 0x1f300 && c < 0x1fb00 || c >= 0x20000 && c < 0x40000 ? 2 : 1;
-        }
-
-        static String cut(String line, int columns) {
-            StringBuilder cut = new StringBuilder();
-            int used = 0, room = width(line) <= columns ? columns : columns - 1;
-            for (int c : line.codePoints().toArray()) {
-                if ((used += width(c)) > room) return cut.append(UNICODE ? '\u2026' : '>').toString();
-                cut.appendCodePoint(Character.isISOControl(c) ? '?' : c);
-            }
-            return cut.toString();
-        }
-    }
-    // ---- End of what those have in common. ----
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
-
-    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
-
-    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
-    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
-        final int code;
-        Exit(int code, String sentence) { super(sentence); this.code = code; }
-        @Override public int getExitCode() { return code; }
-    }
-
-    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
-    static class Common {
-        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
-                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
-        String bootstrapServer;
-        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
-        Path commandConfig;
-        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
-        Duration timeout;
-        @Option(names = "--json", description = "Print one JSON object a line.")
-        boolean json;
-        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
-        File events;
-        boolean verbose;
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
-        boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
-        boolean version;
-        @Spec(Spec.Target.MIXEE) CommandSpec spec;
-
-        PrintWriter out, err;
-        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
-
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
-
-        /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> { };
-        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
-        Duration patience = Duration.ofSeconds(10);
-        Runnable leftover = () -> { };
-        private Writer eventsWriter;
-        /** The newest client's properties. */
-        private Properties given = new Properties();
-
-        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
-        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
-            commandLine(script, out, err).parseArgs(args);
-            return script;
-        }
-
-        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
-        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
-            CommandLine cli = commandLine(script, out, err);
-            Thread worker = Thread.currentThread();
-            CountDownLatch done = new CountDownLatch(1);
-            Thread hook = new Thread(() -> {
-                worker.interrupt();
-                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
-            });
-            Runtime.getRuntime().addShutdownHook(hook);
-            try {
-                return cli.execute(args);
-            } finally {
-                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
-                out.flush();
-                done.countDown();
-                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
-            }
-        }
-
-        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = Guard.over(out);
-            this.err = Guard.over(err);
-            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
-                    .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
-                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
-        }
-
-        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
-        static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
-            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
-            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
-        }
-
-        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
-        Properties client(Object... pairs) throws IOException {
-            Properties properties = new Properties();
-            if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
-            }
-            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
-                bootstrapServer = properties.getProperty("bootstrap.servers");
-            properties.put("bootstrap.servers", bootstrapServer);
-            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
-            given = properties;
-            return properties;
-        }
-
-        /**
-         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
-         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
-         */
-        Admin admin(Object... more) throws IOException {
-            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
-            properties.putAll(client(more));
-            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
-            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
-            if (controllers) {
-                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
-                properties.remove("bootstrap.servers");
-            }
-            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
-            return Admin.create(properties);
-        }
-
-        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
-        boolean controllersAnswer;
-
-        Exit unreachable(String why) {
-            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
-        }
-
-        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
-        void requireReachable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
-        }
-
-        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
-        List<Endpoint> usable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
-            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
-            return usable;
-        }
-
-        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
-            Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
-            if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
-        }
-
-        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
-
-        /** An address, what is there, and which brokers it advertises to clients. */
-        record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() { return Common.address(at); }
-        }
-
-        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
-
-        List<Endpoint> endpoints() throws IOException {
-            if (given.isEmpty()) client(); // --command-config may name the cluster
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
-            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
-        }
-
-        /**
-         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
-         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
-         */
-        static Endpoint endpoint(Node at, int timeoutMs) {
-            Port port = Port.CLOSED;
-            try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
-                port = Port.MUTE;
-                socket.setSoTimeout(timeoutMs);
-                DataInputStream in = new DataInputStream(socket.getInputStream());
-                socket.getOutputStream().write(API_VERSIONS);
-                int size = in.readInt();
-                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
-                port = Port.STRANGE;
-                java.nio.ByteBuffer versions = answer(in, size);
-                Set<Integer> apis = new HashSet<>();
-                for (int left = versions.position(6).getInt(); left > 0; left--) {
-                    apis.add((int) versions.getShort());
-                    versions.getInt(); // the versions of this one
-                }
-                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
-                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
-                port = Port.SASL;
-                socket.getOutputStream().write(METADATA);
-                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
-        }
-
-        /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
-
-        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
-            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
-            byte[] bytes = new byte[size];
-            in.readFully(bytes);
-            return java.nio.ByteBuffer.wrap(bytes);
-        }
-
-        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
-        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
-            List<Node> brokers = new ArrayList<>();
-            for (int left = metadata.position(4).getInt(); left > 0; left--) {
-                int id = metadata.getInt();
-                byte[] host = new byte[metadata.getShort()];
-                metadata.get(host);
-                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                int rack = Math.max(0, metadata.getShort());
-                metadata.position(metadata.position() + rack);
-            }
-            return brokers;
-        }
-
-        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
-
-        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
-        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
-            boolean tls = protocol.endsWith("SSL");
-            boolean login = protocol.startsWith("SASL");
-            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
-            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
-            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
-            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
-            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
-            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
-            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
-            Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
-        }
-
-        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
-        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
-
-        /** The bootstrap addresses as nodes with ids -1, -2, ... */
-        List<Node> bootstrapNodes() {
-            List<Node> nodes = new ArrayList<>();
-            for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
-                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
-                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
-            }
-            return nodes;
-        }
-
-        static boolean connects(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
-            catch (IOException | IllegalArgumentException e) { return false; }
-        }
-
-        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
-        static boolean answers(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(host, port), timeoutMs);
-                socket.setSoTimeout(timeoutMs);
-                socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
-                return socket.getInputStream().read() >= 0;
-            } catch (IOException | IllegalArgumentException e) { return false; }
-        }
-
-        /** Progress and warnings: stderr. */
-        void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
-            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
-        }
-
-        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
-        synchronized void emit(String type, Object... fields) {
-            Map<String, Object> event = new LinkedHashMap<>();
-            event.put("ts", timestamp());
-            event.put("source", spec.name());
-            event.put("type", type);
-            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
-            listener.accept(event);
-            if (!json && events == null) return;
-            try {
-                String line = JSON.std.asString(event);
-                if (json) out.println(line);
-                if (events == null) return;
-                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
-                eventsWriter.write(line + "\n");
-                eventsWriter.flush();
-            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
-        }
-
-        /** One line and an exit code for whatever ended the script. */
-        private int explain(Exception problem) {
-            if (verbose) problem.printStackTrace(err);
-            Throwable e = problem;
-            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
-                    && e.getCause() != null) e = e.getCause();
-            Exit exit = exit(e, problem);
-            err.println(printable(exit.getMessage()));
-            return exit.code;
-        }
-
-        private Exit exit(Throwable e, Throwable whole) {
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
-            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
-            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
-            if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
-            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
-        }
-
-        private Exit noAnswer() {
-            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
-        }
-
-        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
-        private Exit refused(Throwable problem) {
-            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
-            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
-            int longest = 3;
-            for (String key : new TreeSet<>(given.stringPropertyNames())) {
-                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
-                    if (part.length() <= longest || !reasons.contains(part)) continue;
-                    longest = part.length();
-                    name = key;
-                }
-            }
-            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
-        }
-
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
-
-        private static String deepest(Throwable e) {
-            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
-            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
-        }
-
-        /** Java's exceptions of files and classes have nothing but a name for a message. */
-        static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
-            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
-            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
-            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-        }
-    }
-
-    /**
-     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
-     * to who does drive it.
-     */
-    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
-        private final PrintWriter raw;
-
-        private Guard(PrintWriter raw) {
-            super(new FilterWriter(raw) {
-                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
-                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
-                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
-            }, true);
-            this.raw = raw;
-        }
-
-        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
-        @Override public PrintWriter get() { return raw; }
-        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
-
-        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
-        private static final java.util.regex.Pattern HARMFUL =
-                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
-    }
-
-    /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
-    static String printable(Object value) {
-        StringBuilder text = new StringBuilder();
-        for (char c : String.valueOf(value).toCharArray()) {
-            int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
-            text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
-        }
-        return text.toString();
-    }
-
-    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
-    static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
-    }
-    // ---- End of what is common. ----
 }

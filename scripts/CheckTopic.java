@@ -54,10 +54,10 @@ class CheckTopic implements Callable<Integer> {
     @Option(names = "--unique-keys", description = "Every key is an identity: one that comes twice is a duplicate, not an update.")
     boolean uniqueKeys;
 
-    @Mixin CheckDelivery.Common common = new CheckDelivery.Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     public static void main(String... args) {
-        System.exit(run(CheckDelivery.Screen.OUT, CheckDelivery.Screen.ERR, args));
+        System.exit(run(Screen.OUT, Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -94,7 +94,7 @@ class CheckTopic implements Callable<Integer> {
     /** What was found, by partition; and in words why not all is known. compacted: gaps have their reason. */
     public record Verdict(String verdict, String topic, long read, long numbered, long withoutKey, boolean compacted, long aborted, long open, Map<Finding, Long> findings, List<Partition> partitions,
                           List<Example> examples, List<String> incomplete) {
-        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? CheckDelivery.ANOMALY : CheckDelivery.INCOMPLETE; }
+        public int exitCode() { return verdict.equals("pass") ? 0 : verdict.equals("fail") ? Cli.ANOMALY : Cli.INCOMPLETE; }
     }
 
     /** Reads the topic, and emits the verdict. */
@@ -164,7 +164,7 @@ class CheckTopic implements Callable<Integer> {
             this.identity = identity;
             this.uniqueKeys = uniqueKeys;
             bound = Long.highestOneBit(Math.min(bytes / 8, 1 << 30));
-            if (identity.matcher("").groupCount() < 2) throw new CheckDelivery.Exit(2, "--identity needs two groups, for producer and number, such as (.*)-([0-9]+).");
+            if (identity.matcher("").groupCount() < 2) throw new Cli.Exit(2, "--identity needs two groups, for producer and number, such as (.*)-([0-9]+).");
         }
 
         @Override void begins(Admin admin, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) throws Exception {
@@ -332,7 +332,7 @@ class CheckTopic implements Callable<Integer> {
         for (Partition p : v.partitions) out.printf(Locale.ROOT, "%-9d %12d %12d %12d %10d %10d %10d%n", p.partition, p.from, p.to, p.read,
                 p.findings.get(Finding.GAP), p.findings.get(Finding.DUPLICATE), p.findings.get(Finding.REORDERED));
         if (!v.examples.isEmpty()) out.printf(Locale.ROOT, "%n%-32s %9s %12s %6s %-24s  %s%n", "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIMESTAMP", "KEY");
-        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %12d %6d %-24s  %s%n", x.finding.words, x.partition, x.offset, x.leaderEpoch, x.timestamp < 0 ? "-" : CheckDelivery.time(x.timestamp), CheckDelivery.printable(x.key));
+        for (Example x : v.examples) out.printf(Locale.ROOT, "%-32s %9d %12d %6d %-24s  %s%n", x.finding.words, x.partition, x.offset, x.leaderEpoch, x.timestamp < 0 ? "-" : CheckDelivery.time(x.timestamp), Cli.printable(x.key));
         List<String> told = new ArrayList<>();
         v.findings.forEach((finding, n) -> { if (n > 0 && !finding.open) told.add(n + " " + finding.words); });
         if (v.compacted && v.findings.get(Finding.GAP) > 0) told.add(v.findings.get(Finding.GAP) + " offsets without a record, as compaction leaves them");
@@ -340,8 +340,8 @@ class CheckTopic implements Callable<Integer> {
         if (v.open > 0) told.add(v.open + " in open transactions, which are not judged");
         v.partitions.stream().filter(p -> p.from > 0).forEach(p -> told.add("partition " + p.partition + " begins at offset " + p.from));
         told.addAll(v.incomplete);
-        out.printf(Locale.ROOT, "%n%s: %d records of %s, %d of them with a producer's number, %d without a key%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.read, CheckDelivery.printable(v.topic), v.numbered, v.withoutKey,
-                told.isEmpty() ? "; nothing is wrong with what is there" : "; " + CheckDelivery.printable(String.join("; ", told)));
+        out.printf(Locale.ROOT, "%n%s: %d records of %s, %d of them with a producer's number, %d without a key%s.%n", v.verdict.toUpperCase(Locale.ROOT), v.read, Cli.printable(v.topic), v.numbered, v.withoutKey,
+                told.isEmpty() ? "; nothing is wrong with what is there" : "; " + Cli.printable(String.join("; ", told)));
         out.println("Without the producers' ledger it is not known whether all that was acknowledged is there, whether anything is that was never sent, nor what was before the first offset.");
     }
 }

@@ -5,6 +5,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
+//SOURCES lib/cli/Cli.java
 //DESCRIPTION Starts, stops and inspects three real nodes on this machine, without Docker
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -93,7 +94,7 @@ class Cluster implements Callable<Integer> {
     @Option(names = {"-f", "--follow"}, description = "logs: go on until Ctrl-C.")
     boolean follow;
 
-    @Mixin Common common = new Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     /** @param alreadyUp nothing had to be started  @param ranBefore some node ran before  @param newData all storage was made by this call */
     public record Up(boolean alreadyUp, boolean ranBefore, boolean newData, Duration took) { }
@@ -140,7 +141,7 @@ class Cluster implements Callable<Integer> {
     public Up up() throws Exception {
         long began = System.nanoTime();
         settleDataDir();
-        try { Own.makeFolders(dataDir); } catch (IOException e) { throw new Exit(1, "Cannot make the folder " + dataDir + ": " + Own.reason(e) + "; name another with --data-dir."); }
+        try { Own.makeFolders(dataDir); } catch (IOException e) { throw new Cli.Exit(1, "Cannot make the folder " + dataDir + ": " + Own.reason(e) + "; name another with --data-dir."); }
         requireOurs();
         try (FileChannel channel = openLock(); FileLock lock = lock(channel)) {
             if (fresh) {
@@ -155,7 +156,7 @@ class Cluster implements Callable<Integer> {
             boolean newData = IDS.stream().noneMatch(id -> Files.exists(folder(id).resolve("data/meta.properties")));
             for (int id : missing) { requireFreePorts(id); requireUnusedData(id); }
             for (int id : IDS) if (read(id).get("fault") instanceof Map<?, ?> f) // of kill-node, or of a lab that was killed itself
-                common.say("%s had a fault (%s since %s): it %s.", name(id), printable(f.get("mode")), printable(f.get("since")), missing.contains(id) ? "is started again" : "goes on");
+                common.say("%s had a fault (%s since %s): it %s.", name(id), Cli.printable(f.get("mode")), Cli.printable(f.get("since")), missing.contains(id) ? "is started again" : "goes on");
             warnIfMemoryIsShort(missing.size());
             List<Process> started = new ArrayList<>();
             boolean up = false;
@@ -176,7 +177,7 @@ class Cluster implements Callable<Integer> {
         } catch (ClosedByInterruptException e) { // Ctrl-C while a file was being written
             throw new InterruptedException();
         } catch (FileSystemException e) {
-            throw new Exit(1, "Cannot write " + e.getFile() + ": " + Own.reason(e) + "; mend that, or name another folder with --data-dir.");
+            throw new Cli.Exit(1, "Cannot write " + e.getFile() + ": " + Own.reason(e) + "; mend that, or name another folder with --data-dir.");
         }
     }
 
@@ -233,7 +234,7 @@ class Cluster implements Callable<Integer> {
         for (int id : IDS) {
             Path folder = folder(id);
             if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) continue;
-            if (!Own.isEmpty(folder) && !isOurs(folder)) throw new Exit(REFUSED, "The folder " + folder + " was not made by kraft-lab: name another with --data-dir.");
+            if (!Own.isEmpty(folder) && !isOurs(folder)) throw new Cli.Exit(Cli.REFUSED, "The folder " + folder + " was not made by kraft-lab: name another with --data-dir.");
             Own.requireAlone(folder);
         }
     }
@@ -253,13 +254,13 @@ class Cluster implements Callable<Integer> {
         Path held = folder(id).resolve("data/.lock");
         if (!Files.exists(held)) return;
         try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
-            if (Own.tryLock(channel) == null) throw new Exit(REFUSED, "The data of " + name(id) + " in " + folder(id)
+            if (Own.tryLock(channel) == null) throw new Cli.Exit(Cli.REFUSED, "The data of " + name(id) + " in " + folder(id)
                     + " is in use by a broker that its node.json does not name: end it ('cluster down' does, if it is one of the lab's), then try again.");
         }
     }
 
     private void settleDataDir() {
-        if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
+        if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME"))) throw new Cli.Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
         dataDir = dataDir.toAbsolutePath().normalize();
     }
 
@@ -312,7 +313,7 @@ class Cluster implements Callable<Integer> {
             try (Reader reader = Files.newBufferedReader(meta)) { p.load(reader); }
             found.computeIfAbsent(p.getProperty("cluster.id"), k -> new ArrayList<>()).add(name(id));
         }
-        if (found.size() > 1) throw new Exit(1, "The data in " + dataDir + " is of different clusters " + found + ": use --fresh to delete it, or another --data-dir.");
+        if (found.size() > 1) throw new Cli.Exit(1, "The data in " + dataDir + " is of different clusters " + found + ": use --fresh to delete it, or another --data-dir.");
         return found.isEmpty() ? Uuid.randomUuid().toString() : found.keySet().iterator().next();
     }
 
@@ -362,7 +363,7 @@ class Cluster implements Callable<Integer> {
             command.addAll(List.of("-Xlog:disable", "-XX:ArchiveClassesAtExit=" + fresh, "@" + classPathFile, MARK + folder, "kafka.Kafka", properties.toString()));
             process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile()).start();
             long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-            while (process.isAlive() && !Common.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline) Thread.sleep(50);
+            while (process.isAlive() && !Cli.Common.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline) Thread.sleep(50);
             process.destroy();
             if (process.waitFor(60, TimeUnit.SECONDS) && Files.exists(fresh)) {
                 // Copied beside, then moved: an archive is whole or not there, also for a second script that starts now.
@@ -404,9 +405,9 @@ class Cluster implements Callable<Integer> {
         boolean chosen = common.spec.commandLine().getParseResult() != null && common.spec.commandLine().getParseResult().hasMatchedOption("--timeout");
         Duration limit = chosen ? common.timeout : Duration.ofMinutes(2);
         long deadline = System.nanoTime() + limit.toNanos();
-        while (!IDS.stream().allMatch(id -> Common.connects("127.0.0.1", port(id), 200))) {
+        while (!IDS.stream().allMatch(id -> Cli.Common.connects("127.0.0.1", port(id), 200))) {
             requireAlive(startedIds, started);
-            if (System.nanoTime() > deadline) throw new Exit(MISSED, "Not all of " + bootstrap() + " were open within " + limit.toSeconds() + " s; 'cluster logs kafka01' (02, 03) shows why.");
+            if (System.nanoTime() > deadline) throw new Cli.Exit(Cli.MISSED, "Not all of " + bootstrap() + " were open within " + limit.toSeconds() + " s; 'cluster logs kafka01' (02, 03) shows why.");
             Thread.sleep(20);
         }
         common.bootstrapServer = bootstrap();
@@ -414,27 +415,27 @@ class Cluster implements Callable<Integer> {
         try (Admin admin = Admin.create(common.client("default.api.timeout.ms", limit.toMillis()))) {
             while (admin.describeCluster().nodes().get().size() < IDS.size()) {
                 requireAlive(startedIds, started);
-                if (System.nanoTime() > deadline) throw new Exit(MISSED, "Not all three brokers were registered and unfenced within " + limit.toSeconds() + " s.");
+                if (System.nanoTime() > deadline) throw new Cli.Exit(Cli.MISSED, "Not all three brokers were registered and unfenced within " + limit.toSeconds() + " s.");
                 Thread.sleep(50);
             }
         }
     }
 
     private void requireAlive(List<Integer> ids, List<Process> started) throws IOException {
-        for (int id : IDS) if (!ids.contains(id) && process(id).isEmpty()) throw new Exit(1, name(id) + " ran before and has ended now: try again.");
+        for (int id : IDS) if (!ids.contains(id) && process(id).isEmpty()) throw new Cli.Exit(1, name(id) + " ran before and has ended now: try again.");
         for (int i = 0; i < started.size(); i++) {
             if (started.get(i).isAlive()) continue;
             Path log = folder(ids.get(i)).resolve("server.log");
             String why = Files.readAllLines(log).stream().filter(l -> l.contains("ERROR") || l.contains("FATAL") || l.contains("Exception") || l.contains("memory"))
                     .reduce((a, b) -> b).orElse("nothing in its log");
-            throw new Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + printable(why.length() > 200 ? why.substring(0, 200) + "..." : why) + " (whole log: " + log + ").");
+            throw new Cli.Exit(1, name(ids.get(i)) + " ended while starting, exit " + started.get(i).exitValue() + ": " + Cli.printable(why.length() > 200 ? why.substring(0, 200) + "..." : why) + " (whole log: " + log + ").");
         }
     }
 
     private void requireSameSettings(int id) {
         Object running = read(id).get("timeouts");
         if (running != null && !running.equals(timeouts.name().toLowerCase(Locale.ROOT)) && common.spec.commandLine().getParseResult().hasMatchedOption("--timeouts"))
-            throw new Exit(REFUSED, "The cluster is up with --timeouts " + printable(running) + "; run 'cluster down' before you choose others.");
+            throw new Cli.Exit(Cli.REFUSED, "The cluster is up with --timeouts " + Cli.printable(running) + "; run 'cluster down' before you choose others.");
     }
 
     private void requireFreePorts(int id) {
@@ -443,7 +444,7 @@ class Cluster implements Callable<Integer> {
                 socket.setReuseAddress(true);
                 socket.bind(new InetSocketAddress("127.0.0.1", port));
             } catch (IOException taken) {
-                throw new Exit(1, "Port " + port + " of " + name(id) + " is taken by " + listener(port) + ": end that, or run the lab against it with --bootstrap-server.");
+                throw new Cli.Exit(1, "Port " + port + " of " + name(id) + " is taken by " + listener(port) + ": end that, or run the lab against it with --bootstrap-server.");
             }
         }
     }
@@ -461,9 +462,9 @@ class Cluster implements Callable<Integer> {
                         for (File fd : Objects.requireNonNullElse(new File("/proc/" + p.pid() + "/fd").listFiles(), new File[0])) if (socket.equals(target(fd))) {
                             String command = p.info().commandLine().orElse("?").replaceAll("\\s+", " ");
                             Optional<Path> node = p.info().arguments().flatMap(all -> Stream.of(all).filter(x -> x.startsWith(MARK)).findFirst()).map(x -> Path.of(x.substring(MARK.length())));
-                            if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + printable(node.get().getParent()) + " ends it)";
+                            if (node.isPresent()) return "the embedded cluster (process " + p.pid() + "; cluster down --data-dir " + Cli.printable(node.get().getParent()) + " ends it)";
                             command = command.replaceFirst("(?<=^.{100}).+", "...");
-                            return command.matches("\\S*(dockerd|docker-proxy)( .*)?") ? docker : "process " + p.pid() + " (" + printable(command) + ")"; // itself, where its proxy is switched off
+                            return command.matches("\\S*(dockerd|docker-proxy)( .*)?") ? docker : "process " + p.pid() + " (" + Cli.printable(command) + ")"; // itself, where its proxy is switched off
                         }
                     }
                 }
@@ -506,7 +507,7 @@ class Cluster implements Callable<Integer> {
         for (ProcessHandle p : running) {
             while (isAlive(p)) {
                 long ms = (System.nanoTime() - began) / 1_000_000;
-                if (ms > 15_000) throw new Exit(1, "Process " + p.pid() + " of a node cannot be ended.");
+                if (ms > 15_000) throw new Cli.Exit(1, "Process " + p.pid() + " of a node cannot be ended.");
                 if (ms > 4_000 || interrupted) p.destroyForcibly();
                 try { Thread.sleep(10); } catch (InterruptedException e) { interrupted = true; } // nobody is left behind for that
             }
@@ -546,25 +547,25 @@ class Cluster implements Callable<Integer> {
         for (int id : IDS) {
             Optional<ProcessHandle> p = process(id);
             String fault = read(id).get("fault") instanceof Map<?, ?> f ? String.valueOf(f.get("mode")) : null;
-            String state = p.isEmpty() ? "down" : !Common.connects("127.0.0.1", port(id), 500) ? "starting" : Common.answers("127.0.0.1", port(id), 1500) ? "up" : "paused";
+            String state = p.isEmpty() ? "down" : !Cli.Common.connects("127.0.0.1", port(id), 500) ? "starting" : Cli.Common.answers("127.0.0.1", port(id), 1500) ? "up" : "paused";
             if (state.equals("up")) up++;
             String since = p.flatMap(h -> h.info().startInstant()).map(t -> t.truncatedTo(ChronoUnit.SECONDS).toString()).orElse("-");
             common.emit("node", "node", id, "name", name(id), "state", state, "pid", p.map(ProcessHandle::pid).orElse(null), "port", port(id), "fault", fault);
-            if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + printable(fault) + ")");
+            if (!common.json) common.out.printf(Locale.ROOT, "%-8s %-3d %-8s %-9s %-7d %s%s%n", name(id), id, p.map(h -> "" + h.pid()).orElse("-"), state, port(id), since, fault == null ? "" : "  (fault: " + Cli.printable(fault) + ")");
         }
-        if (up == 0) for (int id : IDS) if (process(id).isEmpty() && Common.connects("127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
+        if (up == 0) for (int id : IDS) if (process(id).isEmpty() && Cli.Common.connects("127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
             common.say("These are not up in %s, but port %d is taken by %s.", dataDir, port(id), listener(port(id)));
             break;
         }
-        return up == IDS.size() ? 0 : UNREACHABLE;
+        return up == IDS.size() ? 0 : Cli.UNREACHABLE;
     }
 
     private void logs() throws Exception {
         settleDataDir();
         int id = IDS.stream().filter(i -> ("" + i).equals(node) || name(i).equals(node)).findFirst()
-                .orElseThrow(() -> new Exit(2, "Name the node whose log you want: cluster logs kafka01 (or 1)."));
+                .orElseThrow(() -> new Cli.Exit(2, "Name the node whose log you want: cluster logs kafka01 (or 1)."));
         Path log = folder(id).resolve("server.log");
-        if (!Files.exists(log)) throw new Exit(1, "There is no log of " + name(id) + " in " + dataDir + ": it has never been started there.");
+        if (!Files.exists(log)) throw new Cli.Exit(1, "There is no log of " + name(id) + " in " + dataDir + ": it has never been started there.");
         try (BufferedReader reader = new BufferedReader(new FileReader(log.toFile()))) {
             ArrayDeque<String> tail = new ArrayDeque<>();
             for (String line; (line = reader.readLine()) != null; tail.add(line)) if (tail.size() >= lines) tail.poll();
@@ -577,7 +578,7 @@ class Cluster implements Callable<Integer> {
     }
 
     /** Clients name themselves, and topics, in a broker's log. */
-    private void printLogLine(String line) { common.out.println(printable(line.replace("\t", "    "))); }
+    private void printLogLine(String line) { common.out.println(Cli.printable(line.replace("\t", "    "))); }
 
     // ---- a node's process and node.json ----
 
@@ -717,7 +718,7 @@ class Cluster implements Callable<Integer> {
         /** Refuses what is said there when somebody else may have written it. */
         static void requireAlone(Path path) throws IOException {
             String why = whyNotAlone(path);
-            if (why != null) throw new Exit(REFUSED, path + " " + why + ", and what is kept there decides what is run and signalled: mend that (chown, chmod go-w), or name another folder with --data-dir.");
+            if (why != null) throw new Cli.Exit(Cli.REFUSED, path + " " + why + ", and what is kept there decides what is run and signalled: mend that (chown, chmod go-w), or name another folder with --data-dir.");
         }
 
         /** Whether files that are run later on can be kept there: a folder that is made, if it has to be, and written by nobody else. */
@@ -735,7 +736,7 @@ class Cluster implements Callable<Integer> {
             if (!path.getFileSystem().supportedFileAttributeViews().contains("unix")) return null;
             int mode = (Integer) Files.getAttribute(path, "unix:mode"), owner = (Integer) Files.getAttribute(path, "unix:uid");
             long user = new com.sun.security.auth.module.UnixSystem().getUid();
-            if (owner != user) return "belongs to " + printable(Files.getOwner(path)) + " (uid " + owner + "), while this runs as uid " + user;
+            if (owner != user) return "belongs to " + Cli.printable(Files.getOwner(path)) + " (uid " + owner + "), while this runs as uid " + user;
             return (mode & 0022) == 0 ? null : String.format(Locale.ROOT, "can be written by others (mode %03o)", mode & 0777);
         }
 
@@ -758,407 +759,4 @@ class Cluster implements Callable<Integer> {
             return e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : String.valueOf(e.getMessage());
         }
     }
-
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
-
-    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
-
-    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
-    static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
-        final int code;
-        Exit(int code, String sentence) { super(sentence); this.code = code; }
-        @Override public int getExitCode() { return code; }
-    }
-
-    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
-    static class Common {
-        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
-                defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
-        String bootstrapServer;
-        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
-        Path commandConfig;
-        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
-        Duration timeout;
-        @Option(names = "--json", description = "Print one JSON object a line.")
-        boolean json;
-        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
-        File events;
-        boolean verbose;
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
-        boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
-        boolean version;
-        @Spec(Spec.Target.MIXEE) CommandSpec spec;
-
-        PrintWriter out, err;
-        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
-
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
-
-        /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> { };
-        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
-        Duration patience = Duration.ofSeconds(10);
-        Runnable leftover = () -> { };
-        private Writer eventsWriter;
-        /** The newest client's properties. */
-        private Properties given = new Properties();
-
-        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
-        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
-            commandLine(script, out, err).parseArgs(args);
-            return script;
-        }
-
-        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
-        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
-            CommandLine cli = commandLine(script, out, err);
-            Thread worker = Thread.currentThread();
-            CountDownLatch done = new CountDownLatch(1);
-            Thread hook = new Thread(() -> {
-                worker.interrupt();
-                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
-            });
-            Runtime.getRuntime().addShutdownHook(hook);
-            try {
-                return cli.execute(args);
-            } finally {
-                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
-                out.flush();
-                done.countDown();
-                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
-            }
-        }
-
-        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = Guard.over(out);
-            this.err = Guard.over(err);
-            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
-                    .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
-                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
-        }
-
-        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
-        static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
-            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
-            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
-        }
-
-        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
-        Properties client(Object... pairs) throws IOException {
-            Properties properties = new Properties();
-            if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
-            }
-            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
-                bootstrapServer = properties.getProperty("bootstrap.servers");
-            properties.put("bootstrap.servers", bootstrapServer);
-            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
-            given = properties;
-            return properties;
-        }
-
-        /**
-         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
-         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
-         */
-        Admin admin(Object... more) throws IOException {
-            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
-            properties.putAll(client(more));
-            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
-            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
-            if (controllers) {
-                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
-                properties.remove("bootstrap.servers");
-            }
-            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
-            return Admin.create(properties);
-        }
-
-        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
-        boolean controllersAnswer;
-
-        Exit unreachable(String why) {
-            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
-        }
-
-        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
-        void requireReachable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
-        }
-
-        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
-        List<Endpoint> usable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
-            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
-            return usable;
-        }
-
-        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
-            Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
-            if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
-        }
-
-        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
-
-        /** An address, what is there, and which brokers it advertises to clients. */
-        record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() { return Common.address(at); }
-        }
-
-        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
-
-        List<Endpoint> endpoints() throws IOException {
-            if (given.isEmpty()) client(); // --command-config may name the cluster
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
-            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
-        }
-
-        /**
-         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
-         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
-         */
-        static Endpoint endpoint(Node at, int timeoutMs) {
-            Port port = Port.CLOSED;
-            try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
-                port = Port.MUTE;
-                socket.setSoTimeout(timeoutMs);
-                DataInputStream in = new DataInputStream(socket.getInputStream());
-                socket.getOutputStream().write(API_VERSIONS);
-                int size = in.readInt();
-                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
-                port = Port.STRANGE;
-                java.nio.ByteBuffer versions = answer(in, size);
-                Set<Integer> apis = new HashSet<>();
-                for (int left = versions.position(6).getInt(); left > 0; left--) {
-                    apis.add((int) versions.getShort());
-                    versions.getInt(); // the versions of this one
-                }
-                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
-                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
-                port = Port.SASL;
-                socket.getOutputStream().write(METADATA);
-                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
-        }
-
-        /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
-
-        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
-            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
-            byte[] bytes = new byte[size];
-            in.readFully(bytes);
-            return java.nio.ByteBuffer.wrap(bytes);
-        }
-
-        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
-        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
-            List<Node> brokers = new ArrayList<>();
-            for (int left = metadata.position(4).getInt(); left > 0; left--) {
-                int id = metadata.getInt();
-                byte[] host = new byte[metadata.getShort()];
-                metadata.get(host);
-                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                int rack = Math.max(0, metadata.getShort());
-                metadata.position(metadata.position() + rack);
-            }
-            return brokers;
-        }
-
-        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
-
-        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
-        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
-            boolean tls = protocol.endsWith("SSL");
-            boolean login = protocol.startsWith("SASL");
-            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
-            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
-            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
-            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
-            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
-            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
-            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
-            Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
-        }
-
-        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
-        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
-
-        /** The bootstrap addresses as nodes with ids -1, -2, ... */
-        List<Node> bootstrapNodes() {
-            List<Node> nodes = new ArrayList<>();
-            for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
-                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
-                nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
-            }
-            return nodes;
-        }
-
-        static boolean connects(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
-            catch (IOException | IllegalArgumentException e) { return false; }
-        }
-
-        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
-        static boolean answers(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(host, port), timeoutMs);
-                socket.setSoTimeout(timeoutMs);
-                socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
-                return socket.getInputStream().read() >= 0;
-            } catch (IOException | IllegalArgumentException e) { return false; }
-        }
-
-        /** Progress and warnings: stderr. */
-        void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
-            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
-        }
-
-        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
-        synchronized void emit(String type, Object... fields) {
-            Map<String, Object> event = new LinkedHashMap<>();
-            event.put("ts", timestamp());
-            event.put("source", spec.name());
-            event.put("type", type);
-            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
-            listener.accept(event);
-            if (!json && events == null) return;
-            try {
-                String line = JSON.std.asString(event);
-                if (json) out.println(line);
-                if (events == null) return;
-                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
-                eventsWriter.write(line + "\n");
-                eventsWriter.flush();
-            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
-        }
-
-        /** One line and an exit code for whatever ended the script. */
-        private int explain(Exception problem) {
-            if (verbose) problem.printStackTrace(err);
-            Throwable e = problem;
-            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
-                    && e.getCause() != null) e = e.getCause();
-            Exit exit = exit(e, problem);
-            err.println(printable(exit.getMessage()));
-            return exit.code;
-        }
-
-        private Exit exit(Throwable e, Throwable whole) {
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
-            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
-            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
-            if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
-            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
-        }
-
-        private Exit noAnswer() {
-            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
-        }
-
-        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
-        private Exit refused(Throwable problem) {
-            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
-            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
-            int longest = 3;
-            for (String key : new TreeSet<>(given.stringPropertyNames())) {
-                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
-                    if (part.length() <= longest || !reasons.contains(part)) continue;
-                    longest = part.length();
-                    name = key;
-                }
-            }
-            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
-        }
-
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
-
-        private static String deepest(Throwable e) {
-            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
-            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
-        }
-
-        /** Java's exceptions of files and classes have nothing but a name for a message. */
-        static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
-            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
-            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
-            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-        }
-    }
-
-    /**
-     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
-     * to who does drive it.
-     */
-    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
-        private final PrintWriter raw;
-
-        private Guard(PrintWriter raw) {
-            super(new FilterWriter(raw) {
-                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
-                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
-                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
-            }, true);
-            this.raw = raw;
-        }
-
-        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
-        @Override public PrintWriter get() { return raw; }
-        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
-
-        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
-        private static final java.util.regex.Pattern HARMFUL =
-                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
-    }
-
-    /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
-    static String printable(Object value) {
-        StringBuilder text = new StringBuilder();
-        for (char c : String.valueOf(value).toCharArray()) {
-            int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
-            text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
-        }
-        return text.toString();
-    }
-
-    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
-    static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
-    }
-    // ---- End of what is common. ----
 }

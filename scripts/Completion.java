@@ -133,7 +133,7 @@ class Completion implements Callable<Integer> {
             values.append("    esac ;;\n");
         });
         String java = ProcessHandle.current().info().command().orElse("java");
-        String ask = Stream.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", System.getProperty("java.class.path"), Completion.class.getName())
+        String ask = Stream.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"), Completion.class.getName())
                 .map(w -> "'" + w.replace("'", "'\\''") + "'").collect(Collectors.joining(" "));
         return (what == What.ZSH ? ZSH : "") + SHELL.replace("{aliases}", String.join(" ", models.keySet())).replace("{options}", options).replace("{values}", values).replace("{ask}", ask);
     }

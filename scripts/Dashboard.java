@@ -41,7 +41,7 @@ class Dashboard implements Callable<Integer> {
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 
-    @Mixin Report.Common common = new Report.Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     private final Map<Integer, KillNode.Target> targets = new TreeMap<>();
     private String runtime;
@@ -134,7 +134,7 @@ class Dashboard implements Callable<Integer> {
         if (s.alive()) s.topics().forEach((topic, partitions) -> partitions.forEach(p -> {
             int leader = WatchIsr.Share.isOnline(p) ? p.leader().id() : -1;
             if (Objects.equals(leaders.put(topic + "-" + p.partition(), leader), leader)) return;
-            run.accept(Map.of("ts", Report.timestamp(), "source", "dashboard", "type", "leader", "topic", topic, "partition", p.partition(), "leader", leader, "leaderEpoch", -1,
+            run.accept(Map.of("ts", Cli.timestamp(), "source", "dashboard", "type", "leader", "topic", topic, "partition", p.partition(), "leader", leader, "leaderEpoch", -1,
                     "isr", p.isr().stream().map(Node::id).toList(), "replicas", p.replicas().stream().map(Node::id).toList()));
         }));
         Map<String, Object> cluster = cluster(s);

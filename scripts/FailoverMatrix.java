@@ -3,7 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES FailoverMatrixTable.java KillNode.java Cluster.java CreateTopic.java WatchIsr.java ResilientProducer.java CheckDelivery.java
+//SOURCES lib/outage/FailoverMatrixTable.java KillNode.java Cluster.java CreateTopic.java WatchIsr.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION Measures what each combination of acks, min ISR and fault costs
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -147,10 +147,10 @@ class FailoverMatrix implements Callable<Integer> {
     private List<String> reach;
     private Cluster own;
     private int brokenInARow;
-    private CheckDelivery.Screen screen = CheckDelivery.Screen.none();
+    private Screen screen = Screen.none();
 
     public static void main(String... args) {
-        System.exit(run(CheckDelivery.Screen.OUT, CheckDelivery.Screen.ERR, args));
+        System.exit(run(Screen.OUT, Screen.ERR, args));
     }
 
     /** Runs the script without a process. @return the exit code */
@@ -165,7 +165,7 @@ class FailoverMatrix implements Callable<Integer> {
         if (list) { cells(givenTimeouts().get(0)).forEach(common.out::println); return 0; }
         if (out == null) out = Path.of("runs", "matrix-" + DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         readRuns();
-        screen = CheckDelivery.Screen.on(common.err);
+        screen = Screen.on(common.err);
         common.err = screen.above(common.err, line -> line);
         boolean interrupted = false;
         Exception failed = null;
@@ -198,7 +198,7 @@ class FailoverMatrix implements Callable<Integer> {
             deleteLeftovers();
             long began = System.nanoTime();
             for (int i = 0; i < missing.size(); i++) {
-                String left = i == 0 ? "" : ", " + CheckDelivery.Screen.left((double) i / missing.size(), (System.nanoTime() - began) / 1e9);
+                String left = i == 0 ? "" : ", " + Screen.left((double) i / missing.size(), (System.nanoTime() - began) / 1e9);
                 common.say("%d of %d%s: %s, run %d of %d", i + 1, missing.size(), left, missing.get(i).getKey(), missing.get(i).getValue(), repeat);
                 int done = i;
                 Future<?> bar = screen.isOn() ? background.submit(() -> drawBar(done, missing.size(), began)) : CompletableFuture.completedFuture(null);
@@ -227,7 +227,7 @@ class FailoverMatrix implements Callable<Integer> {
     private Void drawBar(int done, int all, long began) throws InterruptedException {
         for (long start = System.nanoTime(); ; Thread.sleep(250)) {
             double before = (start - began) / 1e9, now = (System.nanoTime() - start) / 1e9, each = done == 0 ? Double.NaN : before / done;
-            String left = done == 0 ? "? left" : CheckDelivery.Screen.left((done + Math.min(0.99, now / each)) / all, before + Math.min(now, each));
+            String left = done == 0 ? "? left" : Screen.left((done + Math.min(0.99, now / each)) / all, before + Math.min(now, each));
             screen.bar((double) done / all, String.format(Locale.ROOT, "%d of %d runs, %.0f s in this one, %s", done, all, now, left));
         }
     }

@@ -664,7 +664,7 @@ class FindController implements Callable<Integer> {
 
         private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
 
-        private static String deepest(Throwable e) {
+        static String deepest(Throwable e) {
             String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
             return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
         }

@@ -4,7 +4,9 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES LabCluster.java LabNotebook.java LabScenario.java LabMessages.java LabCharts.java LabPage.java LabFolder.java LabScreen.java Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java OutagePhases.java ResilientProducer.java CheckDelivery.java
+//SOURCES lib/lab/LabCluster.java lib/lab/LabNotebook.java lib/lab/LabScenario.java lib/lab/LabMessages.java
+//SOURCES lib/lab/LabCharts.java lib/lab/LabPage.java lib/lab/LabFolder.java lib/lab/LabScreen.java
+//SOURCES Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -74,7 +76,7 @@ class Lab implements Callable<Integer> {
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 
-    @Mixin Cluster.Common common = new Cluster.Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     private final List<LabNotebook.Step> steps = new ArrayList<>();
     final Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
@@ -113,12 +115,12 @@ class Lab implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         for (String option : where == KillNode.Where.EXTERNAL ? List.of("--timeouts", "--data-dir", "--keep") : List.of("-b", "--command-config", "--kill-command", "--start-command"))
-            if (given(option)) throw new Cluster.Exit(2, "lab takes " + option + (where == KillNode.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
-        if (records < 1 || !(rate > 0)) throw new Cluster.Exit(2, "--records and --rate are numbers above 0.");
-        try { words = LabMessages.of(lang); } catch (IllegalArgumentException e) { throw new Cluster.Exit(2, e.getMessage()); }
+            if (given(option)) throw new Cli.Exit(2, "lab takes " + option + (where == KillNode.Where.EXTERNAL ? " only with a cluster of the lab's own." : " only with --runtime external: otherwise it breaks nodes of the lab's own cluster."));
+        if (records < 1 || !(rate > 0)) throw new Cli.Exit(2, "--records and --rate are numbers above 0.");
+        try { words = LabMessages.of(lang); } catch (IllegalArgumentException e) { throw new Cli.Exit(2, e.getMessage()); }
         scenario = LabScenario.of(scenarioName, words);
         for (LabScenario.Action a : scenario.actions) if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
-            throw new Cluster.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
+            throw new Cli.Exit(2, scenario.name + ", line " + a.line() + ": disconnect needs --runtime docker; processes of one machine cannot be cut off, pause comes nearest.");
         if (out == null) out = Path.of("runs", DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault()).format(Instant.now()));
         LabFolder.requireUnused(out, words);
         if (dashboard != null) common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
@@ -127,7 +129,7 @@ class Lab implements Callable<Integer> {
             events = new OutputStreamWriter(new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8");
         } catch (IOException e) {
             if (live != null) live.close();
-            throw new Cluster.Exit(1, "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e) + "; name another with --out.");
+            throw new Cli.Exit(1, "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e) + "; name another with --out.");
         }
         screen = LabScreen.below(this);
         common.patience = KillNode.undoPatience(common.timeout);
@@ -155,7 +157,7 @@ class Lab implements Callable<Integer> {
     /** Returns what the producer's records and the load's come to: one that is lost fails, whichever it is, and what was not checked to the end proves nothing of both. */
     static int exitCode(CheckDelivery.Verdict producer, CheckDelivery.LoadVerdict load) {
         List<Integer> codes = List.of(producer.exitCode(), load.exitCode());
-        return codes.contains(Cluster.ANOMALY) ? Cluster.ANOMALY : Collections.max(codes);
+        return codes.contains(Cli.ANOMALY) ? Cli.ANOMALY : Collections.max(codes);
     }
 
     private void experiment() throws Exception {
@@ -209,7 +211,7 @@ class Lab implements Callable<Integer> {
         perf.common.listener = this::record;
         PerfTest.Summary s = perf.measure();
         if (s.interrupted()) throw new InterruptedException();
-        if (s.records() == 0) throw new Cluster.Exit(Cluster.ALL_FAILED, text("load.nothing"));
+        if (s.records() == 0) throw new Cli.Exit(Cli.ALL_FAILED, text("load.nothing"));
         line(s.line(""));
         if (s.failed() > 0) say("load.failed", s.failed());
         end(text("load.means", s.recordsPerSec(), s.mbPerSec()));
@@ -331,7 +333,7 @@ class Lab implements Callable<Integer> {
         snapshot = null;
         for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
             long left = (deadline - System.nanoTime()) / 1_000_000;
-            if (left <= 0) throw new Cluster.Exit(Cluster.MISSED, text("seen.not", text("await." + what), PATIENCE.toSeconds()));
+            if (left <= 0) throw new Cli.Exit(Cli.MISSED, text("seen.not", text("await." + what), PATIENCE.toSeconds()));
             if (watching.isDone()) watching.get(); // brings its exception here
             wait(Math.min(left, 1000));
         }
@@ -368,7 +370,7 @@ class Lab implements Callable<Integer> {
         if (producing.isDone()) producing.get(); // brings its exception here
         for (int p = 0; p < producer.partitions(); p++) {
             if (producer.awaitAckAfter(p, after, Duration.ofNanos(Math.max(1, deadline - System.nanoTime()))).isEmpty())
-                throw new Cluster.Exit(Cluster.MISSED, text("producer.partition", p, CRITICAL, PATIENCE.toSeconds()));
+                throw new Cli.Exit(Cli.MISSED, text("producer.partition", p, CRITICAL, PATIENCE.toSeconds()));
         }
     }
 
@@ -411,7 +413,7 @@ class Lab implements Callable<Integer> {
         boolean loadFails = loadVerdict.verdict().equals("fail") && !verdict.verdict().equals("fail");
         return switch (exitCode(verdict, loadVerdict)) {
             case 0 -> text("verdict.pass", counts);
-            case Cluster.ANOMALY -> loadFails ? text("verdict.fail-load", counts, out.resolve("load-ledger.jsonl")) : text("verdict.fail", counts, out.resolve("ledger.jsonl"));
+            case Cli.ANOMALY -> loadFails ? text("verdict.fail-load", counts, out.resolve("load-ledger.jsonl")) : text("verdict.fail", counts, out.resolve("ledger.jsonl"));
             default -> verdict.acknowledged() == 0 ? text("verdict.nothing", counts) : text("verdict.incomplete", counts, unproved());
         };
     }
@@ -471,7 +473,7 @@ class Lab implements Callable<Integer> {
 
     private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
         Map<String, Object> json = new LinkedHashMap<>();
-        json.put("verdict", verdict == null || loadVerdict == null ? "incomplete" : Map.of(0, "pass", Cluster.ANOMALY, "fail").getOrDefault(exitCode(verdict, loadVerdict), "incomplete"));
+        json.put("verdict", verdict == null || loadVerdict == null ? "incomplete" : Map.of(0, "pass", Cli.ANOMALY, "fail").getOrDefault(exitCode(verdict, loadVerdict), "incomplete"));
         json.put("scenario", scenario.name);
         json.put("text", ended);
         json.put("tookMs", took.toMillis());
@@ -496,7 +498,7 @@ class Lab implements Callable<Integer> {
 
     void emit(String type, Object... fields) {
         Map<String, Object> event = new LinkedHashMap<>();
-        event.put("ts", Cluster.timestamp());
+        event.put("ts", Cli.timestamp());
         event.put("source", "lab");
         event.put("type", type);
         for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);

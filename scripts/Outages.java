@@ -4,7 +4,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES OutagePhases.java LabMessages.java WatchLeaders.java
+//SOURCES lib/outage/OutagePhases.java lib/lab/LabMessages.java WatchLeaders.java
 //DESCRIPTION Splits each outage into phases: election, leaders, first acknowledgement, ISR
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -44,7 +44,7 @@ class Outages implements Callable<Integer> {
     /** Damaged lines that are named; waits without a fault that are an event each. */
     private static final int NAMED = 5, MOST_WAITS = 100;
 
-    @Mixin WatchLeaders.Common common = new WatchLeaders.Common();
+    @Mixin Cli.Common common = new Cli.Common();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -69,7 +69,7 @@ class Outages implements Callable<Integer> {
         for (Gap g : seen.longestUnattributed()) common.emit("wait", g.waited());
         if (damaged.isEmpty()) return 0;
         common.say("%d damaged lines are left out: %s%s.", damaged.size(), String.join("; ", damaged.subList(0, Math.min(NAMED, damaged.size()))), damaged.size() > NAMED ? "; ..." : "");
-        return WatchLeaders.INCOMPLETE;
+        return Cli.INCOMPLETE;
     }
 
     /** What a file tells; lines that are no events are left out. */
@@ -86,10 +86,10 @@ class Outages implements Callable<Integer> {
             String line = lines.readLine();
             for (int number = 1; line != null; number++) {
                 String next = lines.readLine(), fault = line.isBlank() ? null : add(line, stream);
-                if (fault != null && next != null) damaged.add("line " + number + (file.equals("-") ? "" : " of " + WatchLeaders.printable(file)) + ", " + WatchLeaders.printable(fault));
+                if (fault != null && next != null) damaged.add("line " + number + (file.equals("-") ? "" : " of " + Cli.printable(file)) + ", " + Cli.printable(fault));
                 line = next;
             }
-        } catch (IOException e) { throw new WatchLeaders.Exit(2, "Cannot read " + file + "."); }
+        } catch (IOException e) { throw new Cli.Exit(2, "Cannot read " + file + "."); }
         return damaged;
     }
 
@@ -202,7 +202,7 @@ class Outages implements Callable<Integer> {
             for (List<String[]> rows : tables(seen, partitions)) {
                 int[] width = new int[rows.get(0).length];
                 rows.set(0, Stream.of(rows.get(0)).map(title -> title.toUpperCase(Locale.ROOT)).toArray(String[]::new));
-                rows.replaceAll(row -> Stream.of(row).map(WatchLeaders::printable).toArray(String[]::new));
+                rows.replaceAll(row -> Stream.of(row).map(Cli::printable).toArray(String[]::new));
                 for (String[] row : rows) for (int i = 0; i < row.length; i++) width[i] = Math.max(width[i], row[i].length());
                 for (String[] row : rows) {
                     StringBuilder line = new StringBuilder();
@@ -211,7 +211,7 @@ class Outages implements Callable<Integer> {
                 }
                 text.append('\n');
             }
-            remarks(seen).forEach(r -> text.append(WatchLeaders.printable(r)).append('\n'));
+            remarks(seen).forEach(r -> text.append(Cli.printable(r)).append('\n'));
             return text.toString();
         }
 
@@ -229,7 +229,7 @@ class Outages implements Callable<Integer> {
         }
 
         /** Returns a text that Markdown takes for nothing but text. */
-        private static String cell(String text) { return WatchLeaders.printable(text).replaceAll("([\\\\|`*\\[\\]])", "\\\\$1").replace("<", "&lt;"); }
+        private static String cell(String text) { return Cli.printable(text).replaceAll("([\\\\|`*\\[\\]])", "\\\\$1").replace("<", "&lt;"); }
 
         private List<List<String[]>> tables(Seen seen, boolean partitions) {
             if (seen.outages.isEmpty()) return List.of();

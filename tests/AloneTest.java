@@ -1,19 +1,22 @@
 import static org.junit.jupiter.api.Assertions.*;
 
+import com.sun.net.httpserver.HttpServer;
 import java.io.*;
+import java.net.*;
 import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.*;
 import javax.tools.*;
-import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Proves that each step script is self-contained: copied alone into an empty folder it is compiled, against what its own {@code //DEPS}
- * give and nothing else, and runs there. JBang itself builds those here that docs/notebook.md, which NotebookTest does, does not have it build.
+ * give and nothing else, and runs there. JBang itself builds them for docs/notebook.md, which NotebookTest does. All other scripts
+ * name the sources that they are composed of.
  */
 @Tag("processes")
 class AloneTest {
@@ -22,12 +25,10 @@ class AloneTest {
 
     static List<Path> steps() throws Exception { return SourceFormTest.steps(); }
 
-    static List<Path> stepsThatTheNotebookDoesNotRun() throws Exception {
-        Set<String> run = new HashSet<>();
-        for (List<String> command : DocumentsTest.commands(Files.readString(ContractTest.REPO.resolve("docs/notebook.md")))) run.add(command.get(0));
-        Set<Path> files = ContractTest.scripts().stream().filter(a -> run.contains(a.name())).map(ContractTest.Alias::file).collect(Collectors.toSet());
-        assertFalse(files.isEmpty(), "the notebook runs scripts");
-        return steps().stream().filter(step -> !files.contains(step)).toList();
+    static List<Path> composed() throws Exception {
+        List<Path> composed = new ArrayList<>(SourceFormTest.files());
+        composed.removeAll(steps());
+        return composed;
     }
 
     @ParameterizedTest(name = "{0}") @MethodSource("steps")
@@ -45,13 +46,68 @@ class AloneTest {
         isAlone(copy);
     }
 
-    // One after the other: simultaneous first builds race in JBang's cache.
+    /** What JBang compiles of it, from here or from another's catalog: each names what it uses, and what those name. */
+    @ParameterizedTest(name = "{0}") @MethodSource("composed")
+    void namesAllOfItsSources(Path script, @TempDir Path classes) throws Exception {
+        Set<Path> sources = new LinkedHashSet<>();
+        collect(script, sources);
+        StringWriter said = new StringWriter();
+        List<String> options = List.of("--release", "17", "-proc:none", "-encoding", "UTF-8", "-d", classes.toString());
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null);
+        files.setLocationFromPaths(StandardLocation.CLASS_PATH, libraries());
+        files.setLocationFromPaths(StandardLocation.SOURCE_PATH, List.of());
+        assertTrue(compiler.getTask(said, files, null, options, null, files.getJavaFileObjectsFromPaths(sources)).call(), said::toString);
+    }
+
+    /** The jars of the tests, which are those of all scripts, but without the scripts' own classes. */
+    private static List<Path> libraries() throws Exception {
+        Path own = Path.of(AloneTest.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator)).map(Path::of).filter(p -> !p.toAbsolutePath().equals(own)).toList();
+    }
+
+    private static void collect(Path source, Set<Path> sources) throws Exception {
+        if (!sources.add(ContractTest.REPO.resolve(source).normalize())) return;
+        for (String line : ContractTest.header(source)) {
+            String[] words = line.split(" ");
+            if (words[0].equals("//SOURCES")) for (String other : words) if (other.endsWith(".java")) collect(source.resolveSibling(other).normalize(), sources);
+            if (!words[0].equals("//FILES")) continue;
+            Path file = source.resolveSibling(words[1].split("=")[1]).normalize();
+            assertTrue(Files.isRegularFile(ContractTest.REPO.resolve(file)), source + " has //FILES of " + file + ", which is not there");
+        }
+    }
+
+    /** {@code jbang outages@HOST}, where nobody has a clone: sources, their sources, and their resources. */
     @Tag("slow")
-    @ParameterizedTest(name = "{0}") @MethodSource("stepsThatTheNotebookDoesNotRun")
-    void isBuiltByJBangAndRuns(Path script, @TempDir Path folder) throws Exception {
-        Path copy = copy(script, folder);
-        isItsVersion(jbang(folder, copy.getFileName().toString(), "--version"));
-        isAlone(copy);
+    @Test void jbangBuildsFromACatalogFarAway(@TempDir Path folder) throws Exception { buildFromFarAway(folder, List.of("outages")); }
+
+    @Tag("soak")
+    @Test void jbangBuildsEachComposedAliasFromACatalogFarAway(@TempDir Path folder) throws Exception {
+        Set<Path> composed = Set.copyOf(composed());
+        buildFromFarAway(folder, ContractTest.scripts().stream().filter(a -> composed.contains(a.file())).map(ContractTest.Alias::name).toList());
+    }
+
+    private static void buildFromFarAway(Path folder, List<String> aliases) throws Exception {
+        HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        List<String> missing = Collections.synchronizedList(new ArrayList<>());
+        server.createContext("/", request -> {
+            Path file = ContractTest.REPO.resolve(request.getRequestURI().getPath().substring(1));
+            if (!Files.isRegularFile(file)) missing.add(request.getRequestURI().getPath());
+            byte[] bytes = Files.isRegularFile(file) ? Files.readAllBytes(file) : new byte[0];
+            request.sendResponseHeaders(Files.isRegularFile(file) ? 200 : 404, bytes.length == 0 ? -1 : bytes.length);
+            request.getResponseBody().write(bytes);
+            request.close();
+        });
+        server.start();
+        try {
+            String base = "http:" + "//127.0.0.1:" + server.getAddress().getPort() + "/";
+            assertEquals(0, jbang(folder, "trust", "add", base).code());
+            for (String alias : aliases) isItsVersion(jbang(folder, alias + "@" + base + "jbang-catalog.json", "--version"));
+            assertEquals(List.of(), missing);
+        } finally {
+            server.stop(0);
+        }
+        try (Stream<Path> files = Files.list(folder)) { assertEquals(List.of(), files.toList(), "left in the folder"); }
     }
 
     private static Path copy(Path script, Path folder) throws Exception {
@@ -74,7 +130,7 @@ class AloneTest {
 
     /** Its cache is of this run of the tests: other lanes build too, and what was built before proves nothing here. */
     private static TestCluster.Run jbang(Path folder, String... args) throws Exception {
-        List<String> command = new ArrayList<>(List.of("env", "JBANG_CACHE_DIR=" + TestCluster.HOME.resolve("jbang-cache"), ContractTest.REPO.resolve("jbang").toString()));
+        List<String> command = new ArrayList<>(List.of("env", "JBANG_CACHE_DIR=" + TestCluster.HOME.resolve("jbang-cache"), "JBANG_DIR=" + TestCluster.HOME.resolve("jbang-dir"), ContractTest.REPO.resolve("jbang").toString()));
         command.addAll(List.of(args));
         return run(folder, command.toArray(String[]::new));
     }

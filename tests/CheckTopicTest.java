@@ -174,7 +174,7 @@ class CheckTopicTest {
         contents = new CheckTopic.Contents("t", Pattern.compile("(.*)-(\\d+)"), false, 1 << 20);
         log(0, "till7-2", "till7-1", "till8-1");
         expect("fail", "REORDERED", 1);
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> new CheckTopic.Contents("t", Pattern.compile(".*"), false, 1)).code);
+        assertEquals(2, assertThrows(Cli.Exit.class, () -> new CheckTopic.Contents("t", Pattern.compile(".*"), false, 1)).code);
     }
 
     @Test void aNumberThatIsNoneIsAKeyAsAnyOther() {

@@ -499,15 +499,15 @@ class CheckerTest {
     }
 
     @Test void whatIsNoLedgerIsRefused() throws Exception {
-        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':3"))) assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(head)).code, head);
+        for (String head : List.of("", "hello", ACK, HEAD.replace("'ledger':1", "'ledger':3"))) assertEquals(2, assertThrows(Cli.Exit.class, () -> load(head)).code, head);
         TestCluster.Run missing = TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString());
         assertEquals(2, missing.code(), missing.toString());
     }
 
     @Test void twoTopicsOrTheSameProducerTwiceAreRefused() throws Exception {
         load(HEAD, END);
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD, END)).code);
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
+        assertEquals(2, assertThrows(Cli.Exit.class, () -> load(HEAD, END)).code);
+        assertEquals(2, assertThrows(Cli.Exit.class, () -> load(HEAD.replace("'topic':'t'", "'topic':'u'"), END)).code);
     }
 
     private static final String HEAD2 = HEAD.replace("'ledger':1", "'ledger':2");

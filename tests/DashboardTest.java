@@ -37,7 +37,7 @@ class DashboardTest {
         return (Map<?, ?>) ((List<?>) JSON.std.mapFrom(json).get("runs")).get(0);
     }
     private static String now(int seq) throws IOException {
-        return JSON.std.asString(new TreeMap<>(Map.of("ts", Report.timestamp(), "source", "resilient-producer", "type", "ack", "seq", seq, "attempt", 1, "topic", "t", "partition", 0, "offset",
+        return JSON.std.asString(new TreeMap<>(Map.of("ts", Cli.timestamp(), "source", "resilient-producer", "type", "ack", "seq", seq, "attempt", 1, "topic", "t", "partition", 0, "offset",
                 seq, "latencyUs", 1234))) + "\n";
     }
     private static void append(Path file, String text) throws IOException { Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND); }
@@ -173,7 +173,7 @@ class DashboardTest {
             assertEquals("Live", browser.text("#state"));
 
             // A gap is one before it ends: nothing is acknowledged after the fault, and three seconds go by.
-            append(events, JSON.std.asString(Map.of("ts", Report.timestamp(), "source", "kill-node", "type", "fault", "node", 1, "mode", "kill")) + "\n");
+            append(events, JSON.std.asString(Map.of("ts", Cli.timestamp(), "source", "kill-node", "type", "fault", "node", 1, "mode", "kill")) + "\n");
             String later = ReportTest.UTC.format(Instant.now().plusSeconds(3));
             append(events, JSON.std.asString(Map.of("ts", later, "source", "watch-isr", "type", "controller", "controller", -1)) + "\n");
             within(browser, Duration.ofSeconds(2), "the open gap", "const g = data.runs[0].gaps; return g.length === 1 && g[0][1] - g[0][0] > 2.9 && document.querySelector('.faults').textContent.includes('none yet')");

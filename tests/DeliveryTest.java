@@ -200,7 +200,7 @@ class DeliveryTest {
 
     @Test @Order(10) void everyKindOfAnomalyInOneRealTopicIsFoundAndNoMore() throws Exception {
         Path events = TestCluster.HOME.resolve("planted-events.jsonl");
-        Files.writeString(events, "{\"ts\":\"" + Cluster.timestamp() + "\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":2,\"mode\":\"kill\"}\n");
+        Files.writeString(events, "{\"ts\":\"" + Cli.timestamp() + "\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":2,\"mode\":\"kill\"}\n");
         try (Planted run = new Planted()) {
             for (int seq = 1; seq <= 5; seq++) run.acknowledged(seq, 7, run.send(7, seq));
             try (Admin admin = TestCluster.admin()) { // expired: 1 to 5

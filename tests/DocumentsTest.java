@@ -61,7 +61,7 @@ class DocumentsTest {
             if (row.group(2) != null) shown.add(row.group(2));
             assertEquals(descriptions.get(row.group(1)), row.group(3), "what README.md and the catalog say of " + row.group(1));
         }
-        listed.remove("test"); // it is in README's last list
+        listed.removeAll(LauncherTest.groups().get("Develop")); // README has them in its last list
         assertEquals(listed, shown, "the order of ./jbang, and of README.md");
         String readme = read("README.md");
         for (String group : LauncherTest.groups().keySet())

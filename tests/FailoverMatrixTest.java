@@ -168,7 +168,7 @@ class FailoverMatrixTest {
                 FailoverMatrix.Run.brokenOff(UNCONFIRMED, 2, 2000, 2000, "Partition 1 took nothing", 9), checked(PAUSED, 2, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
         StringBuilder lines = new StringBuilder();
         for (FailoverMatrix.Run run : runs) {
-            Map<String, Object> line = new LinkedHashMap<>(), event = new HashMap<>(Map.of("ts", Cluster.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
+            Map<String, Object> line = new LinkedHashMap<>(), event = new HashMap<>(Map.of("ts", Cli.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
             for (int i = 0; i < run.fields().length; i += 2) line.put((String) run.fields()[i], run.fields()[i + 1]);
             event.putAll(line);
             ContractTest.Schema.validate(event);

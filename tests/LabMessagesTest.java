@@ -20,7 +20,7 @@ class LabMessagesTest {
         Properties texts = new Properties() {
             @Override public synchronized Object put(Object key, Object value) { assertFalse(containsKey(key), key + " is there twice"); return super.put(key, value); }
         };
-        try (Reader in = Files.newBufferedReader(ContractTest.REPO.resolve("scripts/" + name), StandardCharsets.UTF_8)) { texts.load(in); }
+        try (Reader in = Files.newBufferedReader(ContractTest.REPO.resolve("scripts/lib/lab/" + name), StandardCharsets.UTF_8)) { texts.load(in); }
         return new TreeMap<>(texts.entrySet().stream().collect(Collectors.toMap(e -> (String) e.getKey(), e -> (String) e.getValue())));
     }
     private static Map<String, String> english() throws Exception { return catalogue("lab-messages.properties"); }
@@ -30,7 +30,7 @@ class LabMessagesTest {
 
     private static String source() throws Exception {
         StringBuilder text = new StringBuilder();
-        try (Stream<Path> files = Files.list(ContractTest.REPO.resolve("scripts"))) {
+        try (Stream<Path> files = Files.walk(ContractTest.REPO.resolve("scripts"))) {
             for (Path f : files.filter(f -> f.getFileName().toString().matches("(Lab|Outage).*\\.java")).sorted().toList()) text.append(Files.readString(f));
         }
         return text.toString();

@@ -129,15 +129,4 @@ class LatencyLogTest {
             assertEquals(deep, plots.get(0).getParent());
         }
     }
-
-    @Test void mergeLatencyAndReportReadByTheSameText() throws Exception {
-        Set<String> texts = new HashSet<>();
-        for (String script : List.of("MergeLatency", "Report")) {
-            String text = Files.readString(ContractTest.REPO.resolve("scripts/" + script + ".java"));
-            int from = text.indexOf("// ---- Common to the scripts that read latency logs"), to = text.indexOf("// ---- End of what those that read latency logs");
-            assertTrue(from > 0 && to > from, script);
-            texts.add(text.substring(from, to));
-        }
-        assertEquals(1, texts.size());
-    }
 }

@@ -259,7 +259,7 @@ class LoadLedgerTest {
             assertEquals("incomplete", ranges.verdict().verdict(), lacks);
         }
         Files.writeString(folder.resolve("load.jsonl"), whole.replace("\"ranges\":1", "\"ranges\":2"));
-        assertEquals(2, assertThrows(CheckDelivery.Exit.class, this::read).code);
+        assertEquals(2, assertThrows(Cli.Exit.class, this::read).code);
         assertEquals(2, TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString()).code());
     }
 

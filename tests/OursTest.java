@@ -185,7 +185,7 @@ class OursTest {
         TestCluster.Child holder = TestCluster.child(Holder.class, lock.toString());
         try {
             TestCluster.await("the lock", () -> holder.text().contains("held"));
-            assertTrue(assertThrows(Cluster.Exit.class, () -> cluster.requireUnusedData(1)).getMessage().contains("is in use by a broker"));
+            assertTrue(assertThrows(Cli.Exit.class, () -> cluster.requireUnusedData(1)).getMessage().contains("is in use by a broker"));
         } finally { holder.process().destroyForcibly().waitFor(); }
         cluster.requireUnusedData(1);
     }
@@ -265,7 +265,7 @@ class OursTest {
         PerfTest.requireReplaceable(file(temp.resolve("perf.hlog"), "#[kraft-lab perf: values in microseconds]\n"), "#[kraft-lab perf", "--hdr-log");
         PerfTest.requireReplaceable(file(temp.resolve("perf.hgrm"), "       Value     Percentile TotalCount 1/(1-Percentile)\n"), "Value", "--percentiles");
         PerfTest.requireReplaceable(Path.of("/dev/null"), "Value", "--percentiles");
-        assertThrows(MergeLatency.Exit.class, () -> MergeLatency.requireReplaceable(theirs, "Value", "--percentiles"));
+        assertThrows(Cli.Exit.class, () -> MergeLatency.requireReplaceable(theirs, "Value", "--percentiles"));
         assertThrows(IOException.class, () -> ResilientProducer.requireLedger(theirs));
         assertThrows(IOException.class, () -> ResilientProducer.requireLedger(link));
         ResilientProducer.requireLedger(file(temp.resolve("l.new"), "{\"ledger\":2,\"run\":\"x\"}\n"));

@@ -54,18 +54,18 @@ class ScenarioTest {
         "wait 1s 2s | '2s' is not expected here", "probe me | 'me' is not expected here", "repeat | repeat how many times?", "repeat 0 | '0' is not a number of times", "repeat 100 | '100' is not a number of times",
         "repeat 2 | the repeat has no end", "end | there is no repeat that it ends", "step | step what?", "means | means what?", "title | title what?"})
     void whatIsWrongIsRefusedWithItsLine(String line, String why) {
-        Cluster.Exit e = assertThrows(Cluster.Exit.class, () -> read("# first\n\nprobe\n" + line));
+        Cli.Exit e = assertThrows(Cli.Exit.class, () -> read("# first\n\nprobe\n" + line));
         assertEquals(2, e.getExitCode());
         assertTrue(e.getMessage().startsWith("f, line 4: " + why), e.getMessage());
         assertTrue(e.getMessage().matches("(?s)[^\n]+[.]"), e.getMessage());
     }
 
     @Test void otherRefusals() {
-        assertEquals("f, line 3: a repeat inside the repeat of line 1.", assertThrows(Cluster.Exit.class, () -> read("repeat 2\nprobe\nrepeat 2\nprobe\nend\nend")).getMessage());
-        assertEquals("f, line 2: there is nothing between repeat and end.", assertThrows(Cluster.Exit.class, () -> read("repeat 2\nend")).getMessage());
+        assertEquals("f, line 3: a repeat inside the repeat of line 1.", assertThrows(Cli.Exit.class, () -> read("repeat 2\nprobe\nrepeat 2\nprobe\nend\nend")).getMessage());
+        assertEquals("f, line 2: there is nothing between repeat and end.", assertThrows(Cli.Exit.class, () -> read("repeat 2\nend")).getMessage());
         for (String text : List.of("probe\nstep At the end", "probe\nstep One\nstep Two\nprobe"))
-            assertEquals("f, line 2: nothing is done in this step.", assertThrows(Cluster.Exit.class, () -> read(text)).getMessage());
-        assertTrue(assertThrows(Cluster.Exit.class, () -> read("# nothing\nawait in-sync")).getMessage().startsWith("f: nothing happens in it"));
+            assertEquals("f, line 2: nothing is done in this step.", assertThrows(Cli.Exit.class, () -> read(text)).getMessage());
+        assertTrue(assertThrows(Cli.Exit.class, () -> read("# nothing\nawait in-sync")).getMessage().startsWith("f: nothing happens in it"));
         TestCluster.Run run = TestCluster.run(Lab::run, "--scenario", "no-such", "--out", out.toString());
         assertEquals(2, run.code(), run.toString());
         assertEquals("There is no scenario and no file 'no-such' to be read; built in are classic, rolling-restart, flapping, pause-leader, lost-majority, slow-follower.\n", run.err());
@@ -92,7 +92,7 @@ class ScenarioTest {
         Matcher block = Pattern.compile("(?ms)^```\n(# .*?)^```").matcher(document);
         assertTrue(block.find());
         assertEquals("What two faults within ten seconds cost", LabScenario.parse("docs", block.group(1).lines().toList(), LabMessages.ENGLISH).title);
-        String verbs = assertThrows(Cluster.Exit.class, () -> read("what")).getMessage().replaceFirst(".*there are (.*)\\.", "$1");
+        String verbs = assertThrows(Cli.Exit.class, () -> read("what")).getMessage().replaceFirst(".*there are (.*)\\.", "$1");
         for (String verb : verbs.split(", ")) assertTrue(document.contains("`" + verb), verb + " is not in docs/scenarios.md");
     }
 

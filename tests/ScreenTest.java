@@ -166,7 +166,7 @@ class ScreenTest {
         Files.createDirectories(out.resolve("report.html"));
         terminal = Terminal.of(60, "NO_COLOR=", "", Lab.class, "--lang", "ru", "--timeouts", "fast", "--records", "1000", "--observe", "1s", "--out", out.toString(),
                 "--data-dir", TestCluster.HOME.resolve("lab").toString());
-        String spark = "(?m)^подтверждений/с +\\d+ [\u2581-\u2588_.:\\-=+*#]{2,}";
+        String spark = "(?m)^\u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0435\u043d\u0438\u0439/\u0441 +\\d+ [\u2581-\u2588_.:\\-=+*#]{2,}";
         String kill = LabMessages.of("ru").text("classic.first");
         terminal.await("the first kill", s -> Pattern.compile(spark).matcher(s).find() && s.contains(kill + " | ") && Pattern.compile("(?m)^-{59}$").matcher(s).results().count() == 1);
         terminal.resize(200);

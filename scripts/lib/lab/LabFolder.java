@@ -10,10 +10,10 @@ class LabFolder {
 
     /** Refuses a folder with a run, or with files of these names that no lab has written, or that are links. What a lab began there that came to no producer is not worth keeping. */
     static void requireUnused(Path folder, LabMessages words) {
-        if (Files.exists(folder.resolve("ledger.jsonl"))) throw new Cluster.Exit(Cluster.REFUSED, words.text("run.taken", folder));
+        if (Files.exists(folder.resolve("ledger.jsonl"))) throw new Cli.Exit(Cli.REFUSED, words.text("run.taken", folder));
         List<String> there = FILES.stream().filter(name -> isFileOrLink(folder.resolve(name))).toList();
         boolean ours = Cluster.Own.isMarked(folder, RUN) && there.stream().noneMatch(name -> Files.isSymbolicLink(folder.resolve(name)));
-        if (!there.isEmpty() && !ours) throw new Cluster.Exit(Cluster.REFUSED, words.text("run.others", folder, String.join(", ", there)));
+        if (!there.isEmpty() && !ours) throw new Cli.Exit(Cli.REFUSED, words.text("run.others", folder, String.join(", ", there)));
     }
 
     /** Makes and marks it, and deletes what such a lab has left. */

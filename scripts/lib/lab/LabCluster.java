@@ -1,6 +1,6 @@
-//FILES compose/compose.yaml=../compose/compose.yaml
-//FILES compose/timeouts/default.env=../compose/timeouts/default.env
-//FILES compose/timeouts/fast.env=../compose/timeouts/fast.env
+//FILES compose/compose.yaml=../../../compose/compose.yaml
+//FILES compose/timeouts/default.env=../../../compose/timeouts/default.env
+//FILES compose/timeouts/fast.env=../../../compose/timeouts/fast.env
 
 import java.io.*;
 import java.nio.file.*;
@@ -124,24 +124,24 @@ abstract class LabCluster {
                 return lab.text("containers.found");
             }
             for (KillNode.Target n : before) if (List.of("paused", "disconnected").contains(n.state()))
-                throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.broken", n.name(), n.state(), n.id()));
-            for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cluster.Common.connects("127.0.0.1", Cluster.port(id), 200))
-                throw new Cluster.Exit(1, lab.text("containers.port", Cluster.port(id), Cluster.name(id), Cluster.listener(Cluster.port(id))));
+                throw new Cli.Exit(Cli.REFUSED, lab.text("containers.broken", n.name(), n.state(), n.id()));
+            for (int id : Cluster.IDS) if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down")) && Cli.Common.connects("127.0.0.1", Cluster.port(id), 200))
+                throw new Cli.Exit(1, lab.text("containers.port", Cluster.port(id), Cluster.name(id), Cluster.listener(Cluster.port(id))));
             containersMade = before.isEmpty();
             if (containersMade && !run("docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank())
-                throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.strange"));
-            try { run("docker", "compose", "version"); } catch (Cluster.Exit e) { throw new Cluster.Exit(Cluster.UNREACHABLE, lab.text("containers.no-compose")); }
+                throw new Cli.Exit(Cli.REFUSED, lab.text("containers.strange"));
+            try { run("docker", "compose", "version"); } catch (Cli.Exit e) { throw new Cli.Exit(Cli.UNREACHABLE, lab.text("containers.no-compose")); }
             newData = containersMade && run("docker", "volume", "ls", "-q", "--filter", "label=com.docker.compose.project=kraft-lab").isBlank();
             up = true; // from here on there is something to end
             lab.common.say("%s", lab.text("containers.starting"));
             try { compose("up", "-d", "--no-recreate", "--wait"); }
-            catch (Cluster.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage() + " docker logs kafka01 may tell more."); }
+            catch (Cli.Exit e) { throw new Cli.Exit(e.getExitCode(), e.getMessage() + " docker logs kafka01 may tell more."); }
             return lab.text("containers.up", (System.nanoTime() - began) / 1e9);
         }
 
         private void unpack() throws IOException {
             String home = System.getenv("KRAFT_LAB_HOME");
-            if ("".equals(home)) throw new Cluster.Exit(2, "KRAFT_LAB_HOME is empty.");
+            if ("".equals(home)) throw new Cli.Exit(2, "KRAFT_LAB_HOME is empty.");
             Path folder = (home == null ? Path.of(System.getProperty("user.home"), ".kraft-lab") : Path.of(home)).resolve("compose");
             requireOurs(folder);
             for (String name : FILES) {
@@ -157,7 +157,7 @@ abstract class LabCluster {
         private void requireOurs(Path folder) throws IOException {
             Cluster.Own.makeFolders(folder);
             boolean ours = Cluster.Own.isEmpty(folder) || Cluster.Own.isMarked(folder, "the compose file of the lab") || Cluster.Own.begins(folder.resolve("compose.yaml"), "# The lab's cluster in Docker: ");
-            if (!ours) throw new Cluster.Exit(Cluster.REFUSED, "The folder " + folder + " was not made by kraft-lab, and its files stay as they are: name another home with KRAFT_LAB_HOME.");
+            if (!ours) throw new Cli.Exit(Cli.REFUSED, "The folder " + folder + " was not made by kraft-lab, and its files stay as they are: name another home with KRAFT_LAB_HOME.");
             Cluster.Own.mark(folder, "the compose file of the lab", "lab --runtime docker", "each one writes it anew");
         }
 
@@ -165,7 +165,7 @@ abstract class LabCluster {
 
         private void requireSameTimeouts() throws Exception {
             for (String theirs : labels())
-                if (!theirs.equals(timeouts())) throw new Cluster.Exit(Cluster.REFUSED, lab.text("containers.timeouts", theirs));
+                if (!theirs.equals(timeouts())) throw new Cli.Exit(Cli.REFUSED, lab.text("containers.timeouts", theirs));
         }
 
         private String compose(String... args) throws Exception {
@@ -185,12 +185,12 @@ abstract class LabCluster {
                 builder.environment().keySet().removeIf(k -> k.startsWith("COMPOSE_") || k.equals("CLUSTER_ID"));
                 builder.environment().putAll(environment);
                 Process process;
-                try { process = builder.start(); } catch (IOException e) { throw new Cluster.Exit(Cluster.UNREACHABLE, lab.text("containers.no-docker")); }
+                try { process = builder.start(); } catch (IOException e) { throw new Cli.Exit(Cli.UNREACHABLE, lab.text("containers.no-docker")); }
                 try {
-                    if (!process.waitFor(10, TimeUnit.MINUTES)) throw new Cluster.Exit(Cluster.MISSED, "'" + String.join(" ", command) + "' did not end within 10 minutes.");
+                    if (!process.waitFor(10, TimeUnit.MINUTES)) throw new Cli.Exit(Cli.MISSED, "'" + String.join(" ", command) + "' did not end within 10 minutes.");
                 } finally { end(process); }
                 String said = Files.readString(output.toPath());
-                if (process.exitValue() != 0) throw new Cluster.Exit(1, "'" + String.join(" ", command) + "' ended with " + process.exitValue() + ": "
+                if (process.exitValue() != 0) throw new Cli.Exit(1, "'" + String.join(" ", command) + "' ended with " + process.exitValue() + ": "
                         + Files.readString(errors.toPath()).strip().lines().reduce((a, b) -> b).orElse("it said nothing") + ".");
                 return said;
             } finally {
@@ -229,12 +229,12 @@ abstract class LabCluster {
         String command() { return lab.text("external.command", lab.common.bootstrapServer); }
 
         String up() throws Exception {
-            if (lab.killCommand == null || lab.startCommand == null) throw new Cluster.Exit(2, lab.text("external.commands"));
+            if (lab.killCommand == null || lab.startCommand == null) throw new Cli.Exit(2, lab.text("external.commands"));
             found = true;
             try (Admin admin = lab.common.admin()) {
                 Set<Integer> brokers = admin.describeCluster().nodes().get().stream().map(Node::id).collect(Collectors.toSet());
                 Set<Integer> voters = admin.describeMetadataQuorum().quorumInfo().get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
-                if (brokers.size() != 3 || voters.size() != 3) throw new Cluster.Exit(Cluster.REFUSED, lab.text("external.not-three", brokers.size(), voters.size()));
+                if (brokers.size() != 3 || voters.size() != 3) throw new Cli.Exit(Cli.REFUSED, lab.text("external.not-three", brokers.size(), voters.size()));
                 combined = voters.equals(brokers);
             }
             up = true;

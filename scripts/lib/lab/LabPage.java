@@ -4,10 +4,10 @@ import java.util.*;
 
 /** The run as report's page: live while it goes on, and at its end a file in its folder. */
 class LabPage {
-    /** @throws Cluster.Exit when the port is taken, or none */
+    /** @throws Cli.Exit when the port is taken, or none */
     static Report.Live serve(Path folder, int port) throws IOException {
         try { return new Report.Live(List.of(run(folder)), port); }
-        catch (Report.Exit e) { throw new Cluster.Exit(e.getExitCode(), e.getMessage().replace("--port", "--dashboard=PORT")); }
+        catch (Cli.Exit e) { throw new Cli.Exit(e.getExitCode(), e.getMessage().replace("--port", "--dashboard=PORT")); }
     }
 
     /** Whatever goes wrong in it costs the run nothing. @return what it was, to be said */

@@ -132,13 +132,13 @@ class LabScenario {
 
     // ---- Reading ----
 
-    /** A built-in one by its name, else a file, whose own texts stay as they are. @throws Cluster.Exit 2 when there is none, or a line of it is wrong */
+    /** A built-in one by its name, else a file, whose own texts stay as they are. @throws Cli.Exit 2 when there is none, or a line of it is wrong */
     static LabScenario of(String nameOrFile, LabMessages words) {
         if (BUILT_IN.containsKey(nameOrFile)) return parse(nameOrFile, BUILT_IN.get(nameOrFile).lines()
                 .map(line -> Pattern.compile("@([a-z.-]+)").matcher(line).replaceAll(m -> Matcher.quoteReplacement(words.text(m.group(1))))).toList(), words);
         try { return parse(nameOrFile, Files.readAllLines(Path.of(nameOrFile)), words); }
         catch (IOException | InvalidPathException e) {
-            throw new Cluster.Exit(2, "There is no scenario and no file '" + nameOrFile + "' to be read; built in are " + String.join(", ", BUILT_IN.keySet()) + ".");
+            throw new Cli.Exit(2, "There is no scenario and no file '" + nameOrFile + "' to be read; built in are " + String.join(", ", BUILT_IN.keySet()) + ".");
         }
     }
 
@@ -171,10 +171,10 @@ class LabScenario {
                 (repeated == null ? scenario.actions : repeated).add(rest.action(names));
             }
         }
-        if (repeated != null) throw new Cluster.Exit(2, name + ", line " + from + ": the repeat has no end.");
+        if (repeated != null) throw new Cli.Exit(2, name + ", line " + from + ": the repeat has no end.");
         for (int i = 0; i < scenario.actions.size(); i++) if (scenario.actions.get(i).verb.equals("step") && (i + 1 == scenario.actions.size() || scenario.actions.get(i + 1).verb.equals("step")))
-            throw new Cluster.Exit(2, name + ", line " + scenario.actions.get(i).line + ": nothing is done in this step.");
-        if (scenario.actions.stream().noneMatch(Action::beginsStep)) throw new Cluster.Exit(2, name + ": nothing happens in it; docs/scenarios.md says what can be written there.");
+            throw new Cli.Exit(2, name + ", line " + scenario.actions.get(i).line + ": nothing is done in this step.");
+        if (scenario.actions.stream().noneMatch(Action::beginsStep)) throw new Cli.Exit(2, name + ": nothing happens in it; docs/scenarios.md says what can be written there.");
         return scenario;
     }
 
@@ -192,7 +192,7 @@ class LabScenario {
             rest = new ArrayList<>(words.subList(1, words.size()));
         }
 
-        Cluster.Exit wrong(String why) { return new Cluster.Exit(2, file + ", line " + line + ": " + why); }
+        Cli.Exit wrong(String why) { return new Cli.Exit(2, file + ", line " + line + ": " + why); }
 
         Action action(Set<String> names) {
             switch (verb) {
@@ -256,7 +256,7 @@ class LabScenario {
         }
 
         Duration duration(String word) {
-            try { return Cluster.Common.duration(word); }
+            try { return Cli.Common.duration(word); }
             catch (picocli.CommandLine.TypeConversionException e) { throw wrong(e.getMessage() + "."); }
         }
 
@@ -359,7 +359,7 @@ class LabScenario {
         before = before.subList(Math.max(0, before.size() - 100), before.size());
         KillNode script = lab.node("" + id);
         KillNode.NodeRuntime runtime = script.runtime();
-        KillNode.Target node = runtime.nodes().stream().filter(n -> n.id() == id).findFirst().orElseThrow(() -> new Cluster.Exit(2, "There is no node " + id + "."));
+        KillNode.Target node = runtime.nodes().stream().filter(n -> n.id() == id).findFirst().orElseThrow(() -> new Cli.Exit(2, "There is no node " + id + "."));
         int bursts = 0, fewest = Integer.MAX_VALUE;
         Instant from = Instant.now();
         at = System.nanoTime();
@@ -451,8 +451,8 @@ class LabScenario {
             TopicPartitionInfo info = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().get(number);
             // The active controller would do more than follow slowly.
             return "" + info.isr().stream().map(Node::id).filter(id -> id != info.leader().id()).min(Comparator.comparing((Integer id) -> id == controller).thenComparing(id -> id))
-                    .orElseThrow(() -> new Cluster.Exit(1, partition + " has no follower in sync."));
-        } catch (java.util.concurrent.ExecutionException | IndexOutOfBoundsException e) { throw new Cluster.Exit(2, name + ": there is no follower of '" + partition + "'."); }
+                    .orElseThrow(() -> new Cli.Exit(1, partition + " has no follower in sync."));
+        } catch (java.util.concurrent.ExecutionException | IndexOutOfBoundsException e) { throw new Cli.Exit(2, name + ": there is no follower of '" + partition + "'."); }
     }
 
     String title(Action a) {

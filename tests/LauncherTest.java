@@ -232,9 +232,9 @@ class LauncherTest {
 
     /** The groups that the launcher lists, with the aliases of each. */
     static Map<String, List<String>> groups() throws Exception {
-        String text = Files.readString(ContractTest.REPO.resolve("jbang")).split("kl_groups=\\(\n")[1].split("\n\\)")[0];
+        String text = Files.readString(ContractTest.REPO.resolve("jbang"));
         Map<String, List<String>> groups = new LinkedHashMap<>();
-        for (String line : text.lines().toList()) {
+        for (String line : text.split("kl_groups=\\(\n")[1].split("\n\\)")[0].lines().toList()) {
             String[] group = line.strip().replace("'", "").split(": ");
             groups.put(group[0], List.of(group[1].split(" ")));
         }
@@ -302,8 +302,8 @@ class LauncherTest {
         Files.writeString(above, CATALOG.replace("tiny", "upper"));
         Files.writeString(file, TINY);
         try {
-            for (String word : List.of("version", "run", "wrapper", "--help", "-h", "Tiny.java", "tiny@more", "perv", "users",
-                    "nearest", "upper", "group:artifact:1.0", "https://host.example/x", "-", "", "Perf", "per f")) {
+            for (String word : List.of("version", "run", "wrapper", "--help", "-h", "Tiny.java", "tiny@more", "perv",
+                    "users", "nearest", "upper", "group:artifact:1.0", "https://host.example/x", "-", "", "Perf", "per f")) {
                 Ended e = run(Map.of("PATH", fake + ":" + tools), "", link.toString(), word, "x");
                 assertEquals(List.of(0, word + " x ", ""), List.of(e.code, e.out, e.err));
             }

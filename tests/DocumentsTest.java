@@ -218,18 +218,17 @@ class DocumentsTest {
     }
 
     /**
-     * Returns the words of each {@code ./jbang ...} or {@code jbang ...@kraft-lab}. Pipes, redirections and comments are
-     * the shell's; $(...) becomes a word.
+     * Returns the words of each {@code ./jbang ...} or {@code jbang ...@kraft-lab}. Pipes, redirections and comments
+     * are the shell's; $(...) becomes a word.
      */
     static List<List<String>> commands(String text) {
         List<List<String>> commands = new ArrayList<>();
         text = text.replaceAll("\\\\\\R\\s*", " ");
         Matcher start = Pattern.compile("(?<![\\w/])(?:\\./jbang|jbang(?= +[a-z-]+@kraft-lab)) +")
                 .matcher(text);
-        Pattern piece = Pattern.compile(
-                "\\G(?:[ \\t]+|\\d?(?:>>?|<)(?:&\\d|[ \\t]*[^\\s|;&)`]+)"
-                    + "|'(?<single>[^']*)'|\"(?<double>[^\"]*)\"|(?<sub>\\$\\([^()]*\\))"
-                    + "|(?<plain>(?:[^\\s'\"|;&<>()`$]|\\$(?!\\())+))");
+        Pattern piece = Pattern.compile("\\G(?:[ \\t]+|\\d?(?:>>?|<)(?:&\\d|[ \\t]*[^\\s|;&)`]+)"
+                + "|'(?<single>[^']*)'|\"(?<double>[^\"]*)\"|(?<sub>\\$\\([^()]*\\))"
+                + "|(?<plain>(?:[^\\s'\"|;&<>()`$]|\\$(?!\\())+))");
         while (start.find()) {
             List<String> words = new ArrayList<>();
             StringBuilder word = null;

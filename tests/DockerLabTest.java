@@ -6,7 +6,7 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md. */
+/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md, as "soak". */
 @Tag("docker")
 @Order(99)
 class DockerLabTest {
@@ -16,22 +16,32 @@ class DockerLabTest {
         return TestCluster.run(Lab::run, TestCluster.with(args, "--records", "2000", "--rate", "50", "--observe", "1s", "--out", folder.resolve("run").toString()));
     }
 
-    private void passed(TestCluster.Run run, String runtime) throws Exception {
+    /** Checks that no record is lost, and that each of so many faults by this runtime was undone. */
+    private void passed(TestCluster.Run run, String runtime, int faults) throws Exception {
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().lines().reduce((a, b) -> b).orElse("").startsWith("PASS: "), run.out());
         Map<String, Object> verdict = JSON.std.mapFrom(folder.resolve("run/verdict.json").toFile());
-        assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
+        List<Object> counts = List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates"));
+        assertEquals(List.of("pass", 0, 0), counts, verdict.toString());
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(folder.resolve("run/events.jsonl")));
-        assertEquals(List.of(runtime, runtime), TestCluster.ofType(events, "fault").stream().map(e -> e.get("runtime")).toList());
-        assertEquals(2, TestCluster.ofType(events, "restored").size());
-        assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## 10. "));
+        List<Object> runtimes = TestCluster.ofType(events, "fault").stream().map(e -> e.get("runtime")).toList();
+        assertEquals(Collections.nCopies(faults, runtime), runtimes);
+        assertEquals(faults, TestCluster.ofType(events, "restored").size());
+        int steps = ((List<?>) verdict.get("steps")).size();
+        assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## " + steps + ". "), "each step");
+    }
+
+    /** Returns the arguments for a scenario of these steps. */
+    private String[] scenario(String... steps) throws Exception {
+        Path file = Files.write(folder.resolve("scenario.txt"), List.of(steps));
+        return new String[] {"--scenario", file.toString()};
     }
 
     @Test @Order(4) void theLabOnContainersItStartedLeavesNothing() throws Exception {
         TestEngine.requireEngine();
         TestCluster.down(); // its ports
         TestEngine.owned(() -> {
-            passed(lab("--runtime", "docker", "--timeouts", "fast"), "docker");
+            passed(lab("--runtime", "docker", "--timeouts", "fast"), "docker", 2);
             assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "containers");
             assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", "label=" + TestEngine.PROJECT).out(), "volumes");
         });
@@ -39,7 +49,9 @@ class DockerLabTest {
 
     @Test @Order(2) void theLabOnAClusterOfTheUsersIsDrivenByHooks() throws Exception {
         TestEngine.up();
-        passed(lab("--runtime", "external", "-b", Cluster.bootstrap(), "--kill-command", "docker kill {name}", "--start-command", "docker start {name}"), "hooks");
+        String[] steps = scenario("kill controller as victim", "await controller", "await writes", "start victim", "await in-sync");
+        passed(lab(TestCluster.with(steps, "--runtime", "external", "-b", Cluster.bootstrap(),
+                "--kill-command", "docker kill {name}", "--start-command", "docker start {name}")), "hooks", 1);
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
         Files.move(folder.resolve("run"), folder.resolve("hooks")); // one folder, one run
         TestCluster.Run unsaid = lab("--runtime", "external", "-b", Cluster.bootstrap());
@@ -60,7 +72,7 @@ class DockerLabTest {
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
     }
 
-    @Test @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
+    @Test @Tag("soak") @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
         TestEngine.requireEngine();
         TestCluster.down();
         String compose = "docker compose -f " + TestEngine.COMPOSE;

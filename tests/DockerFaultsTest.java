@@ -163,7 +163,7 @@ class DockerFaultsTest {
         assertTrue(unclear.err().contains("say which you mean, --runtime embedded or --runtime docker"), unclear.err());
         json.put("fault", null);
         KillNodeTest.writeNode(file, json);
-        TestCluster.Run clear = TestCluster.run(KillNode::run, "all", "--restore", "--data-dir", data.toString());
+        TestCluster.Run clear = TestCluster.run(KillNode::run, "all", "--restore", "--timeout", "60s", "--data-dir", data.toString());
         assertEquals(0, clear.code(), clear.toString());
         assertTrue(clear.err().startsWith("Runtime: docker\n"), clear.err());
         for (int id : Cluster.IDS) {

@@ -37,13 +37,24 @@ class DockerLabTest {
         return new String[] {"--scenario", file.toString()};
     }
 
+    /** With the fault that only containers have; it also costs no start of a node. */
     @Test @Order(4) void theLabOnContainersItStartedLeavesNothing() throws Exception {
+        leavesNothing(1, scenario("disconnect leader:critical_data-0 as victim", "await out-of-isr", "await writes",
+                "start victim", "await in-sync"));
+    }
+
+    @Test @Tag("soak") @Order(5) void theClassicLabOnContainersItStartedLeavesNothing() throws Exception {
+        leavesNothing(2);
+    }
+
+    private void leavesNothing(int faults, String... scenario) throws Exception {
         TestEngine.requireEngine();
         TestCluster.down(); // its ports
         TestEngine.owned(() -> {
-            passed(lab("--runtime", "docker", "--timeouts", "fast"), "docker", 2);
-            assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "containers");
-            assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", "label=" + TestEngine.PROJECT).out(), "volumes");
+            passed(lab(TestCluster.with(scenario, "--runtime", "docker", "--timeouts", "fast")), "docker", faults);
+            String ours = "label=" + TestEngine.PROJECT;
+            assertEquals("", TestEngine.docker("ps", "-aq", "--filter", ours).out(), "containers");
+            assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", ours).out(), "volumes");
         });
     }
 
@@ -66,13 +77,17 @@ class DockerLabTest {
         assertTrue(other.err().contains("The containers are there with --timeouts fast"), other.err());
         // Ctrl-C with a node killed: it is started again.
         Path events = folder.resolve("run/events.jsonl");
-        TestCluster.Child child = TestCluster.child(Lab.class, "--runtime", "docker", "--records", "1000", "--out", folder.resolve("run").toString());
+        String[] steps = scenario("kill controller", "await controller", "wait 5m");
+        TestCluster.Child child = TestCluster.child(Lab.class, TestCluster.with(steps, "--runtime", "docker", "--records", "1000",
+                "--out", folder.resolve("run").toString()));
         TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
         assertEquals(130, child.interrupt(), child.text());
+        List<Map<String, Object>> faults = TestCluster.ofType(TestCluster.events(Files.readAllLines(events)), "fault");
+        assertEquals(List.of("docker kill"), faults.stream().map(e -> e.get("runtime") + " " + e.get("mode")).toList());
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
     }
 
-    @Test @Tag("soak") @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
+    @Test @Tag("soak") @Order(6) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
         TestEngine.requireEngine();
         TestCluster.down();
         String compose = "docker compose -f " + TestEngine.COMPOSE;

@@ -49,6 +49,18 @@ class TestEngine {
     static synchronized void up(String timeouts) throws Exception {
         requireEngine();
         if (!ours) TestCluster.down(); // it has the ports
+        if (!isUp(timeouts)) mend(timeouts);
+        TestCluster.awaitInSync();
+    }
+
+    /** Whether all three nodes run, in their network and with these timeouts; then compose up, which takes seconds, is not needed. */
+    private static boolean isUp(String timeouts) {
+        String format = "{{.State}} {{.Label \"kraft-lab.timeouts\"}} {{.Networks}}", wanted = "running " + timeouts + " kraft-lab_default";
+        List<String> nodes = docker("ps", "-a", "--filter", "label=" + PROJECT, "--format", format).out().lines().toList();
+        return nodes.equals(Collections.nCopies(Cluster.IDS.size(), wanted));
+    }
+
+    private static void mend(String timeouts) throws Exception {
         for (String paused : docker("ps", "-q", "--filter", "label=" + PROJECT, "--filter", "status=paused").out().lines().toList()) docker("unpause", paused);
         for (String id : docker("ps", "-aq", "--filter", "label=" + PROJECT).out().lines().toList()) {
             String[] of = inspect(id, "{{index .Config.Labels \"com.docker.compose.service\"}} {{.HostConfig.NetworkMode}} {{len .NetworkSettings.Networks}}").split(" ");
@@ -56,7 +68,6 @@ class TestEngine {
         }
         TestCluster.Run up = tryUp(Map.of("KRAFT_LAB_TIMEOUTS", timeouts));
         assertEquals(0, up.code(), () -> up + "\n" + docker("logs", "--tail", "20", "kafka01") + docker("logs", "--tail", "20", "kafka02"));
-        TestCluster.awaitInSync();
     }
 
     /** docker compose up, whatever comes of it: what it made is deleted in the end. */

@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -25,12 +26,19 @@ class TestEngine {
     static synchronized void requireEngine() throws Exception {
         if (ours) return;
         AllTests.needs("Docker");
+        awaitImage();
         if (unusable == null) unusable = whyUnusable();
         if (!unusable.isEmpty()) throw new TestAbortedException(unusable);
         String theirs = (docker("ps", "-aq", "--filter", "label=" + PROJECT).out() + docker("volume", "ls", "-q", "--filter", "label=" + PROJECT).out()
                 + docker("ps", "-aq", "--filter", "name=^/(kafka0[123]|kafka-ui|kouncil)$").out()).replace('\n', ' ').trim();
         if (!theirs.isEmpty()) throw new TestAbortedException("A kraft-lab that the tests did not start is on the Docker engine, or containers with its names: " + theirs
                 + ": delete it (docker compose -f compose/compose.yaml down -v) and the tests on Docker will run.");
+    }
+
+    /** .ci/run has the image made meanwhile. */
+    private static void awaitImage() throws Exception {
+        String pending = System.getenv("KRAFT_LAB_IMAGE_PENDING");
+        if (pending != null) TestCluster.await("the image is made", Duration.ofMinutes(6), () -> Files.notExists(Path.of(pending)));
     }
 
     private static String whyUnusable() {

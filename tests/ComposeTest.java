@@ -99,7 +99,7 @@ class ComposeTest {
         return fast;
     }
 
-    // ---- On the engine ----
+    // ---- What nodes say ----
 
     private static String effective(Config config, String key) {
         ConfigEntry entry = config.get(key);
@@ -114,6 +114,33 @@ class ComposeTest {
         }
         return configs;
     }
+
+    // ---- Two at once: the embedded cluster first, whose ports the containers take then ----
+
+    /** With fast timeouts. */
+    private static final Map<Integer, Config> ofTheEmbedded = new TreeMap<>();
+
+    @Test @Order(4) void theEngineRefusesPortsOfTheEmbeddedCluster() throws Exception {
+        TestCluster.healthy();
+        TestCluster.Run up = TestEngine.tryUp(Map.of());
+        assertNotEquals(0, up.code(), up.toString());
+        assertTrue(up.err().matches("(?s).*(address already in use|port is already allocated).*"), up.err());
+        for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "node " + id + " of the embedded cluster");
+        TestEngine.down();
+        ofTheEmbedded.putAll(effective());
+    }
+
+    @Test @Order(5) void theLabNamesTheEmbeddedClusterThatHasItsPorts() throws Exception {
+        TestCluster.healthy();
+        String out = TestCluster.HOME.resolve("refused").toString();
+        TestCluster.Run run = TestCluster.run(Lab::run, "--runtime", "docker", "--out", out);
+        assertEquals(1, run.code(), run.toString());
+        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
+        String containers = TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out();
+        assertEquals("", containers, "nothing was started");
+    }
+
+    // ---- On the engine ----
 
     @Test @Order(10) void oneCommandGivesThreeHealthyNodesAsKafkaSeesThem() throws Exception {
         long began = System.nanoTime();
@@ -131,31 +158,42 @@ class ComposeTest {
                 "{{index .Config.Labels \"kraft-lab.node\"}} {{index .Config.Labels \"kraft-lab.timeouts\"}} {{index .Config.Labels \"com.docker.compose.project\"}}"));
     }
 
-    /** With fast timeouts. */
-    private static final Map<Integer, Config> inDocker = new TreeMap<>();
-
     private static Set<String> set(Config config) {
         return config.entries().stream().filter(e -> e.source() == ConfigEntry.ConfigSource.STATIC_BROKER_CONFIG).map(ConfigEntry::name).collect(Collectors.toCollection(TreeSet::new));
     }
 
-    @Test @Order(20) void fastTimeoutsArriveAndTheDataStays() throws Exception {
+    /** The ways from one set of containers to the next on the same volumes, with Kafka's own timeouts and then with fast ones. */
+    @Test @Order(20) void dataSurvivesStopAndDownAndOtherTimeoutsAndAnotherClusterIdIsRefused() throws Exception {
         TestEngine.up("default");
         for (Config config : effective().values())
             for (String key : fast().keySet()) assertFalse(set(config).contains(key), key + " is set without being asked for");
         String topic = "compose-stays";
         TestCluster.createTopic(topic, "--partitions", "3");
         write(topic, 30);
+        stopsAndFreesItsPorts();
+        assertEquals(0, TestEngine.compose("down", "-t", "0").code());
+
+        TestCluster.Run other = TestEngine.tryUp(Map.of("CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAQ"));
+        assertNotEquals(0, other.code(), other.toString());
+        String log = TestEngine.docker("logs", "kafka01").toString();
+        assertTrue(log.contains("AAAAAAAAAAAAAAAAAAAAAQ"), log);
+
         TestEngine.up("fast");
-        effective().forEach((id, config) -> {
-            try { fast().forEach((key, value) -> assertEquals(value, effective(config, key), key + " of node " + id)); }
-            catch (Exception e) { throw new AssertionError(e); }
-        });
-        inDocker.putAll(effective());
+        Map<String, String> fast = fast();
+        effective().forEach((id, config) ->
+                fast.forEach((key, value) -> assertEquals(value, effective(config, key), key + " of node " + id)));
         assertEquals("fast", TestEngine.inspect("kafka02", "{{index .Config.Labels \"kraft-lab.timeouts\"}}"));
         assertEquals(30, read(topic));
     }
 
-    @Test @Order(21) void portsAreOpenOnThisMachineOnly() throws Exception {
+    private static void stopsAndFreesItsPorts() {
+        TestCluster.Run stop = TestEngine.compose("stop", "-t", "2");
+        assertEquals(0, stop.code(), stop.toString());
+        for (String node : NODES) assertEquals("exited", TestEngine.inspect(node, "{{.State.Status}}"));
+        for (int port : TestCluster.ports()) assertTrue(TestCluster.isFree(port), "port " + port + " after stop");
+    }
+
+    @Test @Order(22) void portsAreOpenOnThisMachineOnly() throws Exception {
         TestEngine.up();
         for (int id : Cluster.IDS) {
             String bindings = TestEngine.inspect(Cluster.name(id), "{{json .NetworkSettings.Ports}}");
@@ -165,7 +203,7 @@ class ComposeTest {
         }
     }
 
-    @Test @Order(22) void aKilledNodeStaysDeadAndComesBackOnItsData() throws Exception {
+    @Test @Order(24) void aKilledNodeStaysDeadUntilUpMendsItOnItsData() throws Exception {
         TestEngine.up();
         String topic = "compose-killed";
         TestCluster.createTopic(topic, "--partitions", "3");
@@ -178,13 +216,13 @@ class ComposeTest {
         assertEquals("exited 137 0 " + began, TestEngine.inspect(name, "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}} {{.State.StartedAt}}"));
         assertEquals("running", TestEngine.inspect(other, "{{.State.Status}}"));
         write(topic, 50);
-        assertEquals(0, TestEngine.docker("start", name).code());
-        TestCluster.awaitInSync();
+        TestEngine.up();
+        assertEquals("running", TestEngine.inspect(name, "{{.State.Status}}"));
         assertEquals(100, read(topic));
         assertTrue(TestEngine.docker("logs", "--since", began, name).toString().contains("already formatted"), "formatted again on a volume with data");
     }
 
-    @Test @Order(23) void aCrashedNodeIsNotRestartedEither() throws Exception {
+    @Test @Order(25) void aCrashedNodeIsNotRestartedEither() throws Exception {
         TestEngine.up();
         String name = Cluster.name(TestCluster.follower());
         // Not "docker kill", which no policy undoes: the process dies by itself, as the engine sees it.
@@ -198,17 +236,13 @@ class ComposeTest {
         assertEquals("exited 137 0", TestEngine.inspect(name, "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}"));
     }
 
-    @Test @Order(24) void upMendsAndDataSurviveStopAndDown() throws Exception {
+    /** A whole cluster once more on its volumes, from containers that were stopped and from new ones. */
+    @Test @Tag("soak") @Order(26) void dataSurvivesStopAndStartAndDownAndUp() throws Exception {
         TestEngine.up();
         String topic = "compose-survives";
         TestCluster.createTopic(topic, "--partitions", "3");
         write(topic, 40);
-        assertEquals(0, TestEngine.docker("kill", "kafka01").code());
-        TestEngine.up();
-        assertEquals("running", TestEngine.inspect("kafka01", "{{.State.Status}}"));
-        TestCluster.Run stop = TestEngine.compose("stop", "-t", "2");
-        assertEquals(0, stop.code(), stop.toString());
-        for (int port : TestCluster.ports()) assertTrue(TestCluster.isFree(port), "port " + port + " after stop");
+        stopsAndFreesItsPorts();
         assertEquals(0, TestEngine.compose("start").code());
         TestCluster.await("three nodes after start", () -> NODES.stream().allMatch(n -> TestEngine.inspect(n, "{{.State.Health.Status}}").equals("healthy")));
         assertEquals(40, read(topic));
@@ -217,17 +251,7 @@ class ComposeTest {
         assertEquals(40, read(topic));
     }
 
-    @Test @Order(26) void anotherClusterIdOnTheSameVolumesIsRefusedByTheNodes() throws Exception {
-        TestEngine.up();
-        assertEquals(0, TestEngine.compose("down", "-t", "0").code());
-        TestCluster.Run up = TestEngine.tryUp(Map.of("CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAQ"));
-        assertNotEquals(0, up.code(), up.toString());
-        assertTrue(TestEngine.docker("logs", "kafka01").toString().contains("AAAAAAAAAAAAAAAAAAAAAQ"), TestEngine.docker("logs", "kafka01").toString());
-    }
-
-    // ---- Two at once ----
-
-    @Test @Order(25) void theEmbeddedClusterNamesTheComposeOneAndStartsNothing() throws Exception {
+    @Test @Order(23) void theEmbeddedClusterNamesTheComposeOneAndStartsNothing() throws Exception {
         TestEngine.up();
         Path data = TestCluster.HOME.resolve("beside");
         TestCluster.Run up = TestCluster.run(Cluster::run, "up", "--data-dir", data.toString());
@@ -238,38 +262,23 @@ class ComposeTest {
         for (String node : NODES) assertEquals("running", TestEngine.inspect(node, "{{.State.Status}}"));
     }
 
-    @Test @Order(30) void theEngineRefusesPortsOfTheEmbeddedCluster() throws Exception {
-        TestEngine.down();
-        TestCluster.healthy();
-        TestCluster.Run up = TestEngine.tryUp(Map.of());
-        assertNotEquals(0, up.code(), up.toString());
-        assertTrue(up.err().matches("(?s).*(address already in use|port is already allocated).*"), up.err());
-        for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "node " + id + " of the embedded cluster");
-        TestEngine.down();
-    }
-
-    @Test @Order(31) void settingsAreThoseOfTheEmbeddedCluster() throws Exception {
+    @Test @Order(21) void settingsAreThoseOfTheEmbeddedCluster() throws Exception {
         Properties written = embedded("default");
         // As text as well, because describeConfigs does not know them all (metrics.jmx.exclude).
         Map<String, String> text = settings(services(Map.of()));
         for (String key : written.stringPropertyNames()) if (!OF_THE_PLACE.contains(key)) assertEquals(written.getProperty(key), text.get(key), key + " in the compose file");
         List<String> keys = embedded("fast").stringPropertyNames().stream().filter(k -> !OF_THE_PLACE.contains(k)).sorted().toList();
         assertTrue(keys.containsAll(List.of("min.insync.replicas", "share.coordinator.state.topic.min.isr", "log.cleaner.dedupe.buffer.size", "broker.session.timeout.ms")), keys.toString());
-        assertEquals(Set.copyOf(Cluster.IDS), inDocker.keySet(), "the test before has seen them");
-        TestCluster.healthy();
-        Map<Integer, Config> embedded = effective();
-        for (int id : Cluster.IDS) for (String key : keys)
-            assertEquals(effective(embedded.get(id), key), effective(inDocker.get(id), key), key + " of node " + id + ": embedded, in Docker");
+        assertEquals(Set.copyOf(Cluster.IDS), ofTheEmbedded.keySet(), "the test before has seen them");
+        TestEngine.up();
+        Map<Integer, Config> inDocker = effective();
+        for (int id : Cluster.IDS) {
+            Config embedded = ofTheEmbedded.get(id), docker = inDocker.get(id);
+            for (String key : keys)
+                assertEquals(effective(embedded, key), effective(docker, key), key + " of node " + id + ": embedded, in Docker");
+        }
         // And nothing else is set on one of the two.
-        assertEquals(set(embedded.get(1)), set(inDocker.get(1)), "what is not left to Kafka's defaults");
-    }
-
-    @Test @Order(32) void theLabNamesTheEmbeddedClusterThatHasItsPorts() throws Exception {
-        TestCluster.healthy();
-        TestCluster.Run run = TestCluster.run(Lab::run, "--runtime", "docker", "--out", TestCluster.HOME.resolve("refused").toString());
-        assertEquals(1, run.code(), run.toString());
-        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
-        assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "nothing was started");
+        assertEquals(set(ofTheEmbedded.get(1)), set(inDocker.get(1)), "what is not left to Kafka's defaults");
     }
 
     // ---- Records ----

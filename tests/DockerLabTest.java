@@ -6,7 +6,7 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md. */
+/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md, as "soak". */
 @Tag("docker")
 @Order(99)
 class DockerLabTest {
@@ -16,30 +16,53 @@ class DockerLabTest {
         return TestCluster.run(Lab::run, TestCluster.with(args, "--records", "2000", "--rate", "50", "--observe", "1s", "--out", folder.resolve("run").toString()));
     }
 
-    private void passed(TestCluster.Run run, String runtime) throws Exception {
+    /** Checks that no record is lost, and that each of so many faults by this runtime was undone. */
+    private void passed(TestCluster.Run run, String runtime, int faults) throws Exception {
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().lines().reduce((a, b) -> b).orElse("").startsWith("PASS: "), run.out());
         Map<String, Object> verdict = JSON.std.mapFrom(folder.resolve("run/verdict.json").toFile());
-        assertEquals(List.of("pass", 0, 0), List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates")), verdict.toString());
+        List<Object> counts = List.of(verdict.get("verdict"), verdict.get("lost"), verdict.get("duplicates"));
+        assertEquals(List.of("pass", 0, 0), counts, verdict.toString());
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(folder.resolve("run/events.jsonl")));
-        assertEquals(List.of(runtime, runtime), TestCluster.ofType(events, "fault").stream().map(e -> e.get("runtime")).toList());
-        assertEquals(2, TestCluster.ofType(events, "restored").size());
-        assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## 10. "));
+        List<Object> runtimes = TestCluster.ofType(events, "fault").stream().map(e -> e.get("runtime")).toList();
+        assertEquals(Collections.nCopies(faults, runtime), runtimes);
+        assertEquals(faults, TestCluster.ofType(events, "restored").size());
+        int steps = ((List<?>) verdict.get("steps")).size();
+        assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## " + steps + ". "), "each step");
     }
 
+    /** Returns the arguments for a scenario of these steps. */
+    private String[] scenario(String... steps) throws Exception {
+        Path file = Files.write(folder.resolve("scenario.txt"), List.of(steps));
+        return new String[] {"--scenario", file.toString()};
+    }
+
+    /** With the fault that only containers have; it also costs no start of a node. */
     @Test @Order(4) void theLabOnContainersItStartedLeavesNothing() throws Exception {
+        leavesNothing(1, scenario("disconnect leader:critical_data-0 as victim", "await out-of-isr", "await writes",
+                "start victim", "await in-sync"));
+    }
+
+    @Test @Tag("soak") @Order(5) void theClassicLabOnContainersItStartedLeavesNothing() throws Exception {
+        leavesNothing(2);
+    }
+
+    private void leavesNothing(int faults, String... scenario) throws Exception {
         TestEngine.requireEngine();
         TestCluster.down(); // its ports
         TestEngine.owned(() -> {
-            passed(lab("--runtime", "docker", "--timeouts", "fast"), "docker");
-            assertEquals("", TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT).out(), "containers");
-            assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", "label=" + TestEngine.PROJECT).out(), "volumes");
+            passed(lab(TestCluster.with(scenario, "--runtime", "docker", "--timeouts", "fast")), "docker", faults);
+            String ours = "label=" + TestEngine.PROJECT;
+            assertEquals("", TestEngine.docker("ps", "-aq", "--filter", ours).out(), "containers");
+            assertEquals("", TestEngine.docker("volume", "ls", "-q", "--filter", ours).out(), "volumes");
         });
     }
 
     @Test @Order(2) void theLabOnAClusterOfTheUsersIsDrivenByHooks() throws Exception {
         TestEngine.up();
-        passed(lab("--runtime", "external", "-b", Cluster.bootstrap(), "--kill-command", "docker kill {name}", "--start-command", "docker start {name}"), "hooks");
+        String[] steps = scenario("kill controller as victim", "await controller", "await writes", "start victim", "await in-sync");
+        passed(lab(TestCluster.with(steps, "--runtime", "external", "-b", Cluster.bootstrap(),
+                "--kill-command", "docker kill {name}", "--start-command", "docker start {name}")), "hooks", 1);
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
         Files.move(folder.resolve("run"), folder.resolve("hooks")); // one folder, one run
         TestCluster.Run unsaid = lab("--runtime", "external", "-b", Cluster.bootstrap());
@@ -54,13 +77,17 @@ class DockerLabTest {
         assertTrue(other.err().contains("The containers are there with --timeouts fast"), other.err());
         // Ctrl-C with a node killed: it is started again.
         Path events = folder.resolve("run/events.jsonl");
-        TestCluster.Child child = TestCluster.child(Lab.class, "--runtime", "docker", "--records", "1000", "--out", folder.resolve("run").toString());
+        String[] steps = scenario("kill controller", "await controller", "wait 5m");
+        TestCluster.Child child = TestCluster.child(Lab.class, TestCluster.with(steps, "--runtime", "docker", "--records", "1000",
+                "--out", folder.resolve("run").toString()));
         TestCluster.await("the first kill", () -> !child.process().isAlive() || Files.exists(events) && Files.readString(events).contains("\"type\":\"fault\""));
         assertEquals(130, child.interrupt(), child.text());
+        List<Map<String, Object>> faults = TestCluster.ofType(TestCluster.events(Files.readAllLines(events)), "fault");
+        assertEquals(List.of("docker kill"), faults.stream().map(e -> e.get("runtime") + " " + e.get("mode")).toList());
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
     }
 
-    @Test @Order(5) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
+    @Test @Tag("soak") @Order(6) void everyCommandOfTheNotebookRunsOnContainers() throws Exception {
         TestEngine.requireEngine();
         TestCluster.down();
         String compose = "docker compose -f " + TestEngine.COMPOSE;

@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.io.*;
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -25,12 +26,19 @@ class TestEngine {
     static synchronized void requireEngine() throws Exception {
         if (ours) return;
         AllTests.needs("Docker");
+        awaitImage();
         if (unusable == null) unusable = whyUnusable();
         if (!unusable.isEmpty()) throw new TestAbortedException(unusable);
         String theirs = (docker("ps", "-aq", "--filter", "label=" + PROJECT).out() + docker("volume", "ls", "-q", "--filter", "label=" + PROJECT).out()
                 + docker("ps", "-aq", "--filter", "name=^/(kafka0[123]|kafka-ui|kouncil)$").out()).replace('\n', ' ').trim();
         if (!theirs.isEmpty()) throw new TestAbortedException("A kraft-lab that the tests did not start is on the Docker engine, or containers with its names: " + theirs
                 + ": delete it (docker compose -f compose/compose.yaml down -v) and the tests on Docker will run.");
+    }
+
+    /** .ci/run has the image made meanwhile. */
+    private static void awaitImage() throws Exception {
+        String pending = System.getenv("KRAFT_LAB_IMAGE_PENDING");
+        if (pending != null) TestCluster.await("the image is made", Duration.ofMinutes(6), () -> Files.notExists(Path.of(pending)));
     }
 
     private static String whyUnusable() {
@@ -49,6 +57,18 @@ class TestEngine {
     static synchronized void up(String timeouts) throws Exception {
         requireEngine();
         if (!ours) TestCluster.down(); // it has the ports
+        if (!isUp(timeouts)) mend(timeouts);
+        TestCluster.awaitInSync();
+    }
+
+    /** Whether all three nodes run, in their network and with these timeouts; then compose up, which takes seconds, is not needed. */
+    private static boolean isUp(String timeouts) {
+        String format = "{{.State}} {{.Label \"kraft-lab.timeouts\"}} {{.Networks}}", wanted = "running " + timeouts + " kraft-lab_default";
+        List<String> nodes = docker("ps", "-a", "--filter", "label=" + PROJECT, "--format", format).out().lines().toList();
+        return nodes.equals(Collections.nCopies(Cluster.IDS.size(), wanted));
+    }
+
+    private static void mend(String timeouts) throws Exception {
         for (String paused : docker("ps", "-q", "--filter", "label=" + PROJECT, "--filter", "status=paused").out().lines().toList()) docker("unpause", paused);
         for (String id : docker("ps", "-aq", "--filter", "label=" + PROJECT).out().lines().toList()) {
             String[] of = inspect(id, "{{index .Config.Labels \"com.docker.compose.service\"}} {{.HostConfig.NetworkMode}} {{len .NetworkSettings.Networks}}").split(" ");
@@ -56,7 +76,6 @@ class TestEngine {
         }
         TestCluster.Run up = tryUp(Map.of("KRAFT_LAB_TIMEOUTS", timeouts));
         assertEquals(0, up.code(), () -> up + "\n" + docker("logs", "--tail", "20", "kafka01") + docker("logs", "--tail", "20", "kafka02"));
-        TestCluster.awaitInSync();
     }
 
     /** docker compose up, whatever comes of it: what it made is deleted in the end. */

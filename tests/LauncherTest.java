@@ -275,10 +275,12 @@ class LauncherTest {
         meant.put("resilient-producre", "resilient-producer");
         meant.put("verison", "version"); // JBang's own
         meant.put("hepl", "help");
+        meant.put("tests", "test"); // a folder that JBang cannot run
         meant.put("kill", "kill-node"); // a part
         meant.put("watch", "watch-isr or watch-leaders");
         meant.put("nod", "kill-node, start-node or nodes");
         meant.put("controler", "find-controller"); // a part, mistyped
+        Files.createDirectories(elsewhere.resolve("tests"));
         for (var word : meant.entrySet()) {
             Ended e = runWithoutJava(word.getKey(), "--topic", "x");
             assertEquals(2, e.code, word.getKey());

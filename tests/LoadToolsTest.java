@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** merge-latency, find-max-rate and compare-settings: against histograms, capacities and delays that are known. */
 @Order(13)
+@Tag("timed")
 class LoadToolsTest {
     @Test void perfsHelpFitsTwoScreens() {
         List<String> help = TestCluster.run(PerfTest::run, "--help").out().lines().toList();

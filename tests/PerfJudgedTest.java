@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Proves which records and which time perf's figures are of: the last commit, what is outstanding, the warm-up, the client's own collections. */
 @Order(14)
+@Tag("timed")
 class PerfJudgedTest {
     private static final String LOAD = "--topic t --throughput 1000 --record-size 10 ";
 

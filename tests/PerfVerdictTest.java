@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What perf makes of what it measured: exit codes, objectives, what was read back, what is told twice; against clients of known behaviour. */
 @Order(14)
+@Tag("timed")
 class PerfVerdictTest {
     private static final TopicPartition P = new TopicPartition("t", 0);
     private static final String LOAD = "--topic t --num-records 100 --throughput 1000 --record-size 10 ";

@@ -137,6 +137,7 @@ class ScenarioTest {
     }
 
     @Tag("lab")
+    @Tag("soak")
     @Test void slowFollowerStaysInTheIsrAndIsWaitedFor() throws Exception {
         pass("slow-follower");
         String notebook = notebook();

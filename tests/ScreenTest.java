@@ -134,6 +134,7 @@ class ScreenTest {
     }
 
     @Tag("screen")
+    @Tag("soak")
     @Test void theMatrixHasABarAndCtrlCEndsIt() throws Exception {
         TestCluster.healthy();
         terminal = Terminal.of(60, "NO_COLOR=", "", FailoverMatrix.class, "--acks", "1,all", "--min-isr", "2", "--fault", "stop-leader", "--repeat", "2", "--hold", "500ms", "--data-dir", TestCluster.DATA, "--out", TestCluster.HOME.resolve("matrix" + System.nanoTime()).toString());

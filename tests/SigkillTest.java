@@ -146,8 +146,13 @@ class SigkillTest {
         return Files.readString(Path.of("/proc/" + pid + "/stat")).matches("(?s).*\\) [Tt] .*");
     }
 
-    @Test @Order(3) void aFaultForAWhileWhoseCommandIsKilledIsUndoneByStartNode() throws Exception {
-        for (String mode : List.of("kill", "pause", "stop")) {
+    @Test @Order(3) void aFaultForAWhileWhoseCommandIsKilledIsUndoneByStartNode() throws Exception { killFaultsForAWhile("pause"); }
+
+    @Tag("soak")
+    @Test void faultsOfEachModeWhoseCommandIsKilledAreUndoneByStartNode() throws Exception { killFaultsForAWhile("kill", "pause", "stop"); }
+
+    private static void killFaultsForAWhile(String... modes) throws Exception {
+        for (String mode : modes) {
             TestCluster.healthy();
             TestCluster.Child child = TestCluster.child(KillNode.class, "2", "--mode", mode, "--for", "5m", "--force", "--data-dir", TestCluster.DATA);
             killWhen(child, "the " + mode, () -> child.text().contains("Undoing it in"));

@@ -21,7 +21,7 @@ import org.opentest4j.TestAbortedException;
  */
 class TestCluster {
     private static final String MARK = "-Dkraft-lab.node=";
-    static final Duration PATIENCE = Duration.ofSeconds(60);
+    static final Duration PATIENCE = Duration.ofSeconds(120);
     private static volatile boolean ending;
     private static boolean ours;
     private static int children;

@@ -18,11 +18,13 @@ class TestLane {
     static final List<String> ON_A_CLUSTER = List.of("lab", "records", "screen", "faults");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
+    /** Tests without a cluster that measure times: they run beside a cluster, but nothing is put before them. */
+    private static final String TIMED = "timed";
     /** Tests that bench soak runs: a kind that others have as well, more often or at another height. */
     static final String SOAK = "soak";
     /** Classes that start many processes: with --fast they run beside those that compute. */
     private static final String PROCESSES = "processes";
-    private static final String COMPUTING = "!" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
+    private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
     /** What a lane prints at its end, for the one that has started it. */
@@ -48,8 +50,8 @@ class TestLane {
         if (Runtime.getRuntime().availableProcessors() < 2 || !AllTests.fast && !hasOwnNetwork()) return tags;
         List<String> all = new ArrayList<>(AllTests.fast ? List.of(PROCESSES, "!" + PROCESSES) : ON_A_CLUSTER);
         if (!AllTests.fast) {
-            all.add(0, COMPUTING);
-            all.add(3, DOCKER); // its image may still be being made
+            all.addAll(0, List.of(COMPUTING, TIMED));
+            all.add(4, DOCKER); // its image may still be being made
         }
         for (String tag : all) if (hasTests.of(tag)) tags.add(tag);
         return tags;
@@ -71,7 +73,7 @@ class TestLane {
 
     private static TestLane start(String tag, List<String> args) throws IOException {
         boolean onACluster = ON_A_CLUSTER.contains(tag);
-        List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : tag.equals(COMPUTING) ? List.of("nice") : List.of());
+        List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : tag.equals(COMPUTING) ? List.of("nice", "-n", "5") : List.of());
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         // It waits more than it computes, and the brokers need the cores.

@@ -94,7 +94,7 @@ class LauncherTest {
         b.environment().putAll(more);
         Process p = b.start();
         try {
-            assertTrue(p.waitFor(60, TimeUnit.SECONDS), "does not end: " + List.of(command));
+            assertTrue(p.waitFor(180, TimeUnit.SECONDS), "does not end: " + List.of(command));
         } finally {
             p.descendants().forEach(ProcessHandle::destroyForcibly);
             p.destroyForcibly();

@@ -95,16 +95,16 @@ class FailoverMatrix implements Callable<Integer> {
         }
 
         /** Returns what the producer's end and the delivery check come to. */
-        static Run of(Cell cell, int number, double rate, long holdMs, ResilientProducer.Summary sent, CheckDelivery.Verdict v, long tookMs) {
+        static Run of(Cell cell, int number, double rate, long holdMs, ResilientProducer.Summary sent, DeliveryVerdict v, long tookMs) {
             Long all = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
             Long partition = sent.partitionGaps().stream().map(g -> g.length().toMillis()).max(Comparator.naturalOrder()).orElse(null);
-            long lost = v.count(CheckDelivery.Anomaly.LOST);
+            long lost = v.count(Anomaly.LOST);
             // Another record at the offset of one that is lost is nothing more than the loss.
-            long elsewhere = v.count(CheckDelivery.Anomaly.INCONSISTENT) - v.overwritten();
-            long other = v.count(CheckDelivery.Anomaly.ABORTED_READ) + v.count(CheckDelivery.Anomaly.PHANTOM) + elsewhere;
+            long elsewhere = v.count(Anomaly.INCONSISTENT) - v.log().overwritten();
+            long other = v.count(Anomaly.ABORTED_READ) + v.count(Anomaly.PHANTOM) + elsewhere;
             String verdict = v.acknowledged() == 0 && !v.verdict().equals("fail") ? "incomplete" : v.verdict();
-            return new Run(cell, number, rate, holdMs, all, partition, v.acknowledged(), lost, v.landed(), v.absent(), v.failed(), v.count(CheckDelivery.Anomaly.DUPLICATE),
-                    v.count(CheckDelivery.Anomaly.REORDERED), other, sent.errors(), verdict, tookMs, v.count(CheckDelivery.Anomaly.UNSEEN), v.incomplete());
+            return new Run(cell, number, rate, holdMs, all, partition, v.acknowledged(), lost, v.ledger().landed(), v.ledger().absent(), v.ledger().failed(), v.count(Anomaly.DUPLICATE),
+                    v.count(Anomaly.REORDERED), other, sent.errors(), verdict, tookMs, v.count(Anomaly.UNSEEN), v.incomplete());
         }
 
         /** Returns a run that came to no end: it is done again. */
@@ -394,7 +394,7 @@ class FailoverMatrix implements Callable<Integer> {
         check.common.configure(check, quiet(), quiet(), Stream.concat(client().stream(), Stream.of(ledger.toString())).toArray(String[]::new));
         List<Map<String, Object>> said = new ArrayList<>();
         check.common.listener = said::add;
-        CheckDelivery.Verdict v = check.check();
+        DeliveryVerdict v = check.check();
         if (v.incomplete().contains("interrupted")) throw new InterruptedException();
         Run run = Run.of(cell, number, rate, hold.toMillis(), sent, v, (System.nanoTime() - began) / 1_000_000);
         if (!v.verdict().equals("pass") && cell.acks.equals("all") && cell.minIsr > 1) { // which Kafka does not promise to happen: it has to be looked at

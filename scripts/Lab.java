@@ -94,8 +94,8 @@ class Lab implements Callable<Integer> {
     private Future<ResilientProducer.Summary> producing;
     private final CountDownLatch produced = new CountDownLatch(1);
     private ResilientProducer.Summary sent;
-    private CheckDelivery.Verdict verdict;
-    private CheckDelivery.LoadVerdict loadVerdict;
+    private DeliveryVerdict verdict;
+    private LoadVerdict loadVerdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
     private Report.Live live;
@@ -155,7 +155,7 @@ class Lab implements Callable<Integer> {
     }
 
     /** Returns what the producer's records and the load's come to: one that is lost fails, whichever it is, and what was not checked to the end proves nothing of both. */
-    static int exitCode(CheckDelivery.Verdict producer, CheckDelivery.LoadVerdict load) {
+    static int exitCode(DeliveryVerdict producer, LoadVerdict load) {
         List<Integer> codes = List.of(producer.exitCode(), load.exitCode());
         return codes.contains(Cli.ANOMALY) ? Cli.ANOMALY : Collections.max(codes);
     }
@@ -240,10 +240,10 @@ class Lab implements Callable<Integer> {
 
     private void checkDelivery() throws Exception {
         begin(text("check.title"), "check-delivery ledger.jsonl");
-        CheckDelivery.Verdict v = check("ledger.jsonl").check();
+        DeliveryVerdict v = check("ledger.jsonl").check();
         requireNotInterrupted(v.incomplete());
         verdict = v;
-        say("check.counts", verdict.acknowledged(), verdict.read(),
+        say("check.counts", verdict.acknowledged(), verdict.log().read(),
                 count("LOST"), count("DUPLICATE"), count("REORDERED"), count("INCONSISTENT"), count("PHANTOM"));
         end(verdict.verdict().equals("pass") ? text("check.pass")
                 : verdict.verdict().equals("fail") ? text("check.fail") : text("check.incomplete", String.join("; ", verdict.incomplete())));
@@ -252,10 +252,10 @@ class Lab implements Callable<Integer> {
     /** The load was acknowledged with acks=1, by the leader alone, and nodes were broken since. */
     private void checkLoad() throws Exception {
         begin(text("check-load.title"), "check-delivery load-ledger.jsonl");
-        CheckDelivery.LoadVerdict v = check("load-ledger.jsonl").checkLoad().get(0);
+        LoadVerdict v = check("load-ledger.jsonl").checkLoad().get(0);
         requireNotInterrupted(v.incomplete());
         loadVerdict = v;
-        say("check-load.counts", v.found(), v.acknowledged(), lostOfLoad(v), v.count(CheckDelivery.Anomaly.UNSEEN), v.count(CheckDelivery.Anomaly.EXPIRED));
+        say("check-load.counts", v.counts().found(), v.counts().acknowledged(), lostOfLoad(v), v.count(Anomaly.UNSEEN), v.count(Anomaly.EXPIRED));
         end(text("check-load." + v.verdict(), String.join("; ", v.incomplete())));
     }
 
@@ -356,7 +356,7 @@ class Lab implements Callable<Integer> {
         return taken;
     }
 
-    private long count(String anomaly) { return verdict.count(CheckDelivery.Anomaly.valueOf(anomaly)); }
+    private long count(String anomaly) { return verdict.count(Anomaly.valueOf(anomaly)); }
 
     synchronized void sayGap() {
         long lasting = lastAck == 0 ? 0 : System.nanoTime() - lastAck; // one that has not ended is a gap as well
@@ -409,7 +409,7 @@ class Lab implements Callable<Integer> {
 
     private String verdictLine() {
         String counts = text("verdict.counts", verdict.acknowledged(), count("LOST"), count("DUPLICATE"), sent.indeterminate(), seconds(sent.longestGap().length()));
-        counts += "; " + text("verdict.load", loadVerdict.found(), loadVerdict.acknowledged(), lostOfLoad(loadVerdict));
+        counts += "; " + text("verdict.load", loadVerdict.counts().found(), loadVerdict.counts().acknowledged(), lostOfLoad(loadVerdict));
         boolean loadFails = loadVerdict.verdict().equals("fail") && !verdict.verdict().equals("fail");
         return switch (exitCode(verdict, loadVerdict)) {
             case 0 -> text("verdict.pass", counts);
@@ -419,8 +419,8 @@ class Lab implements Callable<Integer> {
     }
 
     /** Returns how many acknowledged records of the load are gone: also those at whose offset another record is now. */
-    private static long lostOfLoad(CheckDelivery.LoadVerdict load) {
-        return load.count(CheckDelivery.Anomaly.LOST) + load.count(CheckDelivery.Anomaly.INCONSISTENT);
+    private static long lostOfLoad(LoadVerdict load) {
+        return load.count(Anomaly.LOST) + load.count(Anomaly.INCONSISTENT);
     }
 
     /** Returns why not all of it is proved, as the checks say, and of what. */
@@ -480,7 +480,7 @@ class Lab implements Callable<Integer> {
         json.put("waitedForKafkaMs", waiting.toMillis());
         if (sent != null) json.putAll(Map.of("sent", sent.sent(), "indeterminate", sent.indeterminate(), "longestGapMs", sent.longestGap().length().toMillis()));
         if (verdict != null) json.putAll(Map.of("topic", CRITICAL, "acks", "all", "acknowledged", verdict.acknowledged()));
-        if (verdict != null) verdict.anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
+        if (verdict != null) verdict.report().anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
         if (loadVerdict != null) json.put("load", loadFields());
         List<Map<String, Object>> list = new ArrayList<>();
         for (LabNotebook.Step s : steps) list.add(Map.of("title", s.title, "complete", s.complete, "tookMs", s.took.toMillis(), "waitedForKafkaMs", s.waited.toMillis()));
@@ -489,8 +489,8 @@ class Lab implements Callable<Integer> {
     }
 
     private Map<String, Object> loadFields() {
-        Map<String, Object> load = new LinkedHashMap<>(Map.of("topic", LOAD, "acks", "1", "verdict", loadVerdict.verdict(), "acknowledged", loadVerdict.acknowledged(), "found", loadVerdict.found()));
-        loadVerdict.anomalies().forEach((anomaly, n) -> { if (n > 0 || anomaly == CheckDelivery.Anomaly.LOST) load.put(anomaly.field, n); });
+        Map<String, Object> load = new LinkedHashMap<>(Map.of("topic", LOAD, "acks", "1", "verdict", loadVerdict.verdict(), "acknowledged", loadVerdict.counts().acknowledged(), "found", loadVerdict.counts().found()));
+        loadVerdict.report().anomalies().forEach((anomaly, n) -> { if (n > 0 || anomaly == Anomaly.LOST) load.put(anomaly.field, n); });
         return load;
     }
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 /** What check-topic makes of the records alone: each finding is planted, and what is legal is none. */
 class CheckTopicTest {
     private static final Pattern IDENTITY = Pattern.compile("(.+/.+)/(\\d{1,18})");
-    private CheckTopic.Contents contents = new CheckTopic.Contents("t", IDENTITY, false, 1 << 20);
+    private TopicContents contents = new TopicContents("t", IDENTITY, false, 1 << 20);
     private int epoch = 3;
     private boolean begun;
 
@@ -28,12 +28,12 @@ class CheckTopicTest {
     }
 
     /** The verdict, which has these findings and no others: name, count, ... */
-    private CheckTopic.Verdict expect(String verdict, Object... findings) {
-        CheckTopic.Verdict v = contents.verdict();
-        Map<CheckTopic.Finding, Long> wanted = new EnumMap<>(CheckTopic.Finding.class);
-        for (CheckTopic.Finding f : CheckTopic.Finding.values()) wanted.put(f, 0L);
-        for (int i = 0; i < findings.length; i += 2) wanted.put(CheckTopic.Finding.valueOf((String) findings[i]), (long) (int) findings[i + 1]);
-        assertEquals(wanted, v.findings());
+    private TopicVerdict expect(String verdict, Object... findings) {
+        TopicVerdict v = contents.verdict();
+        Map<Finding, Long> wanted = new EnumMap<>(Finding.class);
+        for (Finding f : Finding.values()) wanted.put(f, 0L);
+        for (int i = 0; i < findings.length; i += 2) wanted.put(Finding.valueOf((String) findings[i]), (long) (int) findings[i + 1]);
+        assertEquals(wanted, v.findings().counts());
         assertEquals(verdict, v.verdict());
         assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
         return v;
@@ -43,16 +43,16 @@ class CheckTopicTest {
         log(0, "r/p/1", "r/p/3", "r/q/1", "user", "", "");
         log(1, "r/p/2", "r/q/2");
         var v = expect("pass");
-        assertEquals(List.of(8L, 5L, 2L), List.of(v.read(), v.numbered(), v.withoutKey()));
-        assertEquals(List.of(6L, 2L), v.partitions().stream().map(CheckTopic.Partition::to).toList());
+        assertEquals(List.of(8L, 5L, 2L), List.of(v.counts().read(), v.counts().numbered(), v.counts().withoutKey()));
+        assertEquals(List.of(6L, 2L), v.findings().partitions().stream().map(TopicVerdict.Partition::to).toList());
     }
 
     @Test void anIdentityTwiceIsADuplicateInAnyPartition() {
         log(0, "r/p/1", "r/p/2", "r/p/1");
         log(1, "r/p/2");
         var v = expect("fail", "DUPLICATE", 2);
-        assertEquals(new CheckTopic.Example(CheckTopic.Finding.DUPLICATE, "r/p/1", 0, 2, 3, 1002), v.examples().get(0));
-        assertEquals(1L, v.partitions().get(1).findings().get(CheckTopic.Finding.DUPLICATE));
+        assertEquals(new TopicVerdict.Example(Finding.DUPLICATE, "r/p/1", 0, 2, 3, 1002), v.findings().examples().get(0));
+        assertEquals(1L, v.findings().partitions().get(1).findings().get(Finding.DUPLICATE));
     }
 
     @Test void aLaterNumberBeforeAnEarlierOneIsReordered() {
@@ -77,7 +77,7 @@ class CheckTopicTest {
     @Test void offsetsWithoutARecordProveNothingUnlessTheTopicIsCompacted() {
         log(0, "r/p/1", null, null, "r/p/2", null);
         assertTrue(expect("incomplete", "GAP", 3).incomplete().get(0).contains("3 offsets"), "the last one as well");
-        contents = new CheckTopic.Contents("t", IDENTITY, false, 1 << 20);
+        contents = new TopicContents("t", IDENTITY, false, 1 << 20);
         contents.compacted(true);
         begun = false;
         log(0, "r/p/1", null, null, "r/p/2");
@@ -94,14 +94,14 @@ class CheckTopicTest {
         log(0, null, null, null, "r/p/1", "r/p/2", null); // two aborted, marker, two committed, marker
         uncommitted(0, 0, 1, 3, 4);
         var v = expect("incomplete", "GAP", 4);
-        assertEquals(List.of(2L, 0L, 2L), List.of(v.aborted(), v.open(), v.read()));
+        assertEquals(List.of(2L, 0L, 2L), List.of(v.counts().aborted(), v.counts().open(), v.counts().read()));
         assertTrue(v.incomplete().get(0).startsWith("2 offsets have no record"), v.incomplete().toString());
     }
 
     @Test void abortedRecordsAloneAreNothingToRead() {
         log(0, new String[11]);
         uncommitted(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-        assertEquals(10L, expect("incomplete", "GAP", 11).aborted());
+        assertEquals(10L, expect("incomplete", "GAP", 11).counts().aborted());
     }
 
     @Test void whatIsInAnOpenTransactionIsSaidAndNotJudged() {
@@ -109,7 +109,7 @@ class CheckTopicTest {
         log(0, "r/p/1", "r/p/2");
         uncommitted(2, 2, 3, 4);
         var v = expect("incomplete");
-        assertEquals(List.of(0L, 3L), List.of(v.aborted(), v.open()));
+        assertEquals(List.of(0L, 3L), List.of(v.counts().aborted(), v.counts().open()));
         assertTrue(v.incomplete().get(0).contains("open in partition 0 from offset 2"), v.incomplete().toString());
     }
 
@@ -141,7 +141,7 @@ class CheckTopicTest {
         record(0, 7, "r/p/2", 1001);
         var v = expect("incomplete");
         assertTrue(v.incomplete().get(0).contains("up to offset 7 while it was read"), v.incomplete().toString());
-        assertEquals(3L, v.partitions().get(0).from());
+        assertEquals(3L, v.findings().partitions().get(0).from());
     }
 
     @Test void keysThatDriveATerminalAreEscaped() {
@@ -150,7 +150,7 @@ class CheckTopicTest {
         java.io.StringWriter out = new java.io.StringWriter();
         CheckTopic script = new CheckTopic();
         script.common.configure(script, new java.io.PrintWriter(out), new java.io.PrintWriter(out), "--topic", "t");
-        script.render(contents.verdict());
+        new TopicVerdictPrinter(script.common.out).print(contents.verdict());
         assertTrue(out.toString().contains("\\u001b[2J\\u000d\\u000aFORGED: 3 records/1"), out.toString());
         assertFalse(out.toString().contains("\u001b") || out.toString().lines().anyMatch(l -> l.startsWith("FORGED")), out.toString());
     }
@@ -158,7 +158,7 @@ class CheckTopicTest {
     @Test void aKeyAgainIsToldAndIsADuplicateOnlyWhereKeysAreUnique() {
         log(0, "user", "user", "other");
         expect("pass", "REPEATED", 1);
-        contents = new CheckTopic.Contents("t", IDENTITY, true, 1 << 20);
+        contents = new TopicContents("t", IDENTITY, true, 1 << 20);
         begun = false;
         log(0, "user", "user", "other");
         expect("fail", "DUPLICATE", 1);
@@ -171,16 +171,16 @@ class CheckTopicTest {
     }
 
     @Test void whatTheKeysNumberIsSaidByAnExpression() {
-        contents = new CheckTopic.Contents("t", Pattern.compile("(.*)-(\\d+)"), false, 1 << 20);
+        contents = new TopicContents("t", Pattern.compile("(.*)-(\\d+)"), false, 1 << 20);
         log(0, "till7-2", "till7-1", "till8-1");
         expect("fail", "REORDERED", 1);
-        assertEquals(2, assertThrows(Cli.Exit.class, () -> new CheckTopic.Contents("t", Pattern.compile(".*"), false, 1)).code);
+        assertEquals(2, assertThrows(Cli.Exit.class, () -> new TopicContents("t", Pattern.compile(".*"), false, 1)).code);
     }
 
     @Test void aNumberThatIsNoneIsAKeyAsAnyOther() {
-        contents = new CheckTopic.Contents("t", Pattern.compile("(.*)-(\\w*|(x))"), false, 1 << 20);
+        contents = new TopicContents("t", Pattern.compile("(.*)-(\\w*|(x))"), false, 1 << 20);
         log(0, "a-1", "a-20261124152746903850191", "a-x", "a-", "a-2");
-        assertEquals(2, expect("pass").numbered());
+        assertEquals(2, expect("pass").counts().numbered());
     }
 
     @Test void aNumberWrittenInTwoWaysDoesNotHideOneThatIsMissing() {
@@ -189,7 +189,7 @@ class CheckTopicTest {
     }
 
     @Test void keysBeyondTheBoundMakeItIncompleteAndNeverAFalseAlarm() {
-        contents = new CheckTopic.Contents("t", IDENTITY, true, 1024); // 128 places, 96 of them used
+        contents = new TopicContents("t", IDENTITY, true, 1024); // 128 places, 96 of them used
         String[] keys = new String[1000];
         for (int i = 0; i < keys.length; i++) keys[i] = "r/p/" + (i + 1);
         keys[50] = keys[40];
@@ -197,7 +197,7 @@ class CheckTopicTest {
         log(0, keys);
         var v = contents.verdict();
         assertEquals("fail", v.verdict(), "what was found before holds");
-        assertEquals(1L, v.findings().get(CheckTopic.Finding.DUPLICATE));
+        assertEquals(1L, v.findings().counts().get(Finding.DUPLICATE));
         assertTrue(v.incomplete().get(0).contains("first 96 only"), v.incomplete().toString());
     }
 }

@@ -282,7 +282,7 @@ class DeliveryTest {
         assertEquals(4, Files.readAllLines(ledger).stream().filter(l -> l.startsWith("{\"ledger\":")).count());
         Map<String, Object> verdict = check(0);
         assertEquals(List.of("pass", 120_001, 120_001), List.of(verdict.get("verdict"), verdict.get("acknowledged"), verdict.get("read")), verdict.toString());
-        for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field);
+        for (Anomaly a : Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field);
     }
 
     @Test @Order(13) void atAHighRateALineASecondIsPrintedAndEventsAreAllThereWhenAskedFor() throws Exception {
@@ -345,7 +345,7 @@ class DeliveryTest {
             Map<String, Object> verdict = TestCluster.ofType(run.events(), "verdict").get(0);
             assertEquals(14, run.code(), run.toString());
             assertTrue(verdict.get("incomplete").toString().contains("the producer was killed"), run.toString());
-            for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field + ": " + run);
+            for (Anomaly a : Anomaly.values()) assertEquals(0, verdict.get(a.field), a.field + ": " + run);
         }
         long late = IntStream.of(moments).filter(ms -> ms >= 0).count();
         assertTrue(ledgers >= late, "only " + ledgers + " were killed late enough");

@@ -71,10 +71,10 @@ class FailoverMatrixTest {
             new ResilientProducer.Gap(-1, Instant.EPOCH, Duration.ofMillis(20)), List.of(new ResilientProducer.Gap(0, Instant.EPOCH, Duration.ofMillis(5400))), Duration.ofSeconds(9));
 
     /** A run of ten acknowledged records, of which the log has those that are named, and which was read up to an offset. */
-    private static FailoverMatrix.Run checked(FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) { return checked(new CheckDelivery.Checker(), cell, number, readTo, inTheLog); }
+    private static FailoverMatrix.Run checked(FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) { return checked(new DeliveryChecker(), cell, number, readTo, inTheLog); }
 
-    private static FailoverMatrix.Run checked(CheckDelivery.Checker checker, FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) {
-        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", cell.idempotent());
+    private static FailoverMatrix.Run checked(DeliveryChecker checker, FailoverMatrix.Cell cell, int number, long readTo, Integer... inTheLog) {
+        ProducerLedger ledger = new ProducerLedger("t", "run", "p", cell.idempotent());
         checker.add(ledger);
         for (int seq = 1; seq <= 10; seq++) if (cell.acks().equals("0")) ledger.indeterminate(seq); else ledger.acknowledged(seq, 0, seq - 1, 0);
         for (int seq : inTheLog) checker.record(0, seq - 1, ("run/p/" + seq).getBytes(), 1, 5, 0);
@@ -115,7 +115,7 @@ class FailoverMatrixTest {
 
     /** Every replica is in sync, and the log ends below what was acknowledged: that is a loss, and not a run to be left out. */
     @Test void aTruncatedTailIsLost() {
-        CheckDelivery.Checker ended = new CheckDelivery.Checker();
+        DeliveryChecker ended = new DeliveryChecker();
         ended.ended(0);
         FailoverMatrix.Run cut = checked(ended, PAUSED, 1, 6, 1, 2, 3, 4, 5, 6);
         assertEquals(List.of("fail", FailoverMatrix.Run.Proof.CHECKED, 4L, 0L), List.of(cut.verdict(), cut.proof(), cut.lost(), cut.unseen()));
@@ -126,7 +126,7 @@ class FailoverMatrixTest {
 
     /** Five are lost with the tail; of the others three stand at other offsets than were acknowledged, which the loss does not explain. */
     @Test void recordsAtOtherOffsetsAreNotHiddenByALossElsewhere() {
-        CheckDelivery.Checker ended = new CheckDelivery.Checker(), overwritten = new CheckDelivery.Checker();
+        DeliveryChecker ended = new DeliveryChecker(), overwritten = new DeliveryChecker();
         ended.ended(0);
         int[] log = {2, 3, 1, 4, 5};
         FailoverMatrix.Run run = checkedAt(ended, log);
@@ -136,8 +136,8 @@ class FailoverMatrixTest {
     }
 
     /** Ten acknowledged records, and the numbers that stand at the offsets from 0 on; 0: a record of another run. */
-    private static FailoverMatrix.Run checkedAt(CheckDelivery.Checker checker, int... log) {
-        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", false);
+    private static FailoverMatrix.Run checkedAt(DeliveryChecker checker, int... log) {
+        ProducerLedger ledger = new ProducerLedger("t", "run", "p", false);
         checker.add(ledger);
         for (int seq = 1; seq <= 10; seq++) ledger.acknowledged(seq, 0, seq - 1, 0);
         for (int offset = 0; offset < log.length; offset++) checker.record(0, offset, (log[offset] == 0 ? "other/p/1" : "run/p/" + log[offset]).getBytes(), 1, 5, 0);

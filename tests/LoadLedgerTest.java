@@ -18,38 +18,38 @@ class LoadLedgerTest {
 
     private PerfTest.Ledger perf(boolean transactional, String... topics) { return new PerfTest.Ledger(folder.resolve("load.jsonl").toFile(), "1f", topics, "1", transactional); }
 
-    private CheckDelivery.Ranges written(PerfTest.Ledger ledger) throws Exception {
+    private LoadChecker written(PerfTest.Ledger ledger) throws Exception {
         ledger.write(Map.of("failed", 0, "unresolved", 0, "untilMs", 1000));
         return read().values().iterator().next();
     }
 
-    private Map<String, CheckDelivery.Ranges> read() throws Exception {
-        Map<String, CheckDelivery.Ranges> topics = new LinkedHashMap<>();
-        CheckDelivery.Ranges.read(folder.resolve("load.jsonl").toFile(), topics);
+    private Map<String, LoadChecker> read() throws Exception {
+        Map<String, LoadChecker> topics = new LinkedHashMap<>();
+        LoadLedger.read(folder.resolve("load.jsonl").toFile(), topics);
         return topics;
     }
 
     private String text() throws Exception { return Files.readString(folder.resolve("load.jsonl")); }
 
     /** The log of partition 0 from offset 0: how many records at which offset; all else of it has none. */
-    private static void log(CheckDelivery.Ranges ranges, long end, long... offsets) {
+    private static void log(LoadChecker ranges, long end, long... offsets) {
         ranges.reached(0, 0);
         for (long offset : offsets) ranges.record(0, offset, 500);
         ranges.reached(0, end);
     }
 
-    private static void expect(CheckDelivery.Ranges ranges, String verdict, long acknowledged, long found, Object... anomalies) {
-        CheckDelivery.LoadVerdict v = ranges.verdict();
-        Map<CheckDelivery.Anomaly, Long> wanted = new EnumMap<>(CheckDelivery.Anomaly.class);
-        for (CheckDelivery.Anomaly a : CheckDelivery.Anomaly.values()) wanted.put(a, 0L);
-        for (int i = 0; i < anomalies.length; i += 2) wanted.put(CheckDelivery.Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
-        assertEquals(wanted, v.anomalies());
-        assertEquals(List.of(verdict, acknowledged, found), List.of(v.verdict(), v.acknowledged(), v.found()), v.toString());
+    private static void expect(LoadChecker ranges, String verdict, long acknowledged, long found, Object... anomalies) {
+        LoadVerdict v = ranges.verdict();
+        Map<Anomaly, Long> wanted = new EnumMap<>(Anomaly.class);
+        for (Anomaly a : Anomaly.values()) wanted.put(a, 0L);
+        for (int i = 0; i < anomalies.length; i += 2) wanted.put(Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
+        assertEquals(wanted, v.report().anomalies());
+        assertEquals(List.of(verdict, acknowledged, found), List.of(v.verdict(), v.counts().acknowledged(), v.counts().found()), v.toString());
         assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
     }
 
-    private CheckDelivery.Ranges ranges(long... firstAndLast) {
-        CheckDelivery.Ranges ranges = new CheckDelivery.Ranges("t");
+    private LoadChecker ranges(long... firstAndLast) {
+        LoadChecker ranges = new LoadChecker("t");
         for (int i = 0; i < firstAndLast.length; i += 2) ranges.add(0, firstAndLast[i], firstAndLast[i + 1]);
         return ranges;
     }
@@ -62,7 +62,7 @@ class LoadLedgerTest {
         for (long offset = 0; offset < 30; offset++) (offset / 5 % 2 == 0 ? a : b).acknowledged(0, 2, offset); // batches in turn
         for (long offset : new long[] {105, 106, 100, 101, 102, 103, 104, 200}) a.acknowledged(1, 0, offset); // sent again, and out of order
         for (PerfTest.Ledger.Part part : List.of(a, b)) part.closed();
-        Map<String, CheckDelivery.Ranges> topics = Map.of("t", written(ledger));
+        Map<String, LoadChecker> topics = Map.of("t", written(ledger));
         assertTrue(text().contains("{\"topic\":\"t\",\"partition\":2,\"first\":0,\"last\":29,\"count\":30}\n"), text());
         assertTrue(text().contains("{\"topic\":\"u\",\"partition\":0,\"first\":100,\"last\":106,\"count\":7}\n{\"topic\":\"u\",\"partition\":0,\"first\":200,\"last\":200,\"count\":1}\n"), text());
         assertTrue(text().contains("\"acknowledged\":38"), text());
@@ -78,7 +78,7 @@ class LoadLedgerTest {
         part.committed();
         for (long offset = 21; offset < 25; offset++) part.acknowledged(0, 0, offset);
         part.closed(); // and aborted
-        CheckDelivery.Ranges ranges = written(ledger);
+        LoadChecker ranges = written(ledger);
         log(ranges, 26, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19);
         expect(ranges, "pass", 19, 19);
     }
@@ -91,7 +91,7 @@ class LoadLedgerTest {
         for (long offset = 10; offset < 20; offset++) part.acknowledged(0, 0, offset);
         ledger.interim();
         assertTrue(text().contains("\"last\":9,") && !text().contains("\"end\""), text());
-        CheckDelivery.Ranges ranges = read().get("t");
+        LoadChecker ranges = read().get("t");
         assertFalse(ranges.producersEnded());
         log(ranges, 20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
         expect(ranges, "incomplete", 10, 10);
@@ -110,13 +110,13 @@ class LoadLedgerTest {
     // ---- Compared ----
 
     @Test void whatHasARecordIsFoundAndWhatHasNoneIsLost() {
-        CheckDelivery.Ranges ranges = ranges(0, 4, 6, 9);
+        LoadChecker ranges = ranges(0, 4, 6, 9);
         log(ranges, 12, 0, 1, 4, 5, 6, 7, 8, 11);
         expect(ranges, "fail", 9, 6, "LOST", 3);
     }
 
     @Test void beyondWhatWasReachedIsUnseenOrLostIfTheLogEndsThere() {
-        CheckDelivery.Ranges ranges = ranges(0, 9);
+        LoadChecker ranges = ranges(0, 9);
         log(ranges, 4, 0, 1, 2, 3);
         expect(ranges, "incomplete", 10, 4, "UNSEEN", 6);
         ranges = ranges(0, 9);
@@ -126,7 +126,7 @@ class LoadLedgerTest {
     }
 
     @Test void beforeTheLogsStartIsExpiredAlsoWhenItMovesOnMeanwhile() {
-        CheckDelivery.Ranges ranges = ranges(0, 9);
+        LoadChecker ranges = ranges(0, 9);
         ranges.expired(0, 0, 2);
         ranges.reached(0, 2);
         ranges.record(0, 2, 500);
@@ -143,7 +143,7 @@ class LoadLedgerTest {
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset = 0; offset < 4; offset++) part.acknowledged(0, 0, offset);
         part.closed();
-        CheckDelivery.Ranges ranges = written(ledger); // until 1000
+        LoadChecker ranges = written(ledger); // until 1000
         log(ranges, 2, 0, 1);
         ranges.record(0, 2, 1001);
         ranges.record(0, 3, 999);
@@ -151,17 +151,17 @@ class LoadLedgerTest {
     }
 
     @Test void inACompactedTopicWhatIsGoneProvesNothing() {
-        CheckDelivery.Ranges ranges = ranges(0, 4);
+        LoadChecker ranges = ranges(0, 4);
         ranges.compacted(Optional.of(true));
         log(ranges, 5, 0, 4);
         expect(ranges, "incomplete", 5, 2);
-        assertEquals(3, ranges.verdict().gaps());
+        assertEquals(3, ranges.verdict().counts().gaps());
         String why = String.join("; ", ranges.verdict().incomplete());
         assertTrue(why.startsWith("3 have no record inside the log, the first at offset 1 of partition 0: the topic is compacted,") && !why.contains("start"), why);
     }
 
     @Test void compactionMovesNeitherTheStartNorTheEndOfALog() {
-        CheckDelivery.Ranges ranges = ranges(0, 9);
+        LoadChecker ranges = ranges(0, 9);
         ranges.compacted(Optional.of(true));
         ranges.expired(0, 0, 1);
         ranges.reached(0, 1);
@@ -169,7 +169,7 @@ class LoadLedgerTest {
         ranges.reached(0, 4);
         ranges.ended(0);
         expect(ranges, "fail", 10, 1, "EXPIRED", 1, "LOST", 6);
-        assertEquals(2, ranges.verdict().gaps());
+        assertEquals(2, ranges.verdict().counts().gaps());
     }
 
     /** A cluster that answers for a topic's configuration with this, or refuses to. */
@@ -189,27 +189,27 @@ class LoadLedgerTest {
         Map<String, Object[]> expected = new HashMap<>(Map.of("delete", new Object[] {"fail", "LOST", 3}, "compact,delete", new Object[] {"incomplete"}));
         expected.put(null, new Object[] {"incomplete"});
         for (var policy : expected.entrySet()) {
-            CheckDelivery.Ranges ranges = ranges(0, 4);
+            LoadChecker ranges = ranges(0, 4);
             ranges.begins(admin(policy.getKey()), Map.of(), Map.of());
             log(ranges, 5, 0, 4);
             Object[] wanted = policy.getValue();
             expect(ranges, (String) wanted[0], 5, 2, Arrays.copyOfRange(wanted, 1, wanted.length));
             assertEquals(policy.getKey() == null, ranges.verdict().incomplete().toString().contains("the topic's configuration may not be asked"), ranges.verdict().toString());
         }
-        CheckDelivery.Ranges whole = ranges(0, 1);
+        LoadChecker whole = ranges(0, 1);
         whole.begins(admin(null), Map.of(), Map.of());
         log(whole, 2, 0, 1);
         expect(whole, "pass", 2, 2);
     }
 
     @Test void withoutAnAcknowledgementNothingIsProved() throws Exception {
-        CheckDelivery.Ranges ranges = written(perf(false, "t")); // acks=0
+        LoadChecker ranges = written(perf(false, "t")); // acks=0
         log(ranges, 3, 0, 1, 2);
         expect(ranges, "incomplete", 0, 0);
     }
 
     @Test void twoRunsThatWereToldTheSameOffsetAreInconsistent() {
-        CheckDelivery.Ranges ranges = ranges(0, 4, 3, 5);
+        LoadChecker ranges = ranges(0, 4, 3, 5);
         log(ranges, 6, 0, 1, 2, 3, 4, 5);
         expect(ranges, "fail", 8, 6, "INCONSISTENT", 2);
     }
@@ -223,14 +223,14 @@ class LoadLedgerTest {
         part.closed();
         ledger.interim();
         other.closed();
-        CheckDelivery.Ranges interim = read().get("t"), ranges = written(ledger);
+        LoadChecker interim = read().get("t"), ranges = written(ledger);
         assertTrue(text().contains("\"acknowledged\":2000,\"twice\":500,"), text());
-        for (CheckDelivery.Ranges each : List.of(interim, ranges)) log(each, 1500, LongStream.range(0, 1500).toArray());
+        for (LoadChecker each : List.of(interim, ranges)) log(each, 1500, LongStream.range(0, 1500).toArray());
         expect(interim, "fail", 1700, 1200, "INCONSISTENT", 500);
         expect(ranges, "fail", 2000, 1500, "INCONSISTENT", 500);
-        CheckDelivery.LoadVerdict v = ranges.verdict();
-        assertEquals(List.of(2000L, 500L), List.of(v.partitions().get(0).acknowledged(), v.partitions().get(0).anomalies().get(CheckDelivery.Anomaly.INCONSISTENT)));
-        assertEquals(500, v.examples().get(0).offset());
+        LoadVerdict v = ranges.verdict();
+        assertEquals(List.of(2000L, 500L), List.of(v.report().partitions().get(0).acknowledged(), v.report().partitions().get(0).anomalies().get(Anomaly.INCONSISTENT)));
+        assertEquals(500, v.report().examples().get(0).place().offset());
         assertEquals(List.of(), v.incomplete(), "all that the ledger says it has is there");
     }
 
@@ -239,7 +239,7 @@ class LoadLedgerTest {
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset : new long[] {0, 1, 2, 5, 6, 9, 1, 2, 3, 4, 5, 6, 6, 20}) part.acknowledged(0, 0, offset);
         part.closed();
-        CheckDelivery.Ranges ranges = written(ledger);
+        LoadChecker ranges = written(ledger);
         assertTrue(text().contains("\"acknowledged\":14,\"twice\":5,"), text());
         log(ranges, 21, 0, 1, 2, 3, 4, 5, 6, 9, 20);
         expect(ranges, "fail", 14, 9, "INCONSISTENT", 5);
@@ -254,7 +254,7 @@ class LoadLedgerTest {
         String whole = text(), range = "{\"topic\":\"t\",\"partition\":0,\"first\":3,\"last\":3,\"count\":1}\n";
         for (String lacks : List.of(whole.replace(range, ""), whole.replace(range, range.substring(0, 30) + "\n"), whole.replace(range, range.replace("\"count\":1", "\"count\":2")), whole.substring(0, whole.indexOf("{\"end\"")))) {
             Files.writeString(folder.resolve("load.jsonl"), lacks);
-            CheckDelivery.Ranges ranges = read().get("t");
+            LoadChecker ranges = read().get("t");
             log(ranges, 4, 0, 1, 3);
             assertEquals("incomplete", ranges.verdict().verdict(), lacks);
         }
@@ -265,9 +265,9 @@ class LoadLedgerTest {
 
     // ---- In the lab ----
 
-    private static CheckDelivery.Verdict producer(boolean isThere, boolean acknowledged) {
-        CheckDelivery.Checker checker = new CheckDelivery.Checker();
-        CheckDelivery.Ledger ledger = new CheckDelivery.Ledger("t", "run", "p", true);
+    private static DeliveryVerdict producer(boolean isThere, boolean acknowledged) {
+        DeliveryChecker checker = new DeliveryChecker();
+        ProducerLedger ledger = new ProducerLedger("t", "run", "p", true);
         checker.add(ledger);
         if (acknowledged) ledger.acknowledged(1, 0, 0, 0);
         if (isThere) checker.record(0, 0, "run/p/1".getBytes(), 1, 0, 0);
@@ -276,10 +276,10 @@ class LoadLedgerTest {
     }
 
     @Test void theLabsVerdictIsOfProducerAndLoad() {
-        CheckDelivery.Ranges whole = ranges(0, 0), lost = ranges(0, 0), unseen = ranges(0, 0);
+        LoadChecker whole = ranges(0, 0), lost = ranges(0, 0), unseen = ranges(0, 0);
         log(whole, 1, 0);
         log(lost, 1);
-        CheckDelivery.LoadVerdict pass = whole.verdict(), fail = lost.verdict(), incomplete = unseen.verdict();
+        LoadVerdict pass = whole.verdict(), fail = lost.verdict(), incomplete = unseen.verdict();
         assertEquals(List.of(0, 13, 14), List.of(pass.exitCode(), fail.exitCode(), incomplete.exitCode()));
         assertEquals(0, Lab.exitCode(producer(true, true), pass));
         assertEquals(13, Lab.exitCode(producer(true, true), fail), "the load's loss fails the lab");

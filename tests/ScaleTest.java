@@ -25,8 +25,8 @@ class ScaleTest {
     public static void main(String... args) throws Exception {
         int n = Integer.parseInt(args[0]);
         long began = System.nanoTime();
-        CheckDelivery.Checker checker = new CheckDelivery.Checker();
-        for (CheckDelivery.Ledger ledger : CheckDelivery.Ledger.read("made up", new MadeUp(n))) checker.add(ledger);
+        DeliveryChecker checker = new DeliveryChecker();
+        for (ProducerLedger ledger : LedgerReader.read("made up", new MadeUp(n))) checker.add(ledger);
         double loaded = (System.nanoTime() - began) / 1e9;
         System.gc();
         long held = Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
@@ -41,9 +41,9 @@ class ScaleTest {
             if (p == 0) for (int k = 1; k <= 7; k++) checker.record(p, end++, ("run/q/" + k).getBytes(), 1, 3, ms(n)); // of nobody
             checker.reached(p, end);
         }
-        CheckDelivery.Verdict v = checker.verdict();
-        System.out.print(v.verdict() + ", acknowledged " + v.acknowledged() + ", read " + v.read() + ", partitions " + v.partitions().size());
-        v.anomalies().forEach((anomaly, count) -> System.out.print(", " + anomaly.field + " " + count));
+        DeliveryVerdict v = checker.verdict();
+        System.out.print(v.verdict() + ", acknowledged " + v.acknowledged() + ", read " + v.log().read() + ", partitions " + v.report().partitions().size());
+        v.report().anomalies().forEach((anomaly, count) -> System.out.print(", " + anomaly.field + " " + count));
         System.out.printf(Locale.ROOT, "%nThe ledger was read in %.1f s and took %.1f MB; %.1f s in all.%n", loaded, held / 1048576.0, (System.nanoTime() - began) / 1e9);
     }
 

@@ -98,7 +98,7 @@ class Lab implements Callable<Integer> {
     private LoadVerdict loadVerdict;
     private final ExecutorService background = Executors.newCachedThreadPool(r -> { Thread t = new Thread(r, "lab"); t.setDaemon(true); return t; });
     private Writer events;
-    private Report.Live live;
+    private LivePage live;
     private LabScreen screen;
     private KillNode.SecondInterrupt secondInterrupt;
 

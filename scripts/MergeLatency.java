@@ -8,58 +8,75 @@
 //SOURCES lib/cli/Cli.java lib/perf/LatencyLog.java
 //DESCRIPTION Merges the latency logs of several machines into exact joint percentiles
 
-import com.fasterxml.jackson.jr.ob.JSON;
-import java.io.*;
-import java.net.*;
-import java.nio.ByteBuffer;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.*;
-import java.time.*;
-import java.time.format.DateTimeFormatter;
-import java.util.*;
-import java.util.concurrent.*;
-import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.HdrHistogram.*;
-import org.apache.kafka.clients.admin.*;
-import org.apache.kafka.common.Node;
-import org.apache.kafka.common.config.ConfigException;
-import org.apache.kafka.common.errors.*;
-import picocli.CommandLine;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.HdrHistogram.Histogram;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /**
- * Adds the histograms of {@code perf --hdr-log} of several machines, each tag (service time, response time, end to end) for itself, and prints the percentiles of all records.
+ * Adds the histograms of {@code perf --hdr-log} of several machines, each tag (service time, response time, end to end)
+ * separately, and prints the percentiles of all records.
  *
- * <p>Percentiles of several runs cannot be averaged; histograms can be added, and what comes out is what one recorder of all records would have had.
- * {@code perf --start-at} lets the machines begin together; logs whose times do not overlap are pointed out. No cluster is asked.
+ * <p>Percentiles of several runs cannot be averaged; histograms can be added, and the sum is what one recorder of all
+ * records would have had. {@code perf --start-at} lets the machines begin together; logs whose times do not overlap are
+ * pointed out. No cluster is asked.
  *
  * <pre>merge-latency a.hlog b.hlog c.hlog</pre>
  */
-@Command(name = "merge-latency", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Adds the histograms of several logs of perf --hdr-log and prints the joint percentiles, in milliseconds.")
+@Command(
+        name = "merge-latency",
+        version = "kraft-lab 0.1.0",
+        sortOptions = false,
+        description = "Adds the histograms of several logs of perf --hdr-log and prints the joint percentiles,"
+                + " in milliseconds.")
 class MergeLatency implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Logs of perf --hdr-log, or of others (HdrHistogram's .hlog).")
+    private static final String SERVICE = "service";
+    private static final List<String> PERCENTILES = List.of("50", "95", "99", "99.9", "99.99");
+
+    @Parameters(
+            paramLabel = "FILE",
+            arity = "1..*",
+            description = "Logs of perf --hdr-log, or of others (HdrHistogram's .hlog).")
     List<File> files;
-    @Option(names = "--percentiles", paramLabel = "FILE", description = "Write the joint percentiles, for plots (.hgrm, milliseconds).")
+
+    @Option(
+            names = "--percentiles",
+            paramLabel = "FILE",
+            description = "Write the joint percentiles, for plots (.hgrm, milliseconds).")
     Path percentiles;
-    @Option(names = "--unit", paramLabel = "ns|us|ms|s", description = "Unit of the values, for logs that do not say it.")
+
+    @Option(
+            names = "--unit",
+            paramLabel = "ns|us|ms|s",
+            description = "Unit of the values, for logs that do not say it.")
     String unit;
 
-    @Mixin Cli.Common common = new Cli.Common();
+    @Mixin
+    Cli.Common common = new Cli.Common();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
     }
 
-    /** Runs the script without a process. @return the exit code */
+    /** Runs the script without a process and returns the exit code. */
     public static int run(PrintWriter out, PrintWriter err, String... args) {
         MergeLatency script = new MergeLatency();
         return script.common.run(script, out, err, args);
@@ -67,80 +84,165 @@ class MergeLatency implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        LatencyLog.check(unit);
+        LatencyLog.requireUnit(unit);
         Map<String, Histogram> merged = merge();
-        if (!common.json) render(merged);
-        merged.forEach((tag, h) -> common.emit("latency", "tag", tag, "files", files.size(), "records", h.getTotalCount(), "avgMs", h.getMean() / 1000, "maxMs", h.getMaxValue() / 1000.0,
-                "p50Ms", p(h, 50), "p95Ms", p(h, 95), "p99Ms", p(h, 99), "p999Ms", p(h, 99.9), "p9999Ms", p(h, 99.99)));
-        if (percentiles != null) merged.forEach(this::write);
+        if (!common.json) {
+            print(merged);
+        }
+        merged.forEach(this::emit);
+        if (percentiles != null) {
+            merged.forEach(this::write);
+        }
         return 0;
     }
 
-    /** The sums by tag, in microseconds; what has no tag is the service time. */
+    // ---- Reading ----
+
+    /** Returns the sums by tag, in microseconds; what has no tag is the service time. */
     public Map<String, Histogram> merge() {
-        Map<String, Histogram> merged = new TreeMap<>(Comparator.comparing((String tag) -> tag.equals("service") ? "" : tag));
-        double latestStart = 0, earliestEnd = Double.MAX_VALUE;
-        File last = null, first = null;
+        Map<String, Histogram> merged =
+                new TreeMap<>(Comparator.comparing((String tag) -> tag.equals(SERVICE) ? "" : tag));
+        double latestBegin = 0;
+        double earliestEnd = Double.MAX_VALUE;
+        File last = null;
+        File first = null;
         for (File file : files) {
-            LatencyLog log = read(file, merged);
-            if (log.fromMs > latestStart) { latestStart = log.fromMs; last = file; }
-            if (log.toMs < earliestEnd) { earliestEnd = log.toMs; first = file; }
+            LatencyLog log = read(file);
+            log.byTag()
+                    .forEach((tag, histogram) ->
+                            merged.computeIfAbsent(tag, t -> new Histogram(3)).add(histogram));
+            if (log.fromMs() > latestBegin) {
+                latestBegin = log.fromMs();
+                last = file;
+            }
+            if (log.toMs() < earliestEnd) {
+                earliestEnd = log.toMs();
+                first = file;
+            }
         }
-        if (latestStart >= earliestEnd) common.say("%s begins %.1f s after %s ends: that is not one load.", Cli.printable(last), (latestStart - earliestEnd) / 1000, Cli.printable(first));
+        if (latestBegin >= earliestEnd) {
+            double seconds = (latestBegin - earliestEnd) / 1000;
+            common.say("%s begins %.1f s after %s ends: that is not one load.", last, seconds, first);
+        }
         return merged;
     }
 
-    /** Adds a log's histograms, or says why it cannot: what it lacks would be missing in the percentiles. */
-    private LatencyLog read(File file, Map<String, Histogram> merged) {
-        LatencyLog log;
-        try { log = LatencyLog.read(file.toPath(), unit); } catch (IOException e) { throw new Cli.Exit(2, "Cannot read " + Cli.printable(file) + "."); }
+    /** Reads a log, or says why it cannot: what it lacks would be missing in the percentiles. */
+    private LatencyLog read(File file) {
         String name = Cli.printable(file);
-        switch (log.state) {
-            case NO_LOG -> throw new Cli.Exit(2, name + " is no histogram log; perf --hdr-log writes one.");
-            case DAMAGED -> throw new Cli.Exit(Cli.INCOMPLETE, name + " is damaged or cut off: what it lacks would be missing in the percentiles.");
-            case NO_UNIT -> throw new Cli.Exit(2, name + " does not say in which unit its values are: give --unit ns, us, ms or s.");
-            default -> { }
+        LatencyLog log;
+        try {
+            log = LatencyLog.read(file.toPath(), unit);
+        } catch (IOException e) {
+            throw new Cli.Exit(2, "Cannot read " + name + ".");
         }
-        if (log.byTag.isEmpty()) throw new Cli.Exit(Cli.INCOMPLETE, name + " has no interval in it: did its perf send anything?");
-        if (log.inferred) common.say("%s: %s.", name, log.remark());
-        log.byTag.forEach((tag, h) -> merged.computeIfAbsent(tag, t -> new Histogram(3)).add(h));
+        switch (log.state()) {
+            case NO_LOG -> throw new Cli.Exit(2, name + " is no histogram log; perf --hdr-log writes one.");
+            case DAMAGED ->
+                throw new Cli.Exit(
+                        Cli.INCOMPLETE,
+                        name + " is damaged or cut off: what it lacks would be missing in the percentiles.");
+            case NO_UNIT ->
+                throw new Cli.Exit(
+                        2, name + " does not say in which unit its values are: give --unit ns, us, ms or s.");
+            default -> {}
+        }
+        if (log.byTag().isEmpty()) {
+            throw new Cli.Exit(Cli.INCOMPLETE, name + " has no interval in it: did its perf send anything?");
+        }
+        log.remark().ifPresent(remark -> common.say("%s: %s.", name, remark));
         return log;
     }
 
-    private static double p(Histogram us, double percentile) { return us.getValueAtPercentile(percentile) / 1000.0; }
+    // ---- Answers ----
 
-    private void render(Map<String, Histogram> merged) {
-        common.out.printf(Locale.ROOT, "%-14s %10s %10s %10s %10s %10s %10s %10s %10s%n", "LATENCY, MS", "COUNT", "AVG", "P50", "P95", "P99", "P99.9", "P99.99", "MAX");
-        merged.forEach((tag, h) -> common.out.printf(Locale.ROOT, "%-14s %10d %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f %10.2f%n", Cli.printable(tag), h.getTotalCount(), h.getMean() / 1000,
-                p(h, 50), p(h, 95), p(h, 99), p(h, 99.9), p(h, 99.99), h.getMaxValue() / 1000.0));
+    private void emit(String tag, Histogram us) {
+        List<Object> fields = new ArrayList<>();
+        fields.addAll(List.of("tag", tag, "files", files.size(), "records", us.getTotalCount()));
+        fields.addAll(List.of("avgMs", us.getMean() / 1000, "maxMs", us.getMaxValue() / 1000.0));
+        for (String percentile : PERCENTILES) {
+            fields.addAll(List.of("p" + percentile.replace(".", "") + "Ms", ms(us, percentile)));
+        }
+        common.emit("latency", fields.toArray());
     }
 
-    /** A tag is a file's word: what is not a letter, a digit or a hyphen in it is written as its number, so that no file elsewhere is meant. */
+    private void print(Map<String, Histogram> merged) {
+        String header = columns(percentile -> String.format(Locale.ROOT, " %10s", "P" + percentile));
+        common.out.printf(Locale.ROOT, "%-14s %10s %10s%s %10s%n", "LATENCY, MS", "COUNT", "AVG", header, "MAX");
+        merged.forEach((tag, us) -> {
+            String name = Cli.printable(tag);
+            String values = columns(percentile -> String.format(Locale.ROOT, " %10.2f", ms(us, percentile)));
+            double average = us.getMean() / 1000;
+            double max = us.getMaxValue() / 1000.0;
+            common.out.printf(
+                    Locale.ROOT, "%-14s %10d %10.2f%s %10.2f%n", name, us.getTotalCount(), average, values, max);
+        });
+    }
+
+    private static String columns(Function<String, String> column) {
+        return PERCENTILES.stream().map(column).collect(Collectors.joining());
+    }
+
+    private static double ms(Histogram us, String percentile) {
+        return us.getValueAtPercentile(Double.parseDouble(percentile)) / 1000.0;
+    }
+
+    /**
+     * Writes a tag's percentiles as perf does: the service time's into the file, the others' beside it
+     * (x.response.hgrm).
+     */
+    private void write(String tag, Histogram us) {
+        Path file = tag.equals(SERVICE) ? percentiles : beside(percentiles, inFileName(tag));
+        try {
+            requireReplaceable(file, "Value", "--percentiles");
+        } catch (IOException e) {
+            throw new Cli.Exit(2, "Cannot read what is in --percentiles " + file + " now: " + e.getMessage() + ".");
+        }
+        try (PrintStream out = new PrintStream(file.toFile(), StandardCharsets.UTF_8)) {
+            us.outputPercentileDistribution(out, 5, 1000.0);
+        } catch (IOException e) {
+            throw new Cli.Exit(2, "Cannot write --percentiles: " + Cli.printable(e.getMessage()) + ".");
+        }
+    }
+
+    private static Path beside(Path file, String word) {
+        String name = file.getFileName().toString();
+        return file.resolveSibling(name.replaceFirst("(\\.\\w+)?$", "." + word + "$1"));
+    }
+
+    /** Replaces all but letters, digits and hyphens by their numbers, so that a tag never names a file elsewhere. */
     static String inFileName(String tag) {
         StringBuilder name = new StringBuilder();
-        for (char c : tag.toCharArray()) name.append(c < 128 && (Character.isLetterOrDigit(c) || c == '-') ? "" + c : String.format(Locale.ROOT, "_%x_", (int) c));
+        for (char c : tag.toCharArray()) {
+            boolean isHarmless = c < 128 && (Character.isLetterOrDigit(c) || c == '-');
+            name.append(isHarmless ? "" + c : String.format(Locale.ROOT, "_%x_", (int) c));
+        }
         return name.toString();
     }
 
-    /** As perf does: the service time's into the file, the others' beside it (x.hgrm, x.response.hgrm). */
-    private void write(String tag, Histogram h) {
-        Path to = tag.equals("service") ? percentiles : percentiles.resolveSibling(percentiles.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + inFileName(tag) + "$1"));
-        try {
-            requireReplaceable(to, "Value", "--percentiles");
-        } catch (IOException e) { throw new Cli.Exit(2, "Cannot read what is in --percentiles " + to + " now: " + e.getMessage() + "."); }
-        try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
-            h.outputPercentileDistribution(out, 5, 1000.0);
-        } catch (IOException e) { throw new Cli.Exit(2, "Cannot write --percentiles: " + Cli.printable(e.getMessage()) + "."); }
-    }
-
-    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    /**
+     * Refuses to replace a file of another kind, or a link: it is somebody else's, or the name is a slip of the
+     * keyboard.
+     */
     static void requireReplaceable(Path file, String beginning, String option) throws IOException {
-        if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
-        if (Files.isSymbolicLink(file)) throw new Cli.Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
-        if (!Files.exists(file) || Files.size(file) == 0) return;
+        boolean isPipeOrDevice = Files.exists(file) && !Files.isRegularFile(file);
+        if (isPipeOrDevice) {
+            return;
+        }
+        if (Files.isSymbolicLink(file)) {
+            throw new Cli.Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
+        }
+        if (!Files.exists(file) || Files.size(file) == 0) {
+            return;
+        }
         try (InputStream in = Files.newInputStream(file)) {
-            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
-            if (!head.stripLeading().startsWith(beginning)) throw new Cli.Exit(2, file + " is there, and is none that " + option + " has written, so it stays as it is: name another file.");
+            String head = new String(in.readNBytes(100), StandardCharsets.UTF_8);
+            if (!head.stripLeading().startsWith(beginning)) {
+                throw new Cli.Exit(
+                        2,
+                        file + " is there, and is none that " + option
+                                + " has written, so it stays as it is: name another file.");
+            }
         }
     }
 }

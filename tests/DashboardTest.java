@@ -19,14 +19,14 @@ import org.junit.jupiter.api.io.TempDir;
 class DashboardTest {
     private static final HttpClient HTTP = HttpClient.newHttpClient();
     @TempDir Path folder;
-    private final List<Report.Live> open = new ArrayList<>();
+    private final List<LivePage> open = new ArrayList<>();
 
-    @AfterEach void close() { open.forEach(Report.Live::close); }
+    @AfterEach void close() { open.forEach(LivePage::close); }
 
-    private Report.Live serve(Path events, int port) throws IOException {
-        Report.Run run = new Report.Run("run");
+    private LivePage serve(Path events, int port) throws IOException {
+        ReportRun run = new ReportRun("run");
         run.files.add(events);
-        Report.Live live = new Report.Live(List.of(run), port);
+        LivePage live = new LivePage(List.of(run), port);
         open.add(live);
         return live;
     }
@@ -156,7 +156,7 @@ class DashboardTest {
         Browser.required();
         Path events = folder.resolve("e.jsonl");
         append(events, now(1));
-        Report.Live first = serve(events, 0);
+        LivePage first = serve(events, 0);
         int port = URI.create(first.address()).getPort();
         try (Browser browser = new Browser()) {
             browser.viewport(1440, 900, false);
@@ -187,7 +187,7 @@ class DashboardTest {
         Instant begin = Instant.now().minusSeconds(60);
         append(events, producer(begin, "start", "p1") + producer(begin, "start", "p2") + now(1).replaceFirst("\"ts\":\"[^\"]*", "\"ts\":\"" + ReportTest.UTC.format(begin.plusSeconds(1))));
         append(events, producer(begin.plusSeconds(9), "end", "p1") + producer(begin.plusSeconds(10), "start", "p3"));
-        Report.Live live = serve(events, 0);
+        LivePage live = serve(events, 0);
         try (Browser browser = new Browser()) {
             browser.viewport(1440, 900, false);
             browser.open(live.address());

@@ -52,12 +52,12 @@ class LatencyLogTest {
         assertEquals(2, merged.get("records"));
         assertEquals(2 * ms, (double) merged.get("maxMs"), ms / 500, merged.toString());
         assertEquals(ms, (double) merged.get("p50Ms"), ms / 500, merged.toString());
-        Report.Run drawn = drawn(log, unit);
+        ReportRun drawn = drawn(log, unit);
         assertEquals(2 * ms * 1000, drawn.latency.get("service").getMaxValue(), 2 * ms, log.toString());
     }
 
-    private static Report.Run drawn(Path log, String unit) throws Exception {
-        Report.Run run = new Report.Run("run");
+    private static ReportRun drawn(Path log, String unit) throws Exception {
+        ReportRun run = new ReportRun("run");
         run.unit = unit;
         run.files.add(log);
         run.readAll();
@@ -90,7 +90,7 @@ class LatencyLogTest {
         TestCluster.Run run = merge(file);
         assertEquals(2, run.code(), run.toString());
         assertTrue(run.err().contains("raw.hlog does not say in which unit its values are: give --unit ns, us, ms or s.") && run.out().isEmpty(), run.toString());
-        Report.Run drawn = drawn(file, null);
+        ReportRun drawn = drawn(file, null);
         assertTrue(drawn.latency.isEmpty() && drawn.notes.toString().contains("give --unit"), drawn.notes.toString());
         assertReadAs(1, file, "ns");
         assertReadAs(1000, file, "us");

@@ -190,7 +190,7 @@ class PerfJudgedTest {
     @Test void theReportSaysWhichWindowsAreWarmUp(@TempDir Path folder) throws Exception {
         Path events = folder.resolve("events.jsonl");
         run(new PerfVerdictTest.OnePartition(), LOAD + "--num-records 400 --warmup-records 200 --reporting-interval 50 --events " + events);
-        Report.Run page = new Report.Run("run");
+        ReportRun page = new ReportRun("run");
         page.files.add(events);
         page.readAll();
         List<String> windows = Files.readAllLines(events).stream().filter(l -> l.contains("perf-window")).toList();

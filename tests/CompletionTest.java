@@ -119,6 +119,7 @@ class CompletionTest {
 
     // ---- What lives ----
 
+    @Tag("timed")
     @Test void withoutAClusterItIsSilentAndSoon() throws Exception {
         long start = System.nanoTime();
         assertEquals(List.of(), complete("./jbang perf -b localhost:1 --topic "));

@@ -38,7 +38,7 @@ class NotebookTest {
         bash.environment().remove("KAFKA_BOOTSTRAP");
         Process process = bash.start();
         try {
-            assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> "not done in 4 minutes: " + tail(output));
+            assertTrue(process.waitFor(8, TimeUnit.MINUTES), () -> "not done in 8 minutes: " + tail(output));
         } finally {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             TestCluster.run(Cluster::run, "down", "--data-dir", folder.resolve("home/cluster").toString());

@@ -10,21 +10,23 @@ import java.util.stream.Stream;
  * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
  * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
  *
- * <p>Tests on a cluster mostly wait, for elections and for sessions to end, so two of them fit on two cores: two lanes at a
- * time. What only computes gives way to both.
+ * <p>Tests on the embedded cluster need some 0.8 of a core, in bursts of two: of them there is one lane at a time, and beside
+ * it what only computes, and then what is on Docker. Three at a time were no sooner done on two cores, and measured wrong.
  */
 class TestLane {
     /** The tags of tests on an embedded cluster: a lab's whole run, records and their check, what is drawn, faults. */
     static final List<String> ON_A_CLUSTER = List.of("lab", "records", "screen", "faults");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
-    /** Tests without a cluster that measure times: they run beside a cluster, but nothing is put before them. */
+    /** Tests without a cluster that measure times: first, before others have heated the machine. */
     private static final String TIMED = "timed";
     /** Tests that bench soak runs: a kind that others have as well, more often or at another height. */
     static final String SOAK = "soak";
     /** Classes that start many processes: with --fast they run beside those that compute. */
     private static final String PROCESSES = "processes";
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
+    /** On Docker last: its image may still be being made. */
+    private static final List<String> OTHERS = List.of(TIMED, COMPUTING, DOCKER);
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
     /** What a lane prints at its end, for the one that has started it. */
@@ -44,36 +46,35 @@ class TestLane {
         reader.start();
     }
 
-    /** The tags of the lanes that have tests, in the order in which they shall begin; none where there can be no lanes. */
+    /** The tags of the lanes that have tests; none where there can be no lanes. */
     static Queue<String> tags(Question hasTests) throws Exception {
         Queue<String> tags = new ConcurrentLinkedQueue<>();
         if (Runtime.getRuntime().availableProcessors() < 2 || !AllTests.fast && !hasOwnNetwork()) return tags;
-        List<String> all = new ArrayList<>(AllTests.fast ? List.of(PROCESSES, "!" + PROCESSES) : ON_A_CLUSTER);
-        if (!AllTests.fast) {
-            all.addAll(0, List.of(COMPUTING, TIMED));
-            all.add(4, DOCKER); // its image may still be being made
-        }
+        List<String> all = AllTests.fast ? List.of(PROCESSES, "!" + PROCESSES) : Stream.concat(ON_A_CLUSTER.stream(), OTHERS.stream()).toList();
         for (String tag : all) if (hasTests.of(tag)) tags.add(tag);
         return tags;
     }
 
-    /** Runs them, two at a time; and what computes beside them. */
+    /** Runs those on the embedded cluster one after the other, and beside them the others. */
     static void run(Queue<String> tags, List<String> args, AllTests.Counts counts, Map<String, Double> seconds) throws Exception {
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
+        List<String> beside = AllTests.fast ? List.of(PROCESSES) : OTHERS;
         ExecutorService workers = Executors.newCachedThreadPool();
         List<Future<?>> working = new ArrayList<>();
-        if (tags.remove(COMPUTING)) working.add(workers.submit(() -> start(COMPUTING, args).awaitEnd(counts, seconds)));
-        for (int worker = 0; worker < 2; worker++) working.add(workers.submit(() -> {
-            for (String tag; (tag = tags.poll()) != null; ) start(tag, args).awaitEnd(counts, seconds);
-            return null;
-        }));
+        for (boolean isBeside : new boolean[] {false, true}) {
+            List<String> queue = tags.stream().filter(tag -> beside.contains(tag) == isBeside).toList();
+            working.add(workers.submit(() -> {
+                for (String tag : queue) start(tag, args).awaitEnd(counts, seconds);
+                return null;
+            }));
+        }
         workers.shutdown();
         for (Future<?> one : working) one.get();
     }
 
     private static TestLane start(String tag, List<String> args) throws IOException {
         boolean onACluster = ON_A_CLUSTER.contains(tag);
-        List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : tag.equals(COMPUTING) ? List.of("nice", "-n", "5") : List.of());
+        List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : List.of());
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         // It waits more than it computes, and the brokers need the cores.

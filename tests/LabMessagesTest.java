@@ -92,7 +92,7 @@ class LabMessagesTest {
         assertTrue(found > 100, "only " + found);
         for (String fault : List.of("kill", "stop", "pause", "disconnect"))
             for (String group : List.of("title", "done", "after", "usual", "mode")) assertTrue(keys.contains(group + "." + fault), group + "." + fault);
-        for (Outages.Phase p : Outages.Phase.values()) assertTrue(keys.contains("phase." + p), "" + p);
+        for (Outage.Phase p : Outage.Phase.values()) assertTrue(keys.contains("phase." + p), "" + p);
         for (String condition : List.of("controller", "no-quorum", "out-of-isr", "in-sync")) assertTrue(keys.contains("await." + condition), condition);
     }
 
@@ -179,12 +179,12 @@ class LabMessagesTest {
     }
 
     @Test void theTablesOfOutages() throws Exception {
-        Outages.Seen seen = Outages.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
-        String en = seen.markdown(false, EN), ru = seen.markdown(false, RU);
+        OutageFindings seen = OutageAnalysis.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
+        String en = new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).markdown(), ru = new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).markdown();
         assertTrue(en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync | longest gap |\n|---|---|---:|") && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"), en);
         assertTrue(ru.startsWith("| # | \u043e\u0442\u043a\u0430\u0437 | \u0432\u0440\u0435\u043c\u044f | \u043a\u043e\u043d\u0442\u0440\u043e\u043b\u043b\u0435\u0440 |") && ru.contains("| 1 | kill, \u0443\u0437\u0435\u043b 1 | 12:00:10.000 | 2, \u044d\u043f\u043e\u0445\u0430 4, +2,00 \u0441 |"), ru);
         assertEquals(en.lines().count(), ru.lines().count());
-        assertTrue(seen.text(false, EN).startsWith("#  FAULT ") && seen.text(false, EN).contains("LEADERS, ISR") && seen.text(false, RU).startsWith("#  \u041e\u0422\u041a\u0410\u0417 "), seen.text(false, RU));
+        assertTrue(new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).text().startsWith("#  FAULT ") && new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).text().contains("LEADERS, ISR") && new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).text().startsWith("#  \u041e\u0422\u041a\u0410\u0417 "), new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).text());
         for (String remark : ru.lines().filter(l -> l.startsWith("- ")).toList()) assertTrue(isRussian(remark), remark);
         assertEquals(List.of(), seen.outages().get(0).notes().stream().filter(LabMessagesTest::isRussian).toList(), "the stream is in English");
     }

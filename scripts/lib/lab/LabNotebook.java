@@ -18,7 +18,7 @@ class LabNotebook {
     }
 
     /** What a person would have handed in: each step, its command, what it printed, what it means. */
-    static String of(Lab lab, List<Step> steps, Outages.Seen outages, String ended, String time) throws IOException {
+    static String of(Lab lab, List<Step> steps, OutageFindings outages, String ended, String time) throws IOException {
         LabMessages words = lab.words;
         boolean found = lab.cluster != null && lab.cluster.isFound();
         String command = "lab" + (lab.scenario.name.equals("classic") ? "" : " --scenario " + lab.scenario.name) + " --runtime " + lab.where.name().toLowerCase(Locale.ROOT)
@@ -32,7 +32,7 @@ class LabNotebook {
             md.append("\n").append(s.complete ? (s.meaning + " " + words.text("notebook.took", Lab.seconds(s.took))).strip() : words.text("notebook.not-ended")).append('\n');
         }
         if (!outages.outages().isEmpty()) md.append("\n## ").append(words.text("notebook.outages")).append("\n\n```console\n$ outages events.jsonl\n```\n\n")
-                .append(outages.markdown(false, words)).append('\n').append(words.text("notebook.gap")).append('\n');
+                .append(new OutageTable(outages, OutageTable.Gaps.LONGEST, words).markdown()).append('\n').append(words.text("notebook.gap")).append('\n');
         String charts = new LabCharts(words).of(lab.out.resolve("events.jsonl"), outages);
         if (!charts.isEmpty()) md.append("\n## ").append(words.text("charts.title")).append("\n\n").append(charts);
         return md.append('\n').append(words.text("notebook.page")).append('\n').toString();
@@ -81,11 +81,11 @@ class LabNotebook {
     }
 
     /** What each fault cost, from the run's own stream, which gets it as well. */
-    static Outages.Seen outages(Lab lab) throws IOException {
-        Outages.Seen seen = Outages.of(lab.out.resolve("events.jsonl").toFile());
-        for (Outages.Outage o : seen.outages()) lab.emit("outage", o.fields());
+    static OutageFindings outages(Lab lab) throws IOException {
+        OutageFindings seen = OutageAnalysis.of(lab.out.resolve("events.jsonl").toFile());
+        for (Outage o : seen.outages()) lab.emit("outage", o.fields());
         if (seen.availability() != null) lab.emit("availability", seen.availability().fields());
-        for (Outages.Gap g : seen.longestUnattributed()) lab.emit("wait", g.waited());
+        for (Outage.Gap g : seen.longestUnattributed()) lab.emit("wait", g.waitFields());
         return seen;
     }
 }

@@ -296,7 +296,7 @@ class Lab implements Callable<Integer> {
     private boolean isLeft() { return cluster.isFound() || keep; }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
-    List<ProbeCluster.Answer> probe() throws Exception {
+    List<ProbeAnswer> probe() throws Exception {
         ProbeCluster probe = new ProbeCluster();
         probe.common.configure(probe, quiet(), quiet(), reaching(probeCommand().substring(6).split(" ")));
         probe.common.listener = this::record;

@@ -33,8 +33,8 @@ import picocli.CommandLine.Option;
  * is held to each controller and each broker: a process that is killed ends it, which starts the look. While nobody
  * leads the quorum, each controller is asked every 10 ms (only the leader answers, and at once); when one leads, each
  * broker is asked for the partitions, every 10 ms while something is degraded. There are never two requests at a time
- * on a connection; and when nothing is degraded, or nothing has changed for a minute, each is asked four times a second.
- * With TLS or SASL (--command-config) an Admin has to do, every 100 ms.
+ * on a connection; and when nothing is degraded, or nothing has changed for a minute, each is asked four times a
+ * second. With TLS or SASL (--command-config) an Admin has to do, every 100 ms.
  *
  * <pre>watch-leaders --events run.jsonl &amp;
  * kill-node controller; outages run.jsonl</pre>

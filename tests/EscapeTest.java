@@ -74,7 +74,7 @@ class EscapeTest {
     }
 
     @Test void whatAProbeFindsIsHarmless() {
-        List<String> table = ProbeCluster.table(List.of(new ProbeCluster.Answer("describe topics", 0, ProbeCluster.Outcome.FAILS, "ApiException", 1, HOSTILE, -1, -1)));
+        List<String> table = ProbeTable.lines(List.of(new ProbeAnswer("describe topics", 0, new ProbeAnswer.Result(ProbeAnswer.Outcome.FAILS, "ApiException", HOSTILE), 1, ProbeAnswer.Offsets.NONE)));
         assertHarmless(String.join("\n", table));
         assertEquals(2, table.size());
     }

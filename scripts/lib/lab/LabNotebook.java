@@ -48,32 +48,32 @@ class LabNotebook {
     }
 
     /** What a probe's answers mean, in their own figures. */
-    static String meaning(List<ProbeCluster.Answer> answers, LabMessages words) {
-        List<ProbeCluster.Answer> asked = answers.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.NOT_ASKED).toList(), not = asked.stream().filter(a -> a.outcome() != ProbeCluster.Outcome.OK).toList();
-        Set<Integer> leaders = new TreeSet<>(asked.stream().filter(a -> a.question().equals("produce acks=1") && a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::node).toList());
+    static String meaning(List<ProbeAnswer> answers, LabMessages words) {
+        List<ProbeAnswer> asked = answers.stream().filter(a -> a.outcome() != ProbeAnswer.Outcome.NOT_ASKED).toList(), not = asked.stream().filter(a -> a.outcome() != ProbeAnswer.Outcome.OK).toList();
+        Set<Integer> leaders = new TreeSet<>(asked.stream().filter(a -> a.question().equals("produce acks=1") && a.outcome() == ProbeAnswer.Outcome.OK).map(ProbeAnswer::node).toList());
         boolean allLive = answers.stream().anyMatch(a -> a.question().equals("describe cluster") && a.detail() != null && a.detail().matches("brokers \\d+,\\d+,\\d+"));
         if (not.isEmpty()) return words.text("probe.all", asked.size(), words.text("probe.question", slowest(asked).question()), slowest(asked).ms()) + " "
                 + (leaders.size() > 2 || leaders.isEmpty() ? words.text("probe.each-leads") : words.text(allLive ? "probe.few-lead-of-all" : "probe.few-lead", nodes(leaders, words)));
-        Set<String> works = new HashSet<>(asked.stream().filter(a -> a.outcome() == ProbeCluster.Outcome.OK).map(ProbeCluster.Answer::question).toList());
-        Set<String> hanging = new LinkedHashSet<>(not.stream().map(ProbeCluster.Answer::question).filter(q -> !works.contains(q)).toList());
-        Set<Integer> mute = new TreeSet<>(not.stream().filter(a -> a.question().equals("produce acks=1")).map(ProbeCluster.Answer::node).toList());
+        Set<String> works = new HashSet<>(asked.stream().filter(a -> a.outcome() == ProbeAnswer.Outcome.OK).map(ProbeAnswer::question).toList());
+        Set<String> hanging = new LinkedHashSet<>(not.stream().map(ProbeAnswer::question).filter(q -> !works.contains(q)).toList());
+        Set<Integer> mute = new TreeSet<>(not.stream().filter(a -> a.question().equals("produce acks=1")).map(ProbeAnswer::node).toList());
         List<String> text = new ArrayList<>(List.of(words.text("probe.some", asked.size(), not.size())));
         if (!hanging.isEmpty()) text.add(words.text("probe.nobody", String.join(", ", hanging.stream().map(q -> words.text("probe.question", q)).toList())));
         if (!mute.isEmpty()) text.add(words.text("probe.mute", nodes(mute, words)));
-        if (hanging.contains("metadata quorum")) answers.stream().filter(a -> a.question().equals("describe topics") && a.outcome() == ProbeCluster.Outcome.OK).findFirst().ifPresent(a -> {
+        if (hanging.contains("metadata quorum")) answers.stream().filter(a -> a.question().equals("describe topics") && a.outcome() == ProbeAnswer.Outcome.OK).findFirst().ifPresent(a -> {
             Matcher m = Pattern.compile("in-sync replicas (\\d+) of (\\d+)(?:; of these (\\d+))?").matcher(a.detail());
             if (m.find()) text.add(m.group(3) == null ? words.text("probe.frozen", a.ms(), m.group(1), m.group(2)) : words.text("probe.frozen-silent", a.ms(), m.group(1), m.group(2), m.group(3)));
         });
         if (!leaders.isEmpty()) text.add(words.text("probe.one", nodes(leaders, words)));
-        answers.stream().filter(ProbeCluster.Answer::isInvisible).findFirst().ifPresent(a -> {
-            text.add(words.text("probe.invisible", a.offset(), a.highWatermark(), a.node()));
-            text.add(asked.stream().filter(all -> all.question().equals("produce acks=all") && all.outcome() == ProbeCluster.Outcome.FAILS).findFirst()
+        answers.stream().filter(ProbeAnswer::isInvisible).findFirst().ifPresent(a -> {
+            text.add(words.text("probe.invisible", a.offsets().acknowledged(), a.offsets().highWatermark(), a.node()));
+            text.add(asked.stream().filter(all -> all.question().equals("produce acks=all") && all.outcome() == ProbeAnswer.Outcome.FAILS).findFirst()
                     .map(all -> words.text("probe.all-refused", all.error())).orElse(words.text("probe.all-hangs")));
         });
         return String.join(" ", text);
     }
 
-    private static ProbeCluster.Answer slowest(List<ProbeCluster.Answer> answers) { return Collections.max(answers, Comparator.comparing(ProbeCluster.Answer::ms)); }
+    private static ProbeAnswer slowest(List<ProbeAnswer> answers) { return Collections.max(answers, Comparator.comparing(ProbeAnswer::ms)); }
     private static String nodes(Set<Integer> ids, LabMessages words) {
         List<String> all = ids.stream().map(String::valueOf).toList();
         int last = all.size() - 1;

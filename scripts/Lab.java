@@ -5,8 +5,9 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES lib/lab/LabCluster.java lib/lab/LabNotebook.java lib/lab/LabScenario.java lib/lab/LabMessages.java
+//SOURCES lib/outage/OutageAnalysis.java lib/outage/OutageTable.java
 //SOURCES lib/lab/LabCharts.java lib/lab/LabPage.java lib/lab/LabFolder.java lib/lab/LabScreen.java
-//SOURCES Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java Outages.java ResilientProducer.java CheckDelivery.java
+//SOURCES Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java ResilientProducer.java CheckDelivery.java
 //DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;
@@ -295,7 +296,7 @@ class Lab implements Callable<Integer> {
     private boolean isLeft() { return cluster.isFound() || keep; }
 
     /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
-    List<ProbeCluster.Answer> probe() throws Exception {
+    List<ProbeAnswer> probe() throws Exception {
         ProbeCluster probe = new ProbeCluster();
         probe.common.configure(probe, quiet(), quiet(), reaching(probeCommand().substring(6).split(" ")));
         probe.common.listener = this::record;
@@ -444,10 +445,10 @@ class Lab implements Callable<Integer> {
         String time = text("ended.time", seconds(took), seconds(waiting));
         try {
             writeVerdict(ended, took, waiting);
-            Outages.Seen outages = LabNotebook.outages(this);
+            OutageFindings outages = LabNotebook.outages(this);
             try { Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time)); }
             catch (IOException | RuntimeException e) { common.say("%s", text("ended.no-notebook", e)); } // the verdict is told all the same
-            if (!common.json) common.out.printf(Locale.ROOT, "%n%s%n%s%n%s%n%s%n", outages.text(false, words), text("ended.took", time), text("ended.run", out), ended);
+            if (!common.json) common.out.printf(Locale.ROOT, "%n%s%n%s%n%s%n%s%n", new OutageTable(outages, OutageTable.Gaps.LONGEST, words).text(), text("ended.took", time), text("ended.run", out), ended);
         } finally {
             try { leaveCluster(code); } finally {
                 synchronized (this) { events.close(); }

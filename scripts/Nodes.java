@@ -1,7 +1,7 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 17+
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES KillNode.java
+//SOURCES lib/cli/EventFields.java KillNode.java
 //DESCRIPTION Lists the nodes that run here and their state, as their runtime sees it
 
 import java.io.PrintWriter;
@@ -12,16 +12,25 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /**
- * The nodes as what runs them sees them, whatever the cluster's metadata says: what kill-node would break.
+ * Lists the nodes as what runs them sees them, whatever the cluster's metadata says: what kill-node would break.
  *
  * <pre>nodes
  * nodes --runtime docker --json</pre>
  */
-@Command(name = "nodes", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Which nodes run here, and in what state: not what the cluster believes, but what runs them sees.")
+@Command(
+        name = "nodes",
+        version = "kraft-lab 0.1.0",
+        sortOptions = false,
+        description =
+                "Which nodes run here, and in what state: not what the cluster believes, but what runs them sees.")
 class Nodes implements Callable<Integer> {
-    @Mixin KillNode.Common common = new KillNode.Common();
-    @Mixin KillNode.Runtimes runtimes = new KillNode.Runtimes(common);
+    private static final String ROW = "%-4s %-12s %-22s %-18s %s%n";
+
+    @Mixin
+    KillNode.Common common = new KillNode.Common();
+
+    @Mixin
+    KillNode.Runtimes runtimes = new KillNode.Runtimes(common);
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -38,12 +47,31 @@ class Nodes implements Callable<Integer> {
         KillNode.NodeRuntime runtime = runtimes.choose();
         common.say("Runtime: " + runtime.name());
         List<KillNode.Target> nodes = runtime.nodes(); // before the table begins
-        if (!common.json) common.out.printf(Locale.ROOT, "%-4s %-12s %-22s %-18s %s%n", "ID", "NODE", "ADDRESS", "ROLES", "STATE");
-        for (KillNode.Target n : nodes) {
-            common.emit("node", "node", n.id(), "name", n.name(), "state", n.state(), "host", n.host(), "port", n.port(), "roles", n.roles(), "runtime", runtime.name());
-            String address = n.port() < 0 ? "unknown" : n.host() + ":" + n.port(), roles = n.roles().isEmpty() ? "unknown" : n.roles();
-            if (!common.json) common.out.printf(Locale.ROOT, "%-4d %-12s %-22s %-18s %s%n", n.id(), KillNode.printable(n.name()), KillNode.printable(address), KillNode.printable(roles), n.state());
+        print("ID", "NODE", "ADDRESS", "ROLES", "STATE");
+        for (KillNode.Target node : nodes) {
+            common.emit("node", fields(node).with("runtime", runtime.name()).toArray());
+            String address = node.port() < 0 ? "unknown" : node.host() + ":" + node.port();
+            String roles = node.roles().isEmpty() ? "unknown" : node.roles();
+            print("" + node.id(), node.name(), address, roles, node.state());
         }
         return 0;
+    }
+
+    private static EventFields fields(KillNode.Target node) {
+        return new EventFields()
+                .with("node", node.id())
+                .with("name", node.name())
+                .with("state", node.state())
+                .with("host", node.host())
+                .with("port", node.port())
+                .with("roles", node.roles());
+    }
+
+    private void print(String... cells) {
+        if (!common.json) {
+            Object[] printable =
+                    List.of(cells).stream().map(KillNode::printable).toArray();
+            common.out.printf(Locale.ROOT, ROW, printable);
+        }
     }
 }

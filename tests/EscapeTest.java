@@ -74,7 +74,7 @@ class EscapeTest {
     }
 
     @Test void whatAProbeFindsIsHarmless() {
-        List<String> table = ProbeCluster.table(List.of(new ProbeCluster.Answer("describe topics", 0, ProbeCluster.Outcome.FAILS, "ApiException", 1, HOSTILE, -1, -1)));
+        List<String> table = ProbeTable.lines(List.of(new ProbeAnswer("describe topics", 0, new ProbeAnswer.Result(ProbeAnswer.Outcome.FAILS, "ApiException", HOSTILE), 1, ProbeAnswer.Offsets.NONE)));
         assertHarmless(String.join("\n", table));
         assertEquals(2, table.size());
     }
@@ -105,11 +105,11 @@ class EscapeTest {
 
     @Test void aNotebooksTablesKeepTheirCells(@TempDir Path folder) throws Exception {
         Path events = Files.writeString(folder.resolve("events.jsonl"), outage("a|b`c\\r\\n## PASS<img>\\u001b[31m"));
-        String markdown = Outages.of(events.toFile()).markdown(true);
+        String markdown = new OutageTable(OutageAnalysis.of(events.toFile()), OutageTable.Gaps.ALL_PARTITIONS).markdown();
         assertTrue(markdown.contains("a\\|b"), markdown);
         assertHarmless(markdown);
         assertFalse(markdown.contains("<img") || markdown.lines().anyMatch(l -> l.startsWith("##")), markdown);
-        assertHarmless(Outages.of(events.toFile()).text(true));
+        assertHarmless(new OutageTable(OutageAnalysis.of(events.toFile()), OutageTable.Gaps.ALL_PARTITIONS).text());
     }
 
     /** A killed node, and a topic of this name that waited for it. */

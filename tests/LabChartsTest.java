@@ -18,7 +18,7 @@ class LabChartsTest {
 
     private String charts(List<String> lines, LabMessages words) throws Exception {
         Path events = Files.write(folder.resolve("events.jsonl"), lines);
-        return new LabCharts(words).of(events, Outages.of(events.toFile()));
+        return new LabCharts(words).of(events, OutageAnalysis.of(events.toFile()));
     }
 
     static List<List<String>> blocks(String markdown) {
@@ -68,8 +68,8 @@ class LabChartsTest {
             assertEquals(20, rate[3]);
             for (int second = 10; second < 15; second++) assertEquals(0, rate[second], "nothing is acknowledged in second " + second);
             assertEquals("    x-axis " + (words == LabMessages.ENGLISH ? "\"1 kill node 1\"" : "\"1 kill, \u0443\u0437\u0435\u043b 1\"").transform(s -> "[" + s + "]"), charts.get(1).get(3));
-            assertEquals(Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst().ms() / 1000, numbers(charts.get(1).get(5).replaceAll(" +bar ", ""))[0], 0.01);
-            Outages.Gap worst = Outages.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst();
+            assertEquals(OutageAnalysis.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst().ms() / 1000, numbers(charts.get(1).get(5).replaceAll(" +bar ", ""))[0], 0.01);
+            Outage.Gap worst = OutageAnalysis.of(folder.resolve("events.jsonl").toFile()).outages().get(0).worst();
             assertEquals(worst.phases().ms().size(), check(charts.get(2)), markdown);
             String gantt = String.join("\n", charts.get(2));
             assertTrue(gantt.contains(":" + TIME.format(worst.from()) + ", ") && gantt.contains(", " + TIME.format(worst.to())), worst + "\n" + gantt);

@@ -92,7 +92,7 @@ class LabMessagesTest {
         assertTrue(found > 100, "only " + found);
         for (String fault : List.of("kill", "stop", "pause", "disconnect"))
             for (String group : List.of("title", "done", "after", "usual", "mode")) assertTrue(keys.contains(group + "." + fault), group + "." + fault);
-        for (Outages.Phase p : Outages.Phase.values()) assertTrue(keys.contains("phase." + p), "" + p);
+        for (Outage.Phase p : Outage.Phase.values()) assertTrue(keys.contains("phase." + p), "" + p);
         for (String condition : List.of("controller", "no-quorum", "out-of-isr", "in-sync")) assertTrue(keys.contains("await." + condition), condition);
     }
 
@@ -147,21 +147,21 @@ class LabMessagesTest {
 
     // ---- What is put together of several ----
 
-    private static ProbeCluster.Answer answer(String question, int node, ProbeCluster.Outcome outcome, long ms, String detail) {
-        return new ProbeCluster.Answer(question, node, outcome, outcome == ProbeCluster.Outcome.FAILS ? "NotEnoughReplicas" : null, ms, detail, -1, -1);
+    private static ProbeAnswer answer(String question, int node, ProbeAnswer.Outcome outcome, long ms, String detail) {
+        return new ProbeAnswer(question, node, new ProbeAnswer.Result(outcome, outcome == ProbeAnswer.Outcome.FAILS ? "NotEnoughReplicas" : null, detail), ms, ProbeAnswer.Offsets.NONE);
     }
 
     @Test void aProbesMeaning() {
-        ProbeCluster.Outcome ok = ProbeCluster.Outcome.OK, hangs = ProbeCluster.Outcome.HANGS, fails = ProbeCluster.Outcome.FAILS;
-        List<ProbeCluster.Answer> well = List.of(answer("produce acks=1", 2, ok, 20, ""), answer("produce acks=1", 3, ok, 21, ""), answer("group join", -1, ok, 300, ""));
+        ProbeAnswer.Outcome ok = ProbeAnswer.Outcome.OK, hangs = ProbeAnswer.Outcome.HANGS, fails = ProbeAnswer.Outcome.FAILS;
+        List<ProbeAnswer> well = List.of(answer("produce acks=1", 2, ok, 20, ""), answer("produce acks=1", 3, ok, 21, ""), answer("group join", -1, ok, 300, ""));
         assertEquals("All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2 and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share of the safety.",
                 LabNotebook.meaning(well, EN));
         assertTrue(LabNotebook.meaning(well, RU).startsWith("\u041d\u0430 \u0432\u0441\u0435 \u0432\u043e\u043f\u0440\u043e\u0441\u044b (3) \u043f\u043e\u043b\u0443\u0447\u0435\u043d\u044b \u043e\u0442\u0432\u0435\u0442\u044b; \u0441\u0430\u043c\u044b\u0439 \u043c\u0435\u0434\u043b\u0435\u043d\u043d\u044b\u0439 \u2014 `group join`, 300 \u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b \u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c \u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c: \u0443\u0437\u043b\u044b 2 \u0438 3; "), LabNotebook.meaning(well, RU));
-        List<ProbeCluster.Answer> back = new ArrayList<>(well);
+        List<ProbeAnswer> back = new ArrayList<>(well);
         back.add(0, answer("describe cluster", -1, ok, 5, "brokers 1,2,3"));
         assertTrue(LabNotebook.meaning(back, EN).endsWith("All nodes live, but partitions are led by nodes 2 and 3 alone: who was gone for a while is a follower until the controller moves leaders back, within five minutes."), LabNotebook.meaning(back, EN));
-        List<ProbeCluster.Answer> lost = List.of(answer("describe topics", -1, ok, 13, "5 topics, in-sync replicas 80 of 120; of these 40 on silent nodes: frozen metadata"), answer("metadata quorum", -1, hangs, 3000, "no answer"),
-                answer("produce acks=1", 2, hangs, 3000, ""), new ProbeCluster.Answer("produce acks=1", 3, ok, null, 27, "", 7, 6), answer("produce acks=all", 3, fails, 40, ""));
+        List<ProbeAnswer> lost = List.of(answer("describe topics", -1, ok, 13, "5 topics, in-sync replicas 80 of 120; of these 40 on silent nodes: frozen metadata"), answer("metadata quorum", -1, hangs, 3000, "no answer"),
+                answer("produce acks=1", 2, hangs, 3000, ""), new ProbeAnswer("produce acks=1", 3, new ProbeAnswer.Result(ok, null, ""), 27, new ProbeAnswer.Offsets(7, 6)), answer("produce acks=all", 3, fails, 40, ""));
         assertEquals("Of 5 questions 3 got no good answer. Nobody answers: metadata quorum, produce acks=all. Whatever is asked of partitions that the metadata says are led by node 2 hangs too. "
                 + "Describing still works (13 ms), but from frozen metadata, as of when there was a controller: it tells of in-sync replicas 80 of 120; of these 40 on silent nodes. "
                 + "Partitions led by node 3 still take a record with acks=1. It was acknowledged at offset 7, the high watermark is 6: acknowledged and invisible. No consumer reads it before the other replicas have it, "
@@ -179,12 +179,12 @@ class LabMessagesTest {
     }
 
     @Test void theTablesOfOutages() throws Exception {
-        Outages.Seen seen = Outages.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
-        String en = seen.markdown(false, EN), ru = seen.markdown(false, RU);
+        OutageFindings seen = OutageAnalysis.of(ReportTest.run().stream().map(l -> { try { return com.fasterxml.jackson.jr.ob.JSON.std.mapFrom(l); } catch (IOException e) { throw new UncheckedIOException(e); } }).toList());
+        String en = new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).markdown(), ru = new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).markdown();
         assertTrue(en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync | longest gap |\n|---|---|---:|") && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"), en);
         assertTrue(ru.startsWith("| # | \u043e\u0442\u043a\u0430\u0437 | \u0432\u0440\u0435\u043c\u044f | \u043a\u043e\u043d\u0442\u0440\u043e\u043b\u043b\u0435\u0440 |") && ru.contains("| 1 | kill, \u0443\u0437\u0435\u043b 1 | 12:00:10.000 | 2, \u044d\u043f\u043e\u0445\u0430 4, +2,00 \u0441 |"), ru);
         assertEquals(en.lines().count(), ru.lines().count());
-        assertTrue(seen.text(false, EN).startsWith("#  FAULT ") && seen.text(false, EN).contains("LEADERS, ISR") && seen.text(false, RU).startsWith("#  \u041e\u0422\u041a\u0410\u0417 "), seen.text(false, RU));
+        assertTrue(new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).text().startsWith("#  FAULT ") && new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).text().contains("LEADERS, ISR") && new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).text().startsWith("#  \u041e\u0422\u041a\u0410\u0417 "), new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).text());
         for (String remark : ru.lines().filter(l -> l.startsWith("- ")).toList()) assertTrue(isRussian(remark), remark);
         assertEquals(List.of(), seen.outages().get(0).notes().stream().filter(LabMessagesTest::isRussian).toList(), "the stream is in English");
     }

@@ -66,22 +66,22 @@ class LabTest {
         assertEquals(0, TestCluster.ofType(events, "send-error").size());
         assertEquals(2, TestCluster.ofType(events, "outage").size());
         assertEquals(1, TestCluster.ofType(events, "availability").size());
-        List<Outages.Outage> outages = Outages.of(out.resolve("events.jsonl").toFile()).outages();
-        for (Outages.Outage o : outages) {
-            assertNotNull(o.elected(), o.toString());
-            for (Outages.Gap g : o.partitions()) assertEquals(g.measuredMs(), g.phases().sum(), 50, "the phases' sum and the producer's own gap: " + g);
+        List<Outage> outages = OutageAnalysis.of(out.resolve("events.jsonl").toFile()).outages();
+        for (Outage o : outages) {
+            assertNotNull(o.moments().elected(), o.toString());
+            for (Outage.Gap g : o.partitions()) assertEquals(g.measuredMs(), g.phases().sum(), 50, "the phases' sum and the producer's own gap: " + g);
         }
-        assertFalse(outages.get(0).worst().phases().ms().containsKey(Outages.Phase.quorum), outages.get(0).toString());
-        assertTrue(outages.get(1).worst().phases().ms().get(Outages.Phase.quorum) > 1000, "the second kill took the quorum: " + outages.get(1));
+        assertFalse(outages.get(0).worst().phases().ms().containsKey(Outage.Phase.QUORUM), outages.get(0).toString());
+        assertTrue(outages.get(1).worst().phases().ms().get(Outage.Phase.QUORUM) > 1000, "the second kill took the quorum: " + outages.get(1));
         nothingIsLeft();
 
         // The page says of each fault what the notebook's table says.
         Map<?, ?> page = ReportTest.data(out.resolve("report.html"));
-        for (Outages.Outage o : outages) {
+        for (Outage o : outages) {
             Map<?, ?> fault = (Map<?, ?>) ((List<?>) page.get("outages")).get(o.number() - 1);
             double at = ((Number) fault.get("at")).doubleValue();
-            assertEquals(List.of(o.node(), o.mode(), o.worst().ms()), List.of(fault.get("node"), fault.get("mode"), ((Number) ((Map<?, ?>) fault.get("gap")).get("ms")).doubleValue()));
-            Map<String, Double> said = new HashMap<>(Map.of("elected", o.since(o.elected().at()), "firstAck", o.since(o.firstAck()), "allAck", o.since(o.lastAck()), "inSync", o.since(o.inSync())));
+            assertEquals(List.of(o.fault().node(), o.fault().mode(), o.worst().ms()), List.of(fault.get("node"), fault.get("mode"), ((Number) ((Map<?, ?>) fault.get("gap")).get("ms")).doubleValue()));
+            Map<String, Double> said = new HashMap<>(Map.of("elected", o.since(o.moments().elected().at()), "firstAck", o.since(o.moments().firstAck()), "allAck", o.since(o.moments().lastAck()), "inSync", o.since(o.moments().inSync())));
             said.forEach((key, ms) -> assertEquals(ms / 1000, ((Number) fault.get(key)).doubleValue() - at, 0.0021, key + " of " + fault + " and " + o));
         }
         assertEquals("pass", ((Map<?, ?>) page.get("verdict")).get("verdict"));

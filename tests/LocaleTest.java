@@ -122,7 +122,7 @@ class LocaleTest {
         out.println(TestCluster.run(MergeLatency::run, file.toString()).out());
         Path events = Files.writeString(folder.resolve("events-" + Locale.getDefault().getLanguage() + ".jsonl"), EscapeTest.outage("t"));
         out.println(TestCluster.run(Outages::run, "--all-partitions", events.toString()).out() + TestCluster.run(Outages::run, "--markdown", events.toString()).out());
-        out.println(String.join("\n", ProbeCluster.table(List.of(new ProbeCluster.Answer("read committed", 1, ProbeCluster.Outcome.NOT_ASKED, null, 12, "none", 4, 3)))));
+        out.println(String.join("\n", ProbeTable.lines(List.of(new ProbeAnswer("read committed", 1, new ProbeAnswer.Result(ProbeAnswer.Outcome.NOT_ASKED, null, "none"), 12, new ProbeAnswer.Offsets(4, 3))))));
         Cluster cluster = new Cluster();
         cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "up");
         for (int node = 1; node <= 3; node++) out.println(Cluster.name(node) + "\n" + cluster.serverProperties(node, Path.of("data")));

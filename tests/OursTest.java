@@ -324,7 +324,7 @@ class OursTest {
             file(out.resolve(name), "theirs");
             FailoverMatrix matrix = new FailoverMatrix();
             matrix.common.configure(matrix, TestCluster.quiet(), TestCluster.quiet(), "--out", out.toString());
-            assertEquals(12, assertThrows(KillNode.Exit.class, matrix::readRuns, name).getExitCode());
+            assertEquals(12, assertThrows(Cli.Exit.class, matrix::readRuns, name).getExitCode());
             assertEquals(Map.of(name, "theirs"), snapshot(out));
         }
     }

@@ -61,7 +61,7 @@ class OutagesClusterTest {
     private static double ms(Instant from, Instant to) { return ChronoUnit.MICROS.between(from, to) / 1e3; }
 
     private void awaitBackInSync(int outages) throws Exception {
-        TestCluster.await("back in every ISR", () -> Outages.of(events()).outages().stream().filter(o -> o.inSync() != null).count() == outages);
+        TestCluster.await("back in every ISR", () -> OutageAnalysis.of(events()).outages().stream().filter(o -> o.moments().inSync() != null).count() == outages);
     }
 
     private List<Map<String, Object>> events() { synchronized (events) { return List.copyOf(events); } }
@@ -104,11 +104,11 @@ class OutagesClusterTest {
             node("controller");
             long killed = System.nanoTime();
             for (int p = 0; p < 8; p++) assertTrue(awaitAck(producer, p, killed), "partition " + p + " acknowledges again");
-            Outages.Outage o = Outages.of(events()).outages().get(times - 1);
-            assertNotNull(o.elected(), o.toString());
-            late.add(ms(wonAt(o.elected().node(), o.elected().epoch()), o.elected().at()));
-            answered.add(ms(wonAt(o.elected().node(), o.elected().epoch()), answered(o.elected().epoch())));
-            node("" + o.node(), "--restore");
+            Outage o = OutageAnalysis.of(events()).outages().get(times - 1);
+            assertNotNull(o.moments().elected(), o.toString());
+            late.add(ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), o.moments().elected().at()));
+            answered.add(ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), answered(o.moments().elected().epoch())));
+            node("" + o.fault().node(), "--restore");
             awaitBackInSync(times);
         }
         double perSecond = (watch.questions() - asked) / ((System.nanoTime() - began) / 1e9);
@@ -120,19 +120,19 @@ class OutagesClusterTest {
         assertTrue(answered.stream().allMatch(ms -> ms > -2), "no answer before there was a leader (the log has milliseconds): " + answered);
 
         for (Map<String, Object> e : events()) ContractTest.Schema.validate(e);
-        Outages.Seen seen = Outages.of(events());
+        OutageFindings seen = OutageAnalysis.of(events());
         assertEquals(times, seen.outages().size());
-        for (Outages.Outage o : seen.outages()) {
+        for (Outage o : seen.outages()) {
             assertEquals(8, o.partitions().size(), o.toString());
-            for (Outages.Gap g : o.partitions()) {
+            for (Outage.Gap g : o.partitions()) {
                 assertNotNull(g.measuredMs(), "the producer measured it too: " + g);
                 assertEquals(g.measuredMs(), g.phases().sum(), 50, g.toString());
-                assertTrue(g.phases().ms().keySet().containsAll(Set.of(Outages.Phase.elect, Outages.Phase.lead, Outages.Phase.ack)), "each phase was seen: " + g + "; leaders seen: "
+                assertTrue(g.phases().ms().keySet().containsAll(Set.of(Outage.Phase.ELECT, Outage.Phase.LEAD, Outage.Phase.ACK)), "each phase was seen: " + g + "; leaders seen: "
                         + ofType("leader").stream().filter(e -> e.get("partition").equals(g.partition())).toList());
             }
             assertEquals(o.all().measuredMs(), o.all().phases().sum(), 50, o.toString());
-            assertTrue(o.since(o.led()) > o.since(o.elected().at()) && o.since(o.inSync()) > o.since(o.restored()), o.toString());
-            assertNull(o.during());
+            assertTrue(o.since(o.moments().led()) > o.since(o.moments().elected().at()) && o.since(o.moments().inSync()) > o.since(o.moments().restored()), o.toString());
+            assertNull(o.fault().during());
         }
         double longest = seen.outages().stream().mapToDouble(o -> o.worst().ms()).max().orElseThrow();
         assertEquals(sent.partitionGaps().stream().mapToLong(g -> g.length().toMillis()).max().orElseThrow(), longest, 50, "the longest of all");
@@ -164,8 +164,8 @@ class OutagesClusterTest {
             // So long that it is fenced, and out of the ISRs: what is back in them is told by that.
             TestCluster.await("out of every ISR", () -> out(paused, seenOut) == 8);
             TestCluster.await("another is elected", () -> ofType("controller").stream().skip(seen).anyMatch(e -> (int) e.get("controller") > 0 && (int) e.get("controller") != paused));
-            Outages.Outage o = Outages.of(events()).outages().get(before);
-            late = ms(wonAt(o.elected().node(), o.elected().epoch()), o.elected().at());
+            Outage o = OutageAnalysis.of(events()).outages().get(before);
+            late = ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), o.moments().elected().at());
         } finally { node("" + paused, "--restore"); }
         awaitBackInSync(before + 1);
         List<Map<String, Object>> since = ofType("controller").subList(seen, ofType("controller").size());
@@ -180,9 +180,9 @@ class OutagesClusterTest {
         TestCluster.await("out of every ISR", () -> out(node) == 8);
         node("" + node, "--restore");
         awaitBackInSync(1);
-        Outages.Outage o = Outages.of(events()).outages().get(0);
-        assertNull(o.elected(), "the controller is another: " + o);
+        Outage o = OutageAnalysis.of(events()).outages().get(0);
+        assertNull(o.moments().elected(), "the controller is another: " + o);
         assertTrue(o.notes().stream().anyMatch(n -> n.contains("no election")), o.notes().toString());
-        assertTrue(o.since(o.led()) > 0 && o.since(o.led()) < 20_000, o.toString());
+        assertTrue(o.since(o.moments().led()) > 0 && o.since(o.moments().led()) < 20_000, o.toString());
     }
 }

@@ -47,7 +47,7 @@ class ProbeTest {
     }
 
     /** A probe's answers, and how long all of it took. */
-    record Asked(List<ProbeCluster.Answer> answers, double seconds) {
+    record Asked(List<ProbeAnswer> answers, double seconds) {
         static Asked probe(String own, String... args) throws Exception {
             ProbeCluster script = new ProbeCluster();
             if (own != null) script.own = own;
@@ -62,11 +62,11 @@ class ProbeTest {
 
         /** The outcomes of a question by node. */
         Map<Integer, String> of(String question) {
-            return answers.stream().filter(a -> a.question().equals(question)).collect(Collectors.toMap(ProbeCluster.Answer::node, a -> a.outcome().toString()));
+            return answers.stream().filter(a -> a.question().equals(question)).collect(Collectors.toMap(ProbeAnswer::node, a -> a.outcome().toString()));
         }
 
-        ProbeCluster.Answer of(String question, int node) { return answers.stream().filter(a -> a.question().equals(question) && a.node() == node).findFirst().orElseThrow(() -> new AssertionError(question + " of " + node + " in " + this)); }
-        @Override public String toString() { return String.join("\n", ProbeCluster.table(answers)); }
+        ProbeAnswer of(String question, int node) { return answers.stream().filter(a -> a.question().equals(question) && a.node() == node).findFirst().orElseThrow(() -> new AssertionError(question + " of " + node + " in " + this)); }
+        @Override public String toString() { return String.join("\n", ProbeTable.lines(answers)); }
     }
 
     private static void nothingIsLeft(State before) throws Exception {

@@ -119,9 +119,9 @@ class ReportTest {
         Path events = write("run/events.jsonl", lines);
         report(folder.resolve("run"));
         Map<?, ?> own = map(list(data(folder.resolve("run/report.html")).get("outages")).get(0));
-        Outages.Outage o = Outages.of(events.toFile()).outages().get(0);
+        Outage o = OutageAnalysis.of(events.toFile()).outages().get(0);
         double at = ((Number) own.get("at")).doubleValue();
-        Map<String, Double> theirs = Map.of("elected", o.since(o.elected().at()), "firstAck", o.since(o.firstAck()), "allAck", o.since(o.lastAck()), "inSync", o.since(o.inSync()));
+        Map<String, Double> theirs = Map.of("elected", o.since(o.moments().elected().at()), "firstAck", o.since(o.moments().firstAck()), "allAck", o.since(o.moments().lastAck()), "inSync", o.since(o.moments().inSync()));
         theirs.forEach((key, ms) -> assertEquals(ms / 1000, ((Number) own.get(key)).doubleValue() - at, 0.1, key + " of " + own + " and " + o));
 
         TestCluster.Run outages = TestCluster.run(Outages::run, events.toString(), "--json");

@@ -1,6 +1,7 @@
 import static org.junit.jupiter.api.Assertions.*;
 
 import java.util.*;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.message.DescribeQuorumResponseData;
 import org.apache.kafka.common.message.DescribeQuorumResponseData.*;
 import org.apache.kafka.common.protocol.*;
@@ -12,7 +13,7 @@ import org.junit.jupiter.api.*;
 class WatchLeadersTest {
     private final WatchLeaders watch = new WatchLeaders();
     private final List<Object> seen = new ArrayList<>();
-    private final WatchLeaders.Link one, two, three;
+    private final LeaderLink one, two, three;
 
     WatchLeadersTest() {
         watch.common.configure(watch, TestCluster.quiet(), TestCluster.quiet());
@@ -22,8 +23,8 @@ class WatchLeadersTest {
         three = broker(3);
     }
 
-    private WatchLeaders.Link broker(int id) {
-        WatchLeaders.Link link = watch.new Link(WatchLeaders.Kind.BY_BROKER, id, "localhost", 1);
+    private LeaderLink broker(int id) {
+        LeaderLink link = new LeaderLink(LeaderLink.Kind.BY_BROKER, new Node(id, "localhost", 1), watch);
         link.live = true;
         link.askedAt = System.nanoTime();
         watch.links.add(link);

@@ -22,7 +22,7 @@ class LabCharts {
     LabCharts(LabMessages words) { this.words = words; }
 
     /** In Markdown; nothing when nothing was acknowledged and nothing broken. */
-    String of(Path events, Outages.Seen outages) throws IOException {
+    String of(Path events, OutageFindings outages) throws IOException {
         return Stream.of(rate(acknowledged(events), outages.outages()), gaps(outages.outages()), phases(outages.outages())).filter(c -> !c.isEmpty()).collect(Collectors.joining("\n"));
     }
 
@@ -37,7 +37,7 @@ class LabCharts {
 
     // ---- The charts ----
 
-    private String rate(long[] acks, List<Outages.Outage> outages) {
+    private String rate(long[] acks, List<Outage> outages) {
         if (acks.length == 0) return "";
         long first = acks[0], took = acks[acks.length - 1] - first, width = Math.max(1, (took + 1000L * POINTS - 1) / (1000L * POINTS));
         int points = (int) (took / (1000 * width)); // whole ones, or the last would seem to fall
@@ -48,35 +48,35 @@ class LabCharts {
         double usual = flowing.length == 0 ? 1 : (flowing[(flowing.length - 1) / 2] + flowing[flowing.length / 2]) / 2, most = Arrays.stream(rate).max().orElse(1);
         long top = most > BURST * usual ? (long) Math.ceil(2 * usual) : (long) Math.ceil(most * 1.1);
         String said = words.text("charts.rate-means", width) + (most > top ? " " + words.text("charts.rate-cut", top, most) : "");
-        List<String> faults = outages.stream().limit(OUTAGES).map(o -> words.text("charts.rate-fault", words.text("charts.fault", o.number(), o.fault(words)),
-                (o.applied().toEpochMilli() - first) / 1e3)).toList();
+        List<String> faults = outages.stream().limit(OUTAGES).map(o -> words.text("charts.rate-fault", words.text("charts.fault", o.number(), o.fault().in(words)),
+                (o.fault().applied().toEpochMilli() - first) / 1e3)).toList();
         if (!faults.isEmpty()) said += " " + words.text("charts.rate-faults", String.join("; ", faults));
         return chart("xychart-beta", "title " + quoted(words.text("charts.rate")), "x-axis " + quoted(words.text("charts.seconds")) + " 0 --> " + width * (points - 1),
                 "y-axis " + quoted(words.text("charts.per-second")) + " 0 --> " + top, "line " + numbers(Arrays.stream(rate).map(r -> Math.min(r, top)))) + "\n" + said + "\n";
     }
 
-    private String gaps(List<Outages.Outage> outages) {
-        List<Outages.Outage> drawn = longest(outages, POINTS);
+    private String gaps(List<Outage> outages) {
+        List<Outage> drawn = longest(outages, POINTS);
         if (drawn.isEmpty()) return "";
         double top = drawn.stream().mapToDouble(o -> o.worst().ms() / 1e3).max().orElse(1);
         return chart("xychart-beta", "title " + quoted(words.text("charts.gaps")),
-                "x-axis [" + drawn.stream().map(o -> quoted(drawn.size() > 8 ? "" + o.number() : words.text("charts.fault", o.number(), o.fault(words)))).collect(Collectors.joining(", ")) + "]",
+                "x-axis [" + drawn.stream().map(o -> quoted(drawn.size() > 8 ? "" + o.number() : words.text("charts.fault", o.number(), o.fault().in(words)))).collect(Collectors.joining(", ")) + "]",
                 "y-axis " + quoted(words.text("charts.gap-seconds")) + " 0 --> " + (long) Math.ceil(top * 1.1), "bar " + numbers(drawn.stream().mapToDouble(o -> o.worst().ms() / 1e3)))
                 + "\n" + words.text("charts.gaps-means") + leftOut(outages, drawn) + "\n";
     }
 
-    private String phases(List<Outages.Outage> outages) {
-        List<Outages.Outage> drawn = longest(outages, OUTAGES);
+    private String phases(List<Outage> outages) {
+        List<Outage> drawn = longest(outages, OUTAGES);
         if (drawn.isEmpty()) return "";
         List<String> lines = new ArrayList<>(List.of("gantt", "title " + plain(words.text("charts.gantt")), "dateFormat YYYY-MM-DD HH:mm:ss.SSS", "axisFormat %H:%M:%S"));
-        for (Outages.Outage o : drawn) {
-            lines.add("section " + plain(words.text("charts.section", o.number(), o.fault(words), o.worst().name())));
+        for (Outage o : drawn) {
+            lines.add("section " + plain(words.text("charts.section", o.number(), o.fault().in(words), o.worst().name())));
             double ms = 0;
-            for (Outages.Phase p : Outages.Phase.values()) {
+            for (Outage.Phase p : Outage.Phase.values()) {
                 Double lasts = o.worst().phases().ms().get(p);
                 if (lasts == null) continue;
                 Instant from = moment(o, ms), to = moment(o, ms += lasts);
-                String kind = switch (p) { case quorum, open -> "crit, "; case elect -> "active, "; case ack -> "done, "; default -> ""; };
+                String kind = switch (p) { case QUORUM, OPEN -> "crit, "; case ELECT -> "active, "; case ACK -> "done, "; default -> ""; };
                 // A task of no length would be a milestone's, and is not drawn.
                 lines.add("    " + plain(words.text("charts.phase", p.title(words), lasts / 1e3)) + " :" + kind + TIME.format(from) + ", " + TIME.format(to.isAfter(from) ? to : from.plusMillis(1)));
             }
@@ -85,14 +85,14 @@ class LabCharts {
     }
 
     /** Whole milliseconds, so that each phase begins where the one before it ended. */
-    private static Instant moment(Outages.Outage o, double ms) { return o.worst().from().plus(Math.round(ms * 1000), ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS); }
+    private static Instant moment(Outage o, double ms) { return o.worst().from().plus(Math.round(ms * 1000), ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS); }
 
     /** Those with a gap, the longest of them when they are too many, in their order. */
-    private static List<Outages.Outage> longest(List<Outages.Outage> outages, int most) {
-        return outages.stream().filter(o -> o.worst() != null).sorted(Comparator.comparing((Outages.Outage o) -> -o.worst().ms())).limit(most).sorted(Comparator.comparing(Outages.Outage::number)).toList();
+    private static List<Outage> longest(List<Outage> outages, int most) {
+        return outages.stream().filter(o -> o.worst() != null).sorted(Comparator.comparing((Outage o) -> -o.worst().ms())).limit(most).sorted(Comparator.comparing(Outage::number)).toList();
     }
 
-    private String leftOut(List<Outages.Outage> outages, List<Outages.Outage> drawn) {
+    private String leftOut(List<Outage> outages, List<Outage> drawn) {
         long all = outages.stream().filter(o -> o.worst() != null).count();
         return drawn.size() < all ? " " + words.text("charts.left-out", all, drawn.size()) : "";
     }

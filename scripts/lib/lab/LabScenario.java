@@ -433,8 +433,8 @@ class LabScenario {
     }
 
     private void probe() throws Exception {
-        List<ProbeCluster.Answer> answers = lab.probe();
-        ProbeCluster.table(answers).forEach(lab::line);
+        List<ProbeAnswer> answers = lab.probe();
+        ProbeTable.lines(answers).forEach(lab::line);
         meaning.add(LabNotebook.meaning(answers, words));
     }
 

@@ -17,6 +17,7 @@
 //SOURCES lib/delivery/LoadVerdict.java lib/delivery/VerdictPrinter.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Compares the ledger with the log: records lost, duplicated or reordered
 
 import java.io.File;

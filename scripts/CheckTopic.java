@@ -13,6 +13,7 @@
 //SOURCES lib/delivery/TopicVerdict.java lib/delivery/TopicVerdictPrinter.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Checks a topic without a ledger: order, gaps and duplicates by key
 
 import java.io.PrintWriter;

@@ -6,6 +6,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES lib/cli/Cli.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Starts, stops and inspects three real nodes on this machine, without Docker
 
 import com.fasterxml.jackson.jr.ob.JSON;

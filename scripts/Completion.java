@@ -3,6 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES KillNode.java Nodes.java Lab.java FindController.java ProbeCluster.java MergeLatency.java FindMaxRate.java CompareSettings.java WatchLeaders.java Outages.java FailoverMatrix.java Dashboard.java CheckTopic.java
 //FILES jbang-catalog.json=../jbang-catalog.json
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Prints the completion for bash and zsh
 
 import com.fasterxml.jackson.jr.ob.JSON;

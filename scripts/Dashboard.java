@@ -3,6 +3,7 @@
 //DEPS org.apache.kafka:kafka-clients:4.4.0
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES Report.java WatchIsr.java FindController.java KillNode.java Nodes.java lib/report/ClusterView.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Serves the page of the running cluster live, also while the quorum is lost
 
 import java.io.PrintWriter;

@@ -7,6 +7,7 @@
 //SOURCES lib/matrix/MatrixRun.java lib/matrix/MatrixTable.java lib/matrix/MatrixTrial.java
 //SOURCES lib/cli/Cli.java lib/cli/Screen.java
 //SOURCES Cluster.java KillNode.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Measures what each combination of acks, min ISR and fault costs
 
 import java.io.IOException;

@@ -6,6 +6,7 @@
 //DEPS com.github.docker-java:docker-java-core:3.7.1
 //DEPS com.github.docker-java:docker-java-transport-zerodep:3.7.1
 //DEPS org.slf4j:slf4j-simple:1.7.36
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Breaks a node: kills, stops, pauses or disconnects it; start-node undoes it
 
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -8,6 +8,7 @@
 //SOURCES lib/outage/OutageAnalysis.java lib/outage/OutageTable.java
 //SOURCES lib/lab/LabCharts.java lib/lab/LabPage.java lib/lab/LabFolder.java lib/lab/LabScreen.java
 //SOURCES Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java ResilientProducer.java CheckDelivery.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 
 import com.fasterxml.jackson.jr.ob.JSON;

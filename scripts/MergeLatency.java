@@ -6,6 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
 //SOURCES lib/cli/Cli.java lib/perf/LatencyLog.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Merges the latency logs of several machines into exact joint percentiles
 
 import java.io.File;

@@ -2,6 +2,7 @@
 //JAVA 17+
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/cli/EventFields.java KillNode.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Lists the nodes that run here and their state, as their runtime sees it
 
 import java.io.PrintWriter;

@@ -5,6 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES lib/cli/Cli.java lib/outage/OutageAnalysis.java lib/outage/OutageTable.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Splits each outage into phases: election, leaders, first acknowledgement, ISR
 
 import java.io.PrintWriter;

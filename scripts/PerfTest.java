@@ -7,6 +7,7 @@
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Measures throughput and latency, with the flags of kafka-producer-perf-test
 
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -8,6 +8,7 @@
 //SOURCES lib/probe/ProbeMetadata.java lib/probe/ProbeRecords.java lib/probe/ProbeTable.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Shows what still works with the nodes and the quorum that are left
 
 import java.io.IOException;

@@ -10,6 +10,7 @@
 //SOURCES lib/report/RunModel.java lib/report/AckSummary.java lib/report/LoadWindows.java lib/report/IsrState.java
 //SOURCES lib/report/PartitionTimelines.java lib/report/TimeBins.java lib/report/StateChanges.java
 //SOURCES lib/report/LongestGaps.java lib/report/PageData.java lib/report/FaultCosts.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Writes the page of a run, or of several; it opens from disk
 
 import java.io.IOException;

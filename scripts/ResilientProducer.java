@@ -6,6 +6,7 @@
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Sends numbered messages through failures and keeps a ledger of their outcomes
 
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -5,6 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 // Mostly waiting: the light compiler and collector start a third faster and leave the cores to the cluster (bench/README.md).
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Shows what is in sync, led and offline; waits for a condition
 
 import com.fasterxml.jackson.jr.ob.JSON;

@@ -5,6 +5,7 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES lib/cli/Cli.java lib/cli/EventFields.java lib/leaders/LeaderLink.java lib/leaders/LeaderView.java
+//JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Shows each change of controller, leader and ISR, to about 10 ms
 
 import java.io.IOException;

@@ -31,7 +31,7 @@ class SourceFormTest {
         assertEquals("//JAVA 17+", header.get(1));
         assertTrue(header.get(header.size() - 1).startsWith("//DESCRIPTION "), "the header ends with " + header.get(header.size() - 1));
         for (String line : header.subList(2, header.size())) {
-            String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|DESCRIPTION .+| .+" + (composite ? "|SOURCES [\\w/]+\\.java( [\\w/]+\\.java)*|FILES [\\w.-]+=\\.\\./[\\w.-]+" : "") + ")";
+            String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|JAVAC_OPTIONS -J\\S+( -J\\S+)*|DESCRIPTION .+| .+" + (composite ? "|SOURCES [\\w/]+\\.java( [\\w/]+\\.java)*|FILES [\\w.-]+=\\.\\./[\\w.-]+" : "") + ")";
             assertTrue(line.matches(directive), "not a header line of a " + (composite ? "composite" : "step") + " script: " + line);
         }
         assertEquals(composite, header.stream().anyMatch(l -> l.startsWith("//SOURCES ")), "has //SOURCES");

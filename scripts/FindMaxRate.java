@@ -37,7 +37,7 @@ class FindMaxRate implements Callable<Integer> {
     private static final double GROWS = 0.01, GROWS_LONG = 0.005;
     /** Of a rate; mostly the queue says it before, but the shortest steps have no time for that, and one of them closes the producer as well. */
     private static final double REACHED = 0.9;
-    private static final int CONFIRMATIONS = 3, STEPS = 60, CALM_PROBES = 10;
+    private static final int CONFIRMATIONS = 3, STEPS = 90, CALM_PROBES = 10;
     private static final Duration PROBE = Duration.ofMillis(600);
 
     @Option(names = "--slo", required = true, split = ",", paramLabel = "OBJECTIVE", converter = PerfTest.Objective.Reader.class,
@@ -47,7 +47,7 @@ class FindMaxRate implements Callable<Integer> {
     Duration duration;
     @Option(names = "--from", paramLabel = "RATE", defaultValue = "1000", description = "Where to begin, in records per second (default: ${DEFAULT-VALUE}).")
     double from;
-    @Option(names = "--max-duration", paramLabel = "DURATION", description = "Give up after this long (default: sixty steps).")
+    @Option(names = "--max-duration", paramLabel = "DURATION", description = "Give up after this long (default: ninety steps).")
     Duration maxDuration;
     @Mixin PerfTest.Load load = new PerfTest.Load();
     @Mixin PerfTest.Common common = new PerfTest.Common();
@@ -91,6 +91,8 @@ class FindMaxRate implements Callable<Integer> {
     private final NavigableSet<Double> found = new TreeSet<>();
     /** The highest rate that was held and is not known to miss; the lowest that the search missed. */
     private double held, missed, calmMs;
+    /** The rates that were missed, and tried once more when the search had come close to them. */
+    private final Set<Double> triedAgain = new HashSet<>();
     private boolean stopped, late;
     private long began;
     int mostSteps = 150;
@@ -159,7 +161,11 @@ class FindMaxRate implements Callable<Integer> {
             if (over()) return; // perhaps before it was decided
             if (holds) found.add(held = rate);
             else missed = rate;
-            if (held > 0 && missed > 0 && missed / held <= PRECISION) return;
+            if (held == 0 || missed == 0 || missed / held > PRECISION) continue;
+            // What a cluster missed while it was cold, or busy with something else, it may hold by now: then the search goes on above it.
+            if (!triedAgain.add(missed) || !holds(missed)) return;
+            found.add(held = missed);
+            missed = 0;
         }
     }
 

@@ -297,6 +297,19 @@ class LoadToolsTest {
         }
     }
 
+    /** Two probes and the first steps are of a cluster whose compilers are cold; what they missed is tried again. */
+    @Test void whatAColdClusterMissedIsNoBound() {
+        int[] loads = {0};
+        FindMaxRate find = computed(() -> loads[0]++ < 6 ? 400 : 6000, TestCluster.quiet());
+        List<Map<String, Object>> events = new ArrayList<>();
+        find.common.listener = events::add;
+        StringWriter out = new StringWriter(), err = new StringWriter();
+        assertEquals(0, find.common.run(find, new PrintWriter(out), new PrintWriter(err), SEARCH), err.toString());
+        assertTrue(events.stream().anyMatch(e -> e.get("type").equals("rate-step") && e.get("held").equals(false) && (double) e.get("rate") < 5600), events.toString());
+        double rate = (double) events.get(events.size() - 1).get("rate");
+        assertTrue(rate > 5600 && rate <= 6000, out.toString() + err);
+    }
+
     @Test void whatIsNeverConfirmedIsExit14() {
         FindMaxRate find = new FindMaxRate() {
             @Override Loaded load(double rate, java.time.Duration time) { return loaded(rate, time.toMillis() > 5000 || rate > 3000 ? 500 : 10); }

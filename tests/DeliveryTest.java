@@ -327,7 +327,7 @@ class DeliveryTest {
 
     @Tag("soak")
     @Test void producersKilledAtAnyMomentLeaveALedgerThatCanBeReadOrNone() throws Exception {
-        killProducers(IntStream.range(0, 60).map(i -> i % 3 == 2 ? -i * 15 : i * 37).toArray());
+        killProducers(IntStream.range(0, 61).map(i -> i % 3 == 2 ? -i * 15 : i * 37).toArray());
     }
 
     /** So many milliseconds after the ledger's beginning, or, below 0, after their start. */

@@ -77,6 +77,10 @@ class SourceFormTest {
         for (Path file : drawing()) texts.computeIfAbsent(block(file, DRAW), t -> new ArrayList<>()).add(file);
         assertEquals(1, texts.size(), "groups of scripts with a block of their own: " + texts.values());
         assertEquals(2, texts.values().iterator().next().size(), "compared only " + texts.values());
+        List<String> block = texts.keySet().iterator().next().lines().skip(1).map(String::strip).filter(l -> !l.isEmpty()).toList();
+        String master = read(Path.of("scripts/lib/cli/Screen.java")).lines().map(String::strip).filter(l -> !l.isEmpty()).collect(Collectors.joining("\n"));
+        String copy = String.join("\n", block.subList(0, block.size() - 1)).replace("static final class Screen", "final class Screen").replace("(Guard.", "(Cli.Guard.");
+        assertTrue(master.contains(copy), "lib/cli/Screen.java, the master, has another");
         for (Path file : files()) assertEquals(drawing().contains(file), read(file).contains("class Screen"), file + " has a Screen, or the block, without the other");
     }
 

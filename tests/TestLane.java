@@ -10,15 +10,16 @@ import java.util.stream.Stream;
  * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
  * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
  *
- * <p>Tests on the embedded cluster need some 0.8 of a core, in bursts of two: of them there is one lane at a time, and beside
- * it what only computes, and then what is on Docker. Three at a time were no sooner done on two cores, and measured wrong.
+ * <p>Tests on the embedded cluster need some 0.8 of a core, in bursts of two. So one such lane runs at a time; beside it run
+ * the tests that only compute, and then those on Docker. Two cluster lanes at a time took as long on two cores, and tests
+ * that measure failed.
  */
 class TestLane {
     /** The tags of tests on an embedded cluster: a lab's whole run, records and their check, what is drawn, faults. */
     static final List<String> ON_A_CLUSTER = List.of("lab", "records", "screen", "faults");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
-    /** Tests without a cluster that measure times: first, before others have heated the machine. */
+    /** Tests without a cluster that measure times: they run first. */
     private static final String TIMED = "timed";
     /** Tests that bench soak runs: a kind that others have as well, more often or at another height. */
     static final String SOAK = "soak";

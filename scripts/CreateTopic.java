@@ -40,8 +40,12 @@ import picocli.CommandLine.TypeConversionException;
  *
  * <pre>create-topic test_topic critical_data --if-not-exists --config min.insync.replicas=2</pre>
  */
-@Command(name = "create-topic", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Creates topics; returns when every partition has a leader and a full ISR, and prints the layout.")
+@Command(
+        name = "create-topic",
+        version = "kraft-lab 0.1.0",
+        sortOptions = false,
+        description =
+                "Creates topics; returns when every partition has a leader and a full ISR, and prints the layout.")
 class CreateTopic implements Callable<Integer> {
     /** One Admin call may hang on a paused broker; asked again after this long, the client takes another broker. */
     private static final Duration ATTEMPT = Duration.ofSeconds(4);
@@ -56,19 +60,31 @@ class CreateTopic implements Callable<Integer> {
 
     private final Set<String> byOption = new LinkedHashSet<>();
 
-    @Option(names = "--partitions", paramLabel = "N", defaultValue = "8", description = "Partitions of each topic (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--partitions",
+            paramLabel = "N",
+            defaultValue = "8",
+            description = "Partitions of each topic (default: ${DEFAULT-VALUE}).")
     int partitions;
 
-    @Option(names = "--replication-factor", paramLabel = "N", defaultValue = "3", description = "Replicas of each partition (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--replication-factor",
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Replicas of each partition (default: ${DEFAULT-VALUE}).")
     short replicationFactor;
 
-    @Option(names = "--config", paramLabel = "KEY=VALUE", description = "A topic configuration, such as min.insync.replicas=2; may be repeated.")
+    @Option(
+            names = "--config",
+            paramLabel = "KEY=VALUE",
+            description = "A topic configuration, such as min.insync.replicas=2; may be repeated.")
     Map<String, String> configs = new TreeMap<>();
 
     @Option(names = "--if-not-exists", description = "Accept a topic that exists already with this very layout.")
     boolean ifNotExists;
 
-    @Mixin Common common = new Common();
+    @Mixin
+    Common common = new Common();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -85,7 +101,9 @@ class CreateTopic implements Callable<Integer> {
         topics();
         try (Admin admin = common.admin()) {
             create(admin, layout -> {
-                common.say("%s topic %s, every partition led and in sync after %d ms.", layout.created ? "Created" : "Found", layout.topic, layout.ms);
+                common.say(
+                        "%s topic %s, every partition led and in sync after %d ms.",
+                        layout.created ? "Created" : "Found", layout.topic, layout.ms);
                 common.emit("topic", layout.fields());
                 if (!common.json) print(layout);
             });
@@ -95,14 +113,19 @@ class CreateTopic implements Callable<Integer> {
 
     /** Creates each topic that the options name, one after the other, and hands over each layout once it is led and in sync. */
     public void create(Admin admin, Consumer<Layout> each) throws InterruptedException {
-        for (String topic : topics()) each.accept(create(admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+        for (String topic : topics())
+            each.accept(create(
+                    admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
     }
 
     /** The topics, whichever way they were given. Throws {@link Exit} 2 if both ways were used and do not agree. */
     private List<String> topics() {
         if (topics.isEmpty()) topics.addAll(byOption.isEmpty() ? List.of("test_topic") : byOption);
         if (!byOption.isEmpty() && !byOption.equals(new LinkedHashSet<>(topics)))
-            throw new Exit(2, "The topics are given twice, as " + String.join(", ", topics) + " and with --topic as " + String.join(", ", byOption) + ": give them one way.");
+            throw new Exit(
+                    2,
+                    "The topics are given twice, as " + String.join(", ", topics) + " and with --topic as "
+                            + String.join(", ", byOption) + ": give them one way.");
         return topics;
     }
 
@@ -111,23 +134,30 @@ class CreateTopic implements Callable<Integer> {
         /** How a topic that exists differs, in words; empty when it does not. */
         String difference(List<Partition> found, Map<String, String> foundConfigs) {
             List<String> differences = new ArrayList<>();
-            if (found.size() != partitions) differences.add("partitions expected " + partitions + ", found " + found.size());
-            Set<Integer> factors = new TreeSet<>(found.stream().map(p -> p.replicas.size()).toList());
+            if (found.size() != partitions)
+                differences.add("partitions expected " + partitions + ", found " + found.size());
+            Set<Integer> factors =
+                    new TreeSet<>(found.stream().map(p -> p.replicas.size()).toList());
             if (!factors.equals(Set.of((int) replicationFactor)))
                 differences.add("replication factor expected " + replicationFactor + ", found " + commas(factors));
             configs.forEach((key, value) -> {
                 String there = foundConfigs.get(key);
-                if (!value.equals(there)) differences.add(key + " expected " + value + ", found " + (there == null ? "no such configuration" : there));
+                if (!value.equals(there))
+                    differences.add(key + " expected " + value + ", found "
+                            + (there == null ? "no such configuration" : there));
             });
             return String.join("; ", differences);
         }
     }
 
     record Partition(int partition, int leader, List<Integer> replicas, List<Integer> isr) {
-        boolean inSync() { return leader >= 0 && isr.size() == replicas.size(); }
+        boolean inSync() {
+            return leader >= 0 && isr.size() == replicas.size();
+        }
 
         String state() {
-            return "partition " + partition + " (" + (leader < 0 ? "no leader" : "leader " + leader) + ", ISR " + commas(isr) + " of " + commas(replicas) + ")";
+            return "partition " + partition + " (" + (leader < 0 ? "no leader" : "leader " + leader) + ", ISR "
+                    + commas(isr) + " of " + commas(replicas) + ")";
         }
     }
 
@@ -135,7 +165,9 @@ class CreateTopic implements Callable<Integer> {
     record Layout(String topic, boolean created, List<Partition> partitions, Map<String, String> configs, long ms) {
         Object[] fields() {
             List<Map<String, Object>> each = new ArrayList<>();
-            for (Partition p : partitions) each.add(new TreeMap<>(Map.of("partition", p.partition, "leader", p.leader, "replicas", p.replicas, "isr", p.isr)));
+            for (Partition p : partitions)
+                each.add(new TreeMap<>(
+                        Map.of("partition", p.partition, "leader", p.leader, "replicas", p.replicas, "isr", p.isr)));
             return new Object[] {"topic", topic, "created", created, "configs", configs, "partitions", each, "ms", ms};
         }
     }
@@ -144,53 +176,80 @@ class CreateTopic implements Callable<Integer> {
      * Creates one topic, or finds it as wanted, and waits until it is led and in sync.
      * Throws {@link Exit}: 1 it exists (otherwise), or there are too few brokers; 2 refused as it was asked for; 11 no active controller; 15 not in sync in time.
      */
-    public static Layout create(Admin admin, Wanted wanted, boolean ifNotExists, Duration timeout) throws InterruptedException {
+    public static Layout create(Admin admin, Wanted wanted, boolean ifNotExists, Duration timeout)
+            throws InterruptedException {
         long start = System.nanoTime(), deadline = start + timeout.toNanos();
         Made made = createOrFind(admin, wanted, timeout, deadline);
         boolean created = made != Made.EXISTED;
         if (made != Made.CREATED) {
-            String difference = wanted.difference(describe(admin, wanted.topic, deadline), configs(admin, wanted, deadline));
-            if (!difference.isEmpty()) throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
-            if (!created && !ifNotExists) throw new Exit(1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
+            String difference =
+                    wanted.difference(describe(admin, wanted.topic, deadline), configs(admin, wanted, deadline));
+            if (!difference.isEmpty())
+                throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
+            if (!created && !ifNotExists)
+                throw new Exit(
+                        1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
         }
         List<Partition> partitions = awaitInSync(admin, wanted, timeout, deadline);
         return new Layout(wanted.topic, created, partitions, wanted.configs, (System.nanoTime() - start) / 1_000_000);
     }
 
     /** MAYBE: it exists after an attempt without an answer, which may have made it. */
-    private enum Made { CREATED, EXISTED, MAYBE }
+    private enum Made {
+        CREATED,
+        EXISTED,
+        MAYBE
+    }
 
-    private static Made createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
+    private static Made createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline)
+            throws InterruptedException {
         for (boolean tried = false; ; tried = true) {
             try {
-                NewTopic topic = new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor).configs(wanted.configs);
-                get(admin.createTopics(List.of(topic), new CreateTopicsOptions().timeoutMs(attempt(deadline))).all());
+                NewTopic topic =
+                        new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor).configs(wanted.configs);
+                get(admin.createTopics(List.of(topic), new CreateTopicsOptions().timeoutMs(attempt(deadline)))
+                        .all());
                 return Made.CREATED;
             } catch (TopicExistsException e) {
                 return tried ? Made.MAYBE : Made.EXISTED;
             } catch (InvalidReplicationFactorException e) {
-                throw new Exit(1, "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor + ": " + brokers(admin, e) + ".");
+                throw new Exit(
+                        1,
+                        "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor
+                                + ": " + brokers(admin, e) + ".");
             } catch (AuthorizationException e) {
-                throw new Exit(1, "Not permitted to create topic " + wanted.topic + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the topic.");
+                throw new Exit(
+                        1,
+                        "Not permitted to create topic " + wanted.topic
+                                + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the"
+                                + " topic.");
             } catch (AuthenticationException e) {
                 throw e; // to Kafka an invalid configuration as well, but not the topic's
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
                 throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
             } catch (RetriableException e) {
                 List<Node> nodes = nodes(admin, e);
-                List<Node> answering = nodes.stream().filter(n -> Common.answers(n.host(), n.port(), 1000)).toList();
+                List<Node> answering = nodes.stream()
+                        .filter(n -> Common.answers(n.host(), n.port(), 1000))
+                        .toList();
                 boolean over = System.nanoTime() >= deadline;
                 if (answering.isEmpty() && over) throw e;
                 if (over || tried && answering.size() * 2 <= nodes.size() && !answering.isEmpty())
-                    throw new Exit(NO_CONTROLLER, "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : "") + ": createTopics of "
-                            + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size() + " nodes answer ("
-                            + commas(answering.stream().map(Node::id).toList()) + "); the topic is not created, or not yet.");
+                    throw new Exit(
+                            NO_CONTROLLER,
+                            "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : "")
+                                    + ": createTopics of "
+                                    + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size()
+                                    + " nodes answer ("
+                                    + commas(answering.stream().map(Node::id).toList())
+                                    + "); the topic is not created, or not yet.");
             }
         }
     }
 
     /** Waits until the brokers agree: a full ISR, each leader itself answers for its partitions, and after that the layout is still the same. */
-    private static List<Partition> awaitInSync(Admin admin, Wanted wanted, Duration timeout, long deadline) throws InterruptedException {
+    private static List<Partition> awaitInSync(Admin admin, Wanted wanted, Duration timeout, long deadline)
+            throws InterruptedException {
         List<Partition> seen = List.of(), answered = null;
         String why = "the layout keeps changing.";
         do {
@@ -199,32 +258,54 @@ class CreateTopic implements Callable<Integer> {
                 if (seen.equals(answered)) return seen;
                 answered = null;
                 if (seen.stream().allMatch(Partition::inSync)) {
-                    Map<TopicPartition, OffsetSpec> ends = seen.stream().collect(Collectors.toMap(p -> new TopicPartition(wanted.topic, p.partition), p -> OffsetSpec.latest()));
-                    get(admin.listOffsets(ends, new ListOffsetsOptions().timeoutMs(attempt(deadline))).all());
+                    Map<TopicPartition, OffsetSpec> ends = seen.stream()
+                            .collect(Collectors.toMap(
+                                    p -> new TopicPartition(wanted.topic, p.partition), p -> OffsetSpec.latest()));
+                    get(admin.listOffsets(ends, new ListOffsetsOptions().timeoutMs(attempt(deadline)))
+                            .all());
                     answered = seen;
                     continue;
                 }
             } catch (RetriableException e) {
                 if (seen.isEmpty() && e instanceof org.apache.kafka.common.errors.TimeoutException) throw e;
-                why = seen.isEmpty() ? e.getMessage() : "not every leader answers, although the metadata shows a full ISR.";
+                why = seen.isEmpty()
+                        ? e.getMessage()
+                        : "not every leader answers, although the metadata shows a full ISR.";
             }
             Thread.sleep(50);
         } while (System.nanoTime() < deadline);
-        String behind = seen.stream().filter(p -> !p.inSync()).map(Partition::state).collect(Collectors.joining(", "));
-        throw new Exit(MISSED, "Topic " + wanted.topic + " is not in sync after " + timeout.toMillis() + " ms: " + (behind.isEmpty() ? why : behind + "."));
+        String behind =
+                seen.stream().filter(p -> !p.inSync()).map(Partition::state).collect(Collectors.joining(", "));
+        throw new Exit(
+                MISSED,
+                "Topic " + wanted.topic + " is not in sync after " + timeout.toMillis() + " ms: "
+                        + (behind.isEmpty() ? why : behind + "."));
     }
 
     /** The topic as one broker knows it, in the order of its partitions. */
     private static List<Partition> describe(Admin admin, String topic, long deadline) throws InterruptedException {
-        return ask(deadline, ms -> admin.describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(ms)).topicNameValues().get(topic))
-                .partitions().stream().sorted(Comparator.comparing(TopicPartitionInfo::partition))
-                .map(p -> new Partition(p.partition(), p.leader() == null ? -1 : p.leader().id(), ids(p.replicas()), ids(p.isr()))).toList();
+        return ask(
+                        deadline,
+                        ms -> admin.describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(ms))
+                                .topicNameValues()
+                                .get(topic))
+                .partitions()
+                .stream()
+                .sorted(Comparator.comparing(TopicPartitionInfo::partition))
+                .map(p -> new Partition(
+                        p.partition(), p.leader() == null ? -1 : p.leader().id(), ids(p.replicas()), ids(p.isr())))
+                .toList();
     }
 
     private static Map<String, String> configs(Admin admin, Wanted wanted, long deadline) throws InterruptedException {
         ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, wanted.topic);
         Map<String, String> found = new HashMap<>();
-        ask(deadline, ms -> admin.describeConfigs(List.of(topic), new DescribeConfigsOptions().timeoutMs(ms)).all()).get(topic).entries()
+        ask(
+                        deadline,
+                        ms -> admin.describeConfigs(List.of(topic), new DescribeConfigsOptions().timeoutMs(ms))
+                                .all())
+                .get(topic)
+                .entries()
                 .forEach(entry -> found.put(entry.name(), entry.value()));
         return found;
     }
@@ -244,14 +325,21 @@ class CreateTopic implements Callable<Integer> {
     private static String brokers(Admin admin, ApiException why) throws InterruptedException {
         List<Node> nodes = nodes(admin, why);
         return (nodes.size() == 1 ? "1 broker is" : nodes.size() + " brokers are") + " registered ("
-                + nodes.stream().map(n -> n.id() + (n.isFenced() ? " fenced" : "")).collect(Collectors.joining(", ")) + ")";
+                + nodes.stream()
+                        .map(n -> n.id() + (n.isFenced() ? " fenced" : ""))
+                        .collect(Collectors.joining(", ")) + ")";
     }
 
     /** The registered brokers; when not even those are known, what led here is the answer. */
     private static List<Node> nodes(Admin admin, ApiException why) throws InterruptedException {
         try {
-            return get(admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true).timeoutMs(2_000)).nodes())
-                    .stream().sorted(Comparator.comparing(Node::id)).toList();
+            return get(admin.describeCluster(new DescribeClusterOptions()
+                                    .includeFencedBrokers(true)
+                                    .timeoutMs(2_000))
+                            .nodes())
+                    .stream()
+                    .sorted(Comparator.comparing(Node::id))
+                    .toList();
         } catch (ApiException e) {
             throw why;
         }
@@ -282,54 +370,110 @@ class CreateTopic implements Callable<Integer> {
         boolean several = topics.size() > 1;
         int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
         String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
-        if (!several || layout.topic.equals(topics.get(0))) common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        if (!several || layout.topic.equals(topics.get(0)))
+            common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
         for (Partition p : layout.partitions)
-            common.out.printf(Locale.ROOT, row, several ? layout.topic : "", p.partition, p.leader, commas(p.replicas), commas(p.isr));
+            common.out.printf(
+                    Locale.ROOT,
+                    row,
+                    several ? layout.topic : "",
+                    p.partition,
+                    p.leader,
+                    commas(p.replicas),
+                    commas(p.isr));
     }
 
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them.
+    // ----
 
-    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+    static final int UNREACHABLE = 10,
+            NO_CONTROLLER = 11,
+            REFUSED = 12,
+            ANOMALY = 13,
+            INCOMPLETE = 14,
+            MISSED = 15,
+            ALL_FAILED = 16;
 
     /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
     static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
-        Exit(int code, String sentence) { super(sentence); this.code = code; }
-        @Override public int getExitCode() { return code; }
+
+        Exit(int code, String sentence) {
+            super(sentence);
+            this.code = code;
+        }
+
+        @Override
+        public int getExitCode() {
+            return code;
+        }
     }
 
     /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
     static class Common {
-        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+        @Option(
+                names = {"-b", "--bootstrap-server"},
+                paramLabel = "HOST:PORT,...",
+                description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
                 defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
         String bootstrapServer;
-        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+
+        @Option(
+                names = "--command-config",
+                paramLabel = "FILE",
+                description = "Client properties, such as SASL and TLS.")
         Path commandConfig;
-        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+
+        @Option(
+                names = "--timeout",
+                paramLabel = "DURATION",
+                defaultValue = "30s",
+                description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
         Duration timeout;
+
         @Option(names = "--json", description = "Print one JSON object a line.")
         boolean json;
+
         @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
         File events;
+
         boolean verbose;
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+
+        @Option(
+                names = {"-h", "--help"},
+                usageHelp = true,
+                description = "Show this help.")
         boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+
+        @Option(
+                names = {"-V", "--version"},
+                versionHelp = true,
+                description = "Show the version.")
         boolean version;
-        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        @Spec(Spec.Target.MIXEE)
+        CommandSpec spec;
 
         PrintWriter out, err;
         static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
 
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+        static {
+            System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off"));
+        }
+
+        @Option(
+                names = {"-v", "--verbose"},
+                description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) {
+            if (verbose = on) System.setProperty(LOG_LEVEL, "info");
+        }
 
         /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> { };
+        Consumer<Map<String, Object>> listener = event -> {};
         /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
         Duration patience = Duration.ofSeconds(10);
-        Runnable leftover = () -> { };
+
+        Runnable leftover = () -> {};
         private Writer eventsWriter;
         /** The newest client's properties. */
         private Properties given = new Properties();
@@ -347,33 +491,58 @@ class CreateTopic implements Callable<Integer> {
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
+                try {
+                    if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run();
+                } catch (InterruptedException e) {
+                    return;
+                }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
                 return cli.execute(args);
             } finally {
-                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                try {
+                    if (eventsWriter != null) eventsWriter.close();
+                } catch (IOException e) {
+                    err.println(e.getMessage());
+                }
                 out.flush();
                 done.countDown();
-                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+                try {
+                    Runtime.getRuntime().removeShutdownHook(hook);
+                } catch (IllegalStateException shuttingDown) {
+                    /* after Ctrl-C */
+                }
             }
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
             this.out = Guard.over(out);
             this.err = Guard.over(err);
-            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+            return new CommandLine(script)
+                    .setOut(out)
+                    .setErr(err)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> {
+                        err.println(printable(e.getMessage()) + " (see --help)");
+                        return 2;
+                    })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
         /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
         static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
-            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)")
+                    .matcher(text.trim());
+            if (!m.matches())
+                throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) {
+                case "ms" -> 1;
+                case "m" -> 60_000;
+                case "h" -> 3_600_000;
+                default -> 1_000;
+            };
             return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
         }
 
@@ -381,10 +550,15 @@ class CreateTopic implements Callable<Integer> {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) {
+                    properties.load(in);
+                } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) {
+                    throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
+                }
             }
-            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+            if (properties.containsKey("bootstrap.servers")
+                    && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
@@ -397,16 +571,25 @@ class CreateTopic implements Callable<Integer> {
          * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
          */
         Admin admin(Object... more) throws IOException {
-            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            Properties properties = client(
+                    "default.api.timeout.ms",
+                    timeout.toMillis(),
+                    "request.timeout.ms",
+                    Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
             Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : usable())
+                addresses
+                        .computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>())
+                        .add(e.address());
             boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
             if (controllers) {
                 say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
             }
-            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
+            properties.put(
+                    controllers ? "bootstrap.controllers" : "bootstrap.servers",
+                    String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -414,46 +597,79 @@ class CreateTopic implements Callable<Integer> {
         boolean controllersAnswer;
 
         Exit unreachable(String why) {
-            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+            return new Exit(
+                    UNREACHABLE,
+                    "No cluster at " + bootstrapServer + ": " + why
+                            + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
 
         /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
         void requireReachable() throws IOException {
             List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null))
+                throw cannotTalk(seen, Common::connects);
         }
 
         /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
         List<Endpoint> usable() throws IOException {
             List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            List<Endpoint> usable = seen.stream()
+                    .filter(e -> obstacle(e, Common::resolves) == null)
+                    .toList();
+            if (usable.isEmpty())
+                usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
             if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
             return usable;
         }
 
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED))
+                return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : seen)
+                reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>())
+                        .add(e.address());
             if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+            return new Exit(
+                    UNREACHABLE,
+                    "Cannot talk to "
+                            + String.join(
+                                    "; ",
+                                    reasons.entrySet().stream()
+                                            .map(r -> String.join(", ", r.getValue()) + ": " + r.getKey())
+                                            .toList())
+                            + ".");
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
+        enum Port {
+            CLOSED,
+            MUTE,
+            STRANGE,
+            TLS,
+            SASL,
+            UNDECIDED,
+            CONTROLLER,
+            BROKER
+        }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() { return Common.address(at); }
+            String address() {
+                return Common.address(at);
+            }
         }
 
-        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+        static String address(Node node) {
+            return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port();
+        }
 
         List<Endpoint> endpoints() throws IOException {
             if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
-            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+            return bootstrapNodes().parallelStream()
+                    .map(node -> endpoint(node, each))
+                    .toList();
         }
 
         /**
@@ -484,11 +700,14 @@ class CreateTopic implements Callable<Integer> {
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) {
+                return new Endpoint(at, port, List.of());
+            }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1},
+                METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
 
         private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
             if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
@@ -511,35 +730,53 @@ class CreateTopic implements Callable<Integer> {
             return brokers;
         }
 
-        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+        private static final String CLOSED = "nothing listens there",
+                NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
 
         /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
         private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            String protocol =
+                    given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
             boolean tls = protocol.endsWith("SSL");
             boolean login = protocol.startsWith("SASL");
             if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
             if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
             if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (e.port == Port.TLS)
+                return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.CONTROLLER)
+                return controllersAnswer
+                        ? null
+                        : "this is a controller's port, where only the quorum can be asked about: name a broker's";
             if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (e.port == Port.SASL)
+                return login
+                        ? null
+                        : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and"
+                                + " sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
             Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+            return "the broker there advertises " + address(first)
+                    + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here")
+                    + " (advertised.listeners)";
         }
 
-        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
-        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
+        static boolean resolves(Node node) {
+            return !new InetSocketAddress(node.host(), 0).isUnresolved();
+        }
+
+        static boolean connects(Node node) {
+            return connects(node.host(), node.port(), 1000);
+        }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
             List<Node> nodes = new ArrayList<>();
             for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*")
+                        .matcher(address);
                 if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
                 nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
             }
@@ -547,8 +784,12 @@ class CreateTopic implements Callable<Integer> {
         }
 
         static boolean connects(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
-            catch (IOException | IllegalArgumentException e) { return false; }
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                return true;
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
@@ -557,14 +798,19 @@ class CreateTopic implements Callable<Integer> {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up
+                // yet, only closes.
                 return socket.getInputStream().read() >= 0;
-            } catch (IOException | IllegalArgumentException e) { return false; }
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Progress and warnings: stderr. */
         void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            Object[] safe = java.util.stream.Stream.of(args)
+                    .map(arg -> arg instanceof Number ? arg : printable(arg))
+                    .toArray();
             err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
         }
 
@@ -581,17 +827,22 @@ class CreateTopic implements Callable<Integer> {
                 String line = JSON.std.asString(event);
                 if (json) out.println(line);
                 if (events == null) return;
-                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                if (eventsWriter == null)
+                    eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
                 eventsWriter.write(line + "\n");
                 eventsWriter.flush();
-            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+            } catch (IOException e) {
+                throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + ".");
+            }
         }
 
         /** One line and an exit code for whatever ended the script. */
         private int explain(Exception problem) {
             if (verbose) problem.printStackTrace(err);
             Throwable e = problem;
-            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+            while ((e instanceof ExecutionException
+                            || e instanceof CompletionException
+                            || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
             Exit exit = exit(e, problem);
             err.println(printable(exit.getMessage()));
@@ -601,24 +852,47 @@ class CreateTopic implements Callable<Integer> {
         private Exit exit(Throwable e, Throwable whole) {
             // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
             if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
-            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
-            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
+            if (e instanceof InterruptedException || e instanceof InterruptException)
+                return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap"))
+                return unreachable("no such host");
+            if (e instanceof AuthenticationException)
+                return new Exit(
+                        UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException)
+                return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
-            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            if (e instanceof ConfigException
+                    || chain(whole)
+                            .anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*")))
+                return refused(whole);
+            return new Exit(
+                    1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
         }
 
         private Exit noAnswer() {
-            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
+            try {
+                requireReachable();
+            } catch (Exit exit) {
+                return exit;
+            } catch (IOException e) {
+                /* then without a reason */
+            }
+            String advice = given.containsKey("security.protocol")
+                    ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the"
+                            + " client's log)"
+                    : "find-controller says who is missing";
+            return new Exit(
+                    UNREACHABLE,
+                    "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; "
+                            + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
         private Exit refused(Throwable problem) {
-            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String reasons = String.join(
+                    "\n",
+                    chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
             String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
             int longest = 3;
             for (String key : new TreeSet<>(given.stringPropertyNames())) {
@@ -628,10 +902,14 @@ class CreateTopic implements Callable<Integer> {
                     name = key;
                 }
             }
-            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+            return new Exit(
+                    2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
         }
 
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) {
+            return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause)
+                    .limit(20);
+        }
 
         static String deepest(Throwable e) {
             String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
@@ -640,7 +918,8 @@ class CreateTopic implements Callable<Integer> {
 
         /** Java's exceptions of files and classes have nothing but a name for a message. */
         static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException)
+                return "there is no file " + e.getMessage();
             if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
             if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
             return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
@@ -655,22 +934,50 @@ class CreateTopic implements Callable<Integer> {
         private final PrintWriter raw;
 
         private Guard(PrintWriter raw) {
-            super(new FilterWriter(raw) {
-                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
-                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
-                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
-            }, true);
+            super(
+                    new FilterWriter(raw) {
+                        @Override
+                        public void write(int c) {
+                            write(String.valueOf((char) c), 0, 1);
+                        }
+
+                        @Override
+                        public void write(char[] chars, int from, int length) {
+                            write(new String(chars), from, length);
+                        }
+
+                        @Override
+                        public void write(String text, int from, int length) {
+                            raw.write(harmless(text.substring(from, from + length)));
+                        }
+                    },
+                    true);
             this.raw = raw;
         }
 
-        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
-        @Override public PrintWriter get() { return raw; }
-        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+        static PrintWriter over(PrintWriter out) {
+            return out instanceof java.util.function.Supplier ? out : new Guard(out);
+        }
+
+        @Override
+        public PrintWriter get() {
+            return raw;
+        }
+
+        @Override
+        public boolean checkError() {
+            return super.checkError() | raw.checkError();
+        }
 
         /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
-        private static final java.util.regex.Pattern HARMFUL =
-                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
+        static String harmless(String text) {
+            return HARMFUL.matcher(text)
+                    .replaceAll(m -> String.format(
+                            Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
+        }
+
+        private static final java.util.regex.Pattern HARMFUL = java.util.regex.Pattern.compile(
+                "\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
     /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
@@ -678,7 +985,10 @@ class CreateTopic implements Callable<Integer> {
         StringBuilder text = new StringBuilder();
         for (char c : String.valueOf(value).toCharArray()) {
             int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
+            boolean harmless = type != Character.CONTROL
+                    && type != Character.FORMAT
+                    && type != Character.LINE_SEPARATOR
+                    && type != Character.PARAGRAPH_SEPARATOR;
             text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
         }
         return text.toString();
@@ -686,7 +996,9 @@ class CreateTopic implements Callable<Integer> {
 
     /** Now, as the events have it: ISO-8601, UTC, microseconds. */
     static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+                .withZone(ZoneOffset.UTC)
+                .format(Instant.now());
     }
     // ---- End of what is common. ----
 }

@@ -42,39 +42,68 @@ import picocli.CommandLine.TypeConversionException;
  * <pre>watch-isr --until in-sync --timeout 2m
  * watch-isr --once --json | jq .inSync</pre>
  */
-@Command(name = "watch-isr", version = "kraft-lab 0.1.0", sortOptions = false,
-        description = "Shows active controller, brokers, partitions online, under-replicated, in-sync replicas: a line for every change, until Ctrl-C.")
+@Command(
+        name = "watch-isr",
+        version = "kraft-lab 0.1.0",
+        sortOptions = false,
+        description =
+                "Shows active controller, brokers, partitions online, under-replicated, in-sync replicas: a line for"
+                        + " every change, until Ctrl-C.")
 class WatchIsr implements Callable<Integer> {
     /** No question waits longer; and no election takes so long that the metadata is not called frozen, even if all ports answer. */
     private static final int LOOK_MS = 1_500, ELECTION_MS = 10_000;
 
     /** What can be waited for. None but no-quorum holds by frozen metadata. */
     enum Until implements Predicate<Snapshot> {
-        IN_SYNC(s -> s.behind().isEmpty()), UNDER_REPLICATED(s -> s.alive() && s.total().underReplicated > 0),
-        OFFLINE(s -> s.alive() && !s.offline().isEmpty()), NO_QUORUM(s -> s.frozenSince != null);
+        IN_SYNC(s -> s.behind().isEmpty()),
+        UNDER_REPLICATED(s -> s.alive() && s.total().underReplicated > 0),
+        OFFLINE(s -> s.alive() && !s.offline().isEmpty()),
+        NO_QUORUM(s -> s.frozenSince != null);
 
         private final Predicate<Snapshot> condition;
-        Until(Predicate<Snapshot> condition) { this.condition = condition; }
-        @Override public boolean test(Snapshot snapshot) { return condition.test(snapshot); }
-        @Override public String toString() { return name().toLowerCase(Locale.ROOT).replace('_', '-'); }
+
+        Until(Predicate<Snapshot> condition) {
+            this.condition = condition;
+        }
+
+        @Override
+        public boolean test(Snapshot snapshot) {
+            return condition.test(snapshot);
+        }
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     @Option(names = "--once", description = "Look once, print it, and end.")
     boolean once;
 
-    @Option(names = "--until", paramLabel = "CONDITION", description = "End when it holds: ${COMPLETION-CANDIDATES}; exit 15 when it does not within --timeout.")
+    @Option(
+            names = "--until",
+            paramLabel = "CONDITION",
+            description = "End when it holds: ${COMPLETION-CANDIDATES}; exit 15 when it does not within --timeout.")
     Until until;
 
-    @Option(names = "--topic", paramLabel = "TOPIC", description = "Only this topic; may be repeated (default: all but the internal ones).")
+    @Option(
+            names = "--topic",
+            paramLabel = "TOPIC",
+            description = "Only this topic; may be repeated (default: all but the internal ones).")
     Set<String> topics = new TreeSet<>();
 
     @Option(names = "--internal", description = "Internal topics too.")
     boolean internal;
 
-    @Option(names = "--interval", paramLabel = "DURATION", defaultValue = "500ms", description = "Look this often (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--interval",
+            paramLabel = "DURATION",
+            defaultValue = "500ms",
+            description = "Look this often (default: ${DEFAULT-VALUE}).")
     Duration interval;
 
-    @Mixin Common common = new Common();
+    @Mixin
+    Common common = new Common();
 
     private Screen screen = Screen.none();
 
@@ -94,7 +123,11 @@ class WatchIsr implements Callable<Integer> {
             screen = common.json ? Screen.none() : Screen.on(common.out);
             if (Screen.COLOURS) screen.paint = WatchIsr::paint;
             common.out = screen.above(common.out, line -> Screen.cut(line, screen.width()));
-            try { return watch(until == null ? s -> false : until, until == null ? null : common.timeout) ? 0 : 130; } finally { screen.keep(); }
+            try {
+                return watch(until == null ? s -> false : until, until == null ? null : common.timeout) ? 0 : 130;
+            } finally {
+                screen.keep();
+            }
         }
         Snapshot now = look();
         common.emit("isr", now.fields());
@@ -105,12 +138,12 @@ class WatchIsr implements Callable<Integer> {
 
     /** One look. Without a controller it takes some seconds, so as not to rest on a single slow answer. */
     public Snapshot look() throws Exception {
-        return loop(s -> true, 1, common.timeout, s -> { });
+        return loop(s -> true, 1, common.timeout, s -> {});
     }
 
     /** Waits without printing until the condition holds in two looks in a row (a broker may lag). Exit 15 when it did not in time. */
     public Snapshot await(Predicate<Snapshot> condition, Duration timeout) throws Exception {
-        return loop(condition, 2, timeout, s -> { });
+        return loop(condition, 2, timeout, s -> {});
     }
 
     /** Prints and emits every change until the condition holds or stdout closes (true), or the thread is interrupted (false). */
@@ -122,12 +155,15 @@ class WatchIsr implements Callable<Integer> {
             return true;
         } catch (InterruptedException | InterruptException e) {
             screen.keep();
-            common.say("Watched for %.1f s, %d changes.", (System.nanoTime() - start) / 1e9, Math.max(0, changes.told - 1));
+            common.say(
+                    "Watched for %.1f s, %d changes.",
+                    (System.nanoTime() - start) / 1e9, Math.max(0, changes.told - 1));
             return false;
         }
     }
 
-    private Snapshot loop(Predicate<Snapshot> condition, int times, Duration timeout, Consumer<Snapshot> each) throws Exception {
+    private Snapshot loop(Predicate<Snapshot> condition, int times, Duration timeout, Consumer<Snapshot> each)
+            throws Exception {
         long start = System.nanoTime(), limit = (timeout == null ? common.timeout : timeout).toNanos();
         try (Looker looker = new Looker()) {
             for (int held = 0, looks = -1; ; ) {
@@ -143,7 +179,11 @@ class WatchIsr implements Callable<Integer> {
                 if (System.nanoTime() - start > limit) {
                     if (now == null) now = looker.late(limit);
                     if (times == 1) return now;
-                    if (timeout != null) throw new Exit(MISSED, "Not " + (condition instanceof Until ? condition : "as awaited") + " after " + limit / 1_000_000 + " ms: " + now.lacking() + ".");
+                    if (timeout != null)
+                        throw new Exit(
+                                MISSED,
+                                "Not " + (condition instanceof Until ? condition : "as awaited") + " after "
+                                        + limit / 1_000_000 + " ms: " + now.lacking() + ".");
                 }
                 TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());
             }
@@ -153,10 +193,19 @@ class WatchIsr implements Callable<Integer> {
     /** Partitions and replicas of one topic, or of all. */
     record Share(int online, int partitions, int underReplicated, int inSync, int replicas) {
         static Share of(Collection<TopicPartitionInfo> all) {
-            return new Share((int) all.stream().filter(Share::isOnline).count(), all.size(), (int) all.stream().filter(p -> p.isr().size() < p.replicas().size()).count(),
-                    all.stream().mapToInt(p -> p.isr().size()).sum(), all.stream().mapToInt(p -> p.replicas().size()).sum());
+            return new Share(
+                    (int) all.stream().filter(Share::isOnline).count(),
+                    all.size(),
+                    (int) all.stream()
+                            .filter(p -> p.isr().size() < p.replicas().size())
+                            .count(),
+                    all.stream().mapToInt(p -> p.isr().size()).sum(),
+                    all.stream().mapToInt(p -> p.replicas().size()).sum());
         }
-        static boolean isOnline(TopicPartitionInfo p) { return p.leader() != null && !p.leader().isEmpty(); }
+
+        static boolean isOnline(TopicPartitionInfo p) {
+            return p.leader() != null && !p.leader().isEmpty();
+        }
     }
 
     /**
@@ -164,25 +213,54 @@ class WatchIsr implements Callable<Integer> {
      * or is silent (paused). The controller is -1 when none is known, since {@code leaderless}; {@code moving}: the metadata goes on all the same.
      * {@code controllers} are the voters that are no brokers; {@code hidden}: the principal may not see the quorum.
      */
-    record Snapshot(String ts, int controller, long epoch, List<Integer> brokers, Map<Integer, String> nodes, Map<String, List<TopicPartitionInfo>> topics,
-                    String leaderless, String frozenSince, boolean moving, boolean fresh, int looks, Set<Integer> controllers, boolean hidden) {
+    record Snapshot(
+            String ts,
+            int controller,
+            long epoch,
+            List<Integer> brokers,
+            Map<Integer, String> nodes,
+            Map<String, List<TopicPartitionInfo>> topics,
+            String leaderless,
+            String frozenSince,
+            boolean moving,
+            boolean fresh,
+            int looks,
+            Set<Integer> controllers,
+            boolean hidden) {
         /** What shows the controller. */
         private static final String NEEDS = "DESCRIBE on the cluster";
 
-        boolean alive() { return fresh && (controller >= 0 || moving || hidden && frozenSince == null); }
-        Share total() { return Share.of(partitions().toList()); }
-        List<Integer> nodes(String state) { return nodes.keySet().stream().filter(id -> nodes.get(id).equals(state)).toList(); }
-        Stream<TopicPartitionInfo> partitions() { return topics.values().stream().flatMap(List::stream); }
+        boolean alive() {
+            return fresh && (controller >= 0 || moving || hidden && frozenSince == null);
+        }
+
+        Share total() {
+            return Share.of(partitions().toList());
+        }
+
+        List<Integer> nodes(String state) {
+            return nodes.keySet().stream()
+                    .filter(id -> nodes.get(id).equals(state))
+                    .toList();
+        }
+
+        Stream<TopicPartitionInfo> partitions() {
+            return topics.values().stream().flatMap(List::stream);
+        }
 
         Set<TopicPartition> offline() {
             Set<TopicPartition> offline = new LinkedHashSet<>();
-            topics.forEach((topic, all) -> all.stream().filter(p -> !Share.isOnline(p)).forEach(p -> offline.add(new TopicPartition(topic, p.partition()))));
+            topics.forEach((topic, all) -> all.stream()
+                    .filter(p -> !Share.isOnline(p))
+                    .forEach(p -> offline.add(new TopicPartition(topic, p.partition()))));
             return offline;
         }
 
         /** In how many ISRs each broker is. */
         Map<Integer, Integer> isrs() {
-            return partitions().flatMap(p -> p.isr().stream()).collect(Collectors.toMap(Node::id, n -> 1, Integer::sum, TreeMap::new));
+            return partitions()
+                    .flatMap(p -> p.isr().stream())
+                    .collect(Collectors.toMap(Node::id, n -> 1, Integer::sum, TreeMap::new));
         }
 
         /** What keeps this from being in sync. A dead broker stays in the ISR until it is fenced, so every host of a replica must answer too. */
@@ -191,10 +269,19 @@ class WatchIsr implements Callable<Integer> {
             Share total = total();
             if (controller < 0 && !(hidden && frozenSince == null)) behind.add(quorum());
             if (!fresh) behind.add("no broker describes the topics");
-            topics.forEach((topic, partitions) -> { if (partitions.isEmpty()) behind.add("no topic " + topic); });
+            topics.forEach((topic, partitions) -> {
+                if (partitions.isEmpty()) behind.add("no topic " + topic);
+            });
             if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSync + " of " + total.replicas);
-            if (total.online < total.partitions) behind.add("online " + total.online + " of " + total.partitions + " partitions");
-            Stream<Integer> hosts = total.replicas == 0 ? nodes.keySet().stream().filter(id -> !controllers.contains(id)) : partitions().flatMap(p -> p.replicas().stream()).map(Node::id).distinct().sorted();
+            if (total.online < total.partitions)
+                behind.add("online " + total.online + " of " + total.partitions + " partitions");
+            Stream<Integer> hosts = total.replicas == 0
+                    ? nodes.keySet().stream().filter(id -> !controllers.contains(id))
+                    : partitions()
+                            .flatMap(p -> p.replicas().stream())
+                            .map(Node::id)
+                            .distinct()
+                            .sorted();
             hosts.forEach(id -> {
                 String state = nodes.getOrDefault(id, "unknown");
                 if (!state.equals("answers")) behind.add("node " + id + " " + state);
@@ -203,49 +290,113 @@ class WatchIsr implements Callable<Integer> {
             return behind;
         }
 
-        String lacking() { return behind().isEmpty() ? state() : String.join(", ", behind()); }
+        String lacking() {
+            return behind().isEmpty() ? state() : String.join(", ", behind());
+        }
 
         String quorum() {
             if (hidden && frozenSince == null) return "controller not shown (the principal needs " + NEEDS + ")";
-            return controller >= 0 ? "controller " + controller + " epoch " + epoch
-                    : frozenSince != null ? "quorum lost, metadata frozen since " + leaderless + (nodes("answers").isEmpty() ? ", no node answers" : "")
-                    : moving ? "controller unknown, metadata moves" : "no active controller since " + leaderless;
+            return controller >= 0
+                    ? "controller " + controller + " epoch " + epoch
+                    : frozenSince != null
+                            ? "quorum lost, metadata frozen since " + leaderless
+                                    + (nodes("answers").isEmpty() ? ", no node answers" : "")
+                            : moving
+                                    ? "controller unknown, metadata moves"
+                                    : "no active controller since " + leaderless;
         }
 
         /** As a terminal's line has room for it. */
-        String brief() { return quorum().replaceAll("\\d{4}-\\d\\d-\\d\\dT([\\d:]{8})\\S*Z", "$1"); }
+        String brief() {
+            return quorum().replaceAll("\\d{4}-\\d\\d-\\d\\dT([\\d:]{8})\\S*Z", "$1");
+        }
 
         /** All of it in a line, without what changes all the time: two equal states are no change. */
         String state() {
             Share total = total();
-            String ports = Stream.of("answers", "refuses", "silent").filter(s -> !nodes(s).isEmpty()).map(s -> s + " " + commas(nodes(s))).collect(Collectors.joining(", "));
-            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports) + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
+            String ports = Stream.of("answers", "refuses", "silent")
+                    .filter(s -> !nodes(s).isEmpty())
+                    .map(s -> s + " " + commas(nodes(s)))
+                    .collect(Collectors.joining(", "));
+            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports)
+                    + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
                     + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
-                    + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated + " | in-sync replicas " + total.inSync + " of " + total.replicas
-                    + topics.entrySet().stream().map(t -> { Share s = Share.of(t.getValue()); return printable(t.getKey()) + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas); })
-                            .collect(Collectors.collectingAndThen(Collectors.joining(", "), each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
+                    + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated
+                    + " | in-sync replicas " + total.inSync + " of " + total.replicas
+                    + topics.entrySet().stream()
+                            .map(t -> {
+                                Share s = Share.of(t.getValue());
+                                return printable(t.getKey())
+                                        + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas);
+                            })
+                            .collect(Collectors.collectingAndThen(
+                                    Collectors.joining(", "),
+                                    each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
         }
 
         Object[] fields() {
             Map<String, Object> shares = new LinkedHashMap<>();
             topics.forEach((topic, partitions) -> {
                 Share s = Share.of(partitions);
-                shares.put(topic, new TreeMap<>(Map.of("inSync", s.inSync, "replicas", s.replicas, "online", s.online, "partitions", s.partitions)));
+                shares.put(
+                        topic,
+                        new TreeMap<>(Map.of(
+                                "inSync",
+                                s.inSync,
+                                "replicas",
+                                s.replicas,
+                                "online",
+                                s.online,
+                                "partitions",
+                                s.partitions)));
             });
             Share total = total();
-            return new Object[] {"online", total.online, "partitions", total.partitions, "underReplicated", total.underReplicated, "inSync", total.inSync,
-                "replicas", total.replicas, "brokers", brokers, "topics", shares, "controller", controller, "epoch", epoch, "answering", nodes("answers"), "frozenSince", frozenSince,
-                "controllers", controllers, "needs", hidden ? NEEDS : null};
+            return new Object[] {
+                "online",
+                total.online,
+                "partitions",
+                total.partitions,
+                "underReplicated",
+                total.underReplicated,
+                "inSync",
+                total.inSync,
+                "replicas",
+                total.replicas,
+                "brokers",
+                brokers,
+                "topics",
+                shares,
+                "controller",
+                controller,
+                "epoch",
+                epoch,
+                "answering",
+                nodes("answers"),
+                "frozenSince",
+                frozenSince,
+                "controllers",
+                controllers,
+                "needs",
+                hidden ? NEEDS : null
+            };
         }
     }
 
     /** What one broker knows; the controller moves the offset twice a second, while it can. */
-    private record Metadata(Collection<Node> nodes, Map<String, List<TopicPartitionInfo>> topics, long offset, Map<Integer, Node> voters) { }
+    private record Metadata(
+            Collection<Node> nodes,
+            Map<String, List<TopicPartitionInfo>> topics,
+            long offset,
+            Map<Integer, Node> voters) {}
 
     /** Asks the cluster, all questions at once, and makes one picture of the newest answers. */
     private class Looker implements AutoCloseable {
         private final Client client = new Client(bootstrap()), quorumClient = new Client(bootstrap());
-        private final ExecutorService pool = Executors.newCachedThreadPool(task -> { Thread t = new Thread(task, "look"); t.setDaemon(true); return t; });
+        private final ExecutorService pool = Executors.newCachedThreadPool(task -> {
+            Thread t = new Thread(task, "look");
+            t.setDaemon(true);
+            return t;
+        });
         private final Ask<Metadata> metadata = new Ask<>(() -> client.ask(this::metadata));
         private final Ask<QuorumInfo> quorum = new Ask<>(() -> quorumClient.ask(Looker::quorum));
         private final Map<Integer, Ask<String>> ports = new TreeMap<>();
@@ -254,11 +405,13 @@ class WatchIsr implements Callable<Integer> {
         private long highest = -1, movedAt = System.nanoTime(), movedBefore = movedAt;
         private int goneAt = -1;
 
-        Looker() throws IOException { }
+        Looker() throws IOException {}
 
         private String bootstrap() throws IOException {
             common.usable(); // or exit 10 and the reason
-            List<Node> answering = common.bootstrapNodes().parallelStream().filter(n -> Common.answers(n.host(), n.port(), 1_000)).toList();
+            List<Node> answering = common.bootstrapNodes().parallelStream()
+                    .filter(n -> Common.answers(n.host(), n.port(), 1_000))
+                    .toList();
             if (answering.isEmpty()) throw common.unreachable("nothing answers there");
             return addresses(answering.stream().map(n -> Map.entry(n.host(), n.port())));
         }
@@ -267,7 +420,8 @@ class WatchIsr implements Callable<Integer> {
         Snapshot look(long then) throws Exception {
             Map<Integer, Node> nodes = new TreeMap<>();
             if (metadata.answer != null) voters().values().forEach(n -> nodes.put(n.id(), n));
-            (metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes).forEach(n -> nodes.put(n.id(), n));
+            (metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes)
+                    .forEach(n -> nodes.put(n.id(), n));
             ports.keySet().retainAll(nodes.keySet());
             nodes.forEach((id, node) -> ports.computeIfAbsent(id, i -> new Ask<>(() -> port(node))));
             List<Ask<?>> asks = new ArrayList<>(List.of(metadata, quorum));
@@ -276,17 +430,25 @@ class WatchIsr implements Callable<Integer> {
             for (Ask<?> ask : asks) ask.take(then);
             if (metadata.answers == 0 && metadata.problem instanceof Exit notPermitted) throw notPermitted;
             for (Ask<?> ask : List.of(metadata, quorum))
-                if (ask.answers == 0 && ask.problem instanceof ApiException e && !(e instanceof RetriableException) && !(ask == quorum && isHidden())) throw e;
+                if (ask.answers == 0
+                        && ask.problem instanceof ApiException e
+                        && !(e instanceof RetriableException)
+                        && !(ask == quorum && isHidden())) throw e;
             if (metadata.answer != null && metadata.answer.offset > highest) {
                 movedBefore = movedAt;
                 movedAt = System.nanoTime();
                 highest = metadata.answer.offset;
             }
-            if (metadata.answer == null || quorum.answers == 0 && quorum.failed < 2 || ports.containsKey(-1) || ports.values().stream().anyMatch(p -> p.answers + p.failed == 0)) return null;
+            if (metadata.answer == null
+                    || quorum.answers == 0 && quorum.failed < 2
+                    || ports.containsKey(-1)
+                    || ports.values().stream().anyMatch(p -> p.answers + p.failed == 0)) return null;
             return compose();
         }
 
-        private boolean isHidden() { return quorum.answers == 0 && quorum.problem instanceof ClusterAuthorizationException; }
+        private boolean isHidden() {
+            return quorum.answers == 0 && quorum.problem instanceof ClusterAuthorizationException;
+        }
 
         /** The voters by id with an address each: as the quorum said last, else as the brokers were configured; empty where neither says. */
         private Map<Integer, Node> voters() {
@@ -294,8 +456,12 @@ class WatchIsr implements Callable<Integer> {
             Map<Integer, Node> voters = new TreeMap<>();
             for (QuorumInfo.ReplicaState voter : quorum.answer.voters()) {
                 QuorumInfo.Node node = quorum.answer.nodes().get(voter.replicaId());
-                if (node != null) node.endpoints().stream().findFirst().ifPresent(e -> voters.put(node.nodeId(), new Node(node.nodeId(), e.host(), e.port())));
-                else if (metadata.answer != null && metadata.answer.voters.containsKey(voter.replicaId())) voters.put(voter.replicaId(), metadata.answer.voters.get(voter.replicaId()));
+                if (node != null)
+                    node.endpoints().stream()
+                            .findFirst()
+                            .ifPresent(e -> voters.put(node.nodeId(), new Node(node.nodeId(), e.host(), e.port())));
+                else if (metadata.answer != null && metadata.answer.voters.containsKey(voter.replicaId()))
+                    voters.put(voter.replicaId(), metadata.answer.voters.get(voter.replicaId()));
             }
             return voters;
         }
@@ -309,59 +475,131 @@ class WatchIsr implements Callable<Integer> {
 
         private Snapshot compose() {
             Map<Integer, String> states = new TreeMap<>();
-            ports.forEach((id, ask) -> states.put(id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
-            states.forEach((id, state) -> { if (state.equals("answers")) seen.add(id); });
+            ports.forEach((id, ask) -> states.put(
+                    id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
+            states.forEach((id, state) -> {
+                if (state.equals("answers")) seen.add(id);
+            });
             QuorumInfo known = quorum.answer;
             Set<Integer> brokers = metadata.answer.nodes.stream().map(Node::id).collect(Collectors.toSet());
-            Set<Integer> voters = known == null ? metadata.answer.voters.keySet() : known.voters().stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
-            Set<Integer> controllers = voters.stream().filter(v -> !brokers.contains(v)).collect(Collectors.toCollection(TreeSet::new));
+            Set<Integer> voters = known == null
+                    ? metadata.answer.voters.keySet()
+                    : known.voters().stream()
+                            .map(QuorumInfo.ReplicaState::replicaId)
+                            .collect(Collectors.toSet());
+            Set<Integer> controllers =
+                    voters.stream().filter(v -> !brokers.contains(v)).collect(Collectors.toCollection(TreeSet::new));
             String port = known == null ? "" : states.getOrDefault(known.leaderId(), "");
             long now = System.nanoTime(), failing = (now - quorum.sinceNs) / 1_000_000;
-            boolean moving = now - movedAt < 2_000_000_000L && movedBefore - quorum.sinceNs > 1_000_000_000L; // twice: one broker may just know more than another
-            boolean gone = known == null || goneAt == quorum.answers || quorum.failed > 1 && !(moving && port.equals("answers"))
-                    || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent")) || quorum.pending != null && port.equals("refuses");
+            boolean moving = now - movedAt < 2_000_000_000L
+                    && movedBefore - quorum.sinceNs
+                            > 1_000_000_000L; // twice: one broker may just know more than another
+            boolean gone = known == null
+                    || goneAt == quorum.answers
+                    || quorum.failed > 1 && !(moving && port.equals("answers"))
+                    || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent"))
+                    || quorum.pending != null && port.equals("refuses");
             goneAt = gone ? quorum.answers : -1; // until the quorum answers again
-            // A controllers' network is often closed to clients: while the quorum lives, a port that never answered says nothing.
+            // A controllers' network is often closed to clients: while the quorum lives, a port that never answered
+            // says nothing.
             if (!gone) states.keySet().removeIf(id -> controllers.contains(id) && !seen.contains(id));
-            boolean minority = !voters.isEmpty() && states.keySet().containsAll(voters) && voters.stream().filter(v -> states.get(v).equals("answers")).count() * 2 <= voters.size();
-            boolean frozen = isHidden() ? (now - movedAt) / 1_000_000 > (minority ? 2 * LOOK_MS : ELECTION_MS)
+            boolean minority = !voters.isEmpty()
+                    && states.keySet().containsAll(voters)
+                    && voters.stream()
+                                            .filter(v -> states.get(v).equals("answers"))
+                                            .count()
+                                    * 2
+                            <= voters.size();
+            boolean frozen = isHidden()
+                    ? (now - movedAt) / 1_000_000 > (minority ? 2 * LOOK_MS : ELECTION_MS)
                     : gone && !moving && quorum.failed > 1 && (minority || failing > ELECTION_MS);
             Predicate<Integer> answers = id -> "answers".equals(states.get(id));
-            if (states.containsValue("answers")) client.brokers = quorumClient.brokers = addresses(metadata.answer.nodes.stream().filter(n -> answers.test(n.id())).map(n -> Map.entry(n.host(), n.port())));
-            if (known != null) quorumClient.controllers = addresses(known.nodes().values().stream().filter(n -> answers.test(n.nodeId()))
-                    .flatMap(n -> n.endpoints().stream()).map(e -> Map.entry(e.host(), e.port())));
-            return new Snapshot(timestamp(), gone ? -1 : known.leaderId(), gone ? -1 : known.leaderEpoch(),
-                    metadata.answer.nodes.stream().filter(n -> !n.isFenced()).map(Node::id).sorted().toList(), states, metadata.answer.topics,
-                    gone ? quorum.since + (known == null ? " or before" : "") : null, frozen ? quorum.since : null, moving, metadata.failed == 0, metadata.answers, controllers, isHidden());
+            if (states.containsValue("answers"))
+                client.brokers = quorumClient.brokers = addresses(metadata.answer.nodes.stream()
+                        .filter(n -> answers.test(n.id()))
+                        .map(n -> Map.entry(n.host(), n.port())));
+            if (known != null)
+                quorumClient.controllers = addresses(known.nodes().values().stream()
+                        .filter(n -> answers.test(n.nodeId()))
+                        .flatMap(n -> n.endpoints().stream())
+                        .map(e -> Map.entry(e.host(), e.port())));
+            return new Snapshot(
+                    timestamp(),
+                    gone ? -1 : known.leaderId(),
+                    gone ? -1 : known.leaderEpoch(),
+                    metadata.answer.nodes.stream()
+                            .filter(n -> !n.isFenced())
+                            .map(Node::id)
+                            .sorted()
+                            .toList(),
+                    states,
+                    metadata.answer.topics,
+                    gone ? quorum.since + (known == null ? " or before" : "") : null,
+                    frozen ? quorum.since : null,
+                    moving,
+                    metadata.failed == 0,
+                    metadata.answers,
+                    controllers,
+                    isHidden());
         }
 
         private Metadata metadata(Admin admin) throws Exception {
-            Collection<Node> nodes = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get();
-            Collection<String> names = topics.isEmpty() ? admin.listTopics(new ListTopicsOptions().listInternal(internal)).names().get() : topics;
+            Collection<Node> nodes = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true))
+                    .nodes()
+                    .get();
+            Collection<String> names = topics.isEmpty()
+                    ? admin.listTopics(new ListTopicsOptions().listInternal(internal))
+                            .names()
+                            .get()
+                    : topics;
             Map<String, List<TopicPartitionInfo>> found = new TreeMap<>();
             for (var topic : admin.describeTopics(names).topicNameValues().entrySet()) {
-                try { found.put(topic.getKey(), topic.getValue().get().partitions()); }
-                catch (ExecutionException e) {
+                try {
+                    found.put(topic.getKey(), topic.getValue().get().partitions());
+                } catch (ExecutionException e) {
                     if (e.getCause() instanceof TopicAuthorizationException)
-                        throw new Exit(1, "Not permitted to see topic " + topic.getKey() + ": the principal needs DESCRIBE on the topic.");
+                        throw new Exit(
+                                1,
+                                "Not permitted to see topic " + topic.getKey()
+                                        + ": the principal needs DESCRIBE on the topic.");
                     if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
                     if (!topics.isEmpty()) found.put(topic.getKey(), List.of());
                 }
             }
             if (configured.isEmpty() && quorum.answer == null) configured = configuredVoters(admin, nodes);
-            return new Metadata(nodes, found, admin.describeFeatures().featureMetadata().get().finalizedFeaturesEpoch().orElse(-1L), configured);
+            return new Metadata(
+                    nodes,
+                    found,
+                    admin.describeFeatures()
+                            .featureMetadata()
+                            .get()
+                            .finalizedFeaturesEpoch()
+                            .orElse(-1L),
+                    configured);
         }
 
         /** The voters of {@code controller.quorum.voters}, as a broker that answers was started with them; none where it may not be asked, or where the quorum is dynamic. */
-        private static Map<Integer, Node> configuredVoters(Admin admin, Collection<Node> brokers) throws InterruptedException {
+        private static Map<Integer, Node> configuredVoters(Admin admin, Collection<Node> brokers)
+                throws InterruptedException {
             Map<Integer, Node> voters = new TreeMap<>();
-            Optional<Node> broker = brokers.stream().filter(n -> Common.answers(n.host(), n.port(), 500)).findFirst();
+            Optional<Node> broker = brokers.stream()
+                    .filter(n -> Common.answers(n.host(), n.port(), 500))
+                    .findFirst();
             if (broker.isEmpty()) return voters;
-            ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.get().idString());
+            ConfigResource resource =
+                    new ConfigResource(ConfigResource.Type.BROKER, broker.get().idString());
             try {
-                ConfigEntry entry = admin.describeConfigs(List.of(resource)).all().get().get(resource).get("controller.quorum.voters");
-                var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))").matcher(entry == null ? "" : Objects.requireNonNullElse(entry.value(), ""));
-                while (m.find()) voters.put(Integer.valueOf(m.group(1)), new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
+                ConfigEntry entry = admin.describeConfigs(List.of(resource))
+                        .all()
+                        .get()
+                        .get(resource)
+                        .get("controller.quorum.voters");
+                var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))")
+                        .matcher(entry == null ? "" : Objects.requireNonNullElse(entry.value(), ""));
+                while (m.find())
+                    voters.put(
+                            Integer.valueOf(m.group(1)),
+                            new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
             } catch (ExecutionException e) {
                 voters.clear(); // then they are unknown
             }
@@ -371,9 +609,17 @@ class WatchIsr implements Callable<Integer> {
         /** As find-controller asks: a leader counts only while a majority of the voters fetches from it, by the leader's own clock. */
         private static QuorumInfo quorum(Admin admin) throws Exception {
             QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
-            long now = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId()).mapToLong(v -> v.lastFetchTimestamp().orElse(-1)).findFirst().orElse(-1);
-            long following = quorum.voters().stream().filter(v -> v.replicaId() == quorum.leaderId() || now - v.lastFetchTimestamp().orElse(-1) <= 3_000).count();
-            if (quorum.leaderId() < 0 || following * 2 <= quorum.voters().size()) throw new LeaderNotAvailableException("no controller that a majority follows");
+            long now = quorum.voters().stream()
+                    .filter(v -> v.replicaId() == quorum.leaderId())
+                    .mapToLong(v -> v.lastFetchTimestamp().orElse(-1))
+                    .findFirst()
+                    .orElse(-1);
+            long following = quorum.voters().stream()
+                    .filter(v -> v.replicaId() == quorum.leaderId()
+                            || now - v.lastFetchTimestamp().orElse(-1) <= 3_000)
+                    .count();
+            if (quorum.leaderId() < 0 || following * 2 <= quorum.voters().size())
+                throw new LeaderNotAvailableException("no controller that a majority follows");
             return quorum;
         }
 
@@ -384,7 +630,8 @@ class WatchIsr implements Callable<Integer> {
             throw new SocketTimeoutException("silent");
         }
 
-        @Override public void close() {
+        @Override
+        public void close() {
             pool.shutdownNow();
             client.close();
             quorumClient.close();
@@ -392,10 +639,13 @@ class WatchIsr implements Callable<Integer> {
     }
 
     private static String addresses(Stream<Map.Entry<String, Integer>> nodes) {
-        return nodes.map(n -> (n.getKey().contains(":") ? "[" + n.getKey() + "]" : n.getKey()) + ":" + n.getValue()).collect(Collectors.joining(","));
+        return nodes.map(n -> (n.getKey().contains(":") ? "[" + n.getKey() + "]" : n.getKey()) + ":" + n.getValue())
+                .collect(Collectors.joining(","));
     }
 
-    private interface Question<T> { T ask(Admin admin) throws Exception; }
+    private interface Question<T> {
+        T ask(Admin admin) throws Exception;
+    }
 
     /**
      * An Admin that is renewed when it gave no answer, for one that has begun to connect to a paused node waits for that one. And brokers go
@@ -419,17 +669,28 @@ class WatchIsr implements Callable<Integer> {
         }
 
         <T> T ask(Question<T> question) throws Exception {
-            try { return question.ask(admin); } catch (Exception e) { renew(); throw e; }
+            try {
+                return question.ask(admin);
+            } catch (Exception e) {
+                renew();
+                throw e;
+            }
         }
 
         private synchronized void renew() throws IOException {
             if (admin == null) return;
             admin.close(Duration.ZERO);
             direct = !direct && !controllers.isEmpty();
-            try { admin = create(); } catch (org.apache.kafka.common.KafkaException noSuchHost) { direct = false; admin = create(); }
+            try {
+                admin = create();
+            } catch (org.apache.kafka.common.KafkaException noSuchHost) {
+                direct = false;
+                admin = create();
+            }
         }
 
-        @Override public synchronized void close() {
+        @Override
+        public synchronized void close() {
             admin.close(Duration.ZERO);
             admin = null;
         }
@@ -445,11 +706,16 @@ class WatchIsr implements Callable<Integer> {
         private String since;
         private long sinceNs;
 
-        Ask(Callable<T> question) { this.question = question; }
+        Ask(Callable<T> question) {
+            this.question = question;
+        }
 
         void start(ExecutorService pool) {
             if (pending != null) return;
-            if (failed == 0) { since = timestamp(); sinceNs = System.nanoTime(); }
+            if (failed == 0) {
+                since = timestamp();
+                sinceNs = System.nanoTime();
+            }
             pending = pool.submit(question);
         }
 
@@ -462,7 +728,9 @@ class WatchIsr implements Callable<Integer> {
             } catch (ExecutionException e) {
                 problem = e.getCause() instanceof ExecutionException inner ? inner.getCause() : e.getCause();
                 failed++;
-            } catch (java.util.concurrent.TimeoutException open) { return; }
+            } catch (java.util.concurrent.TimeoutException open) {
+                return;
+            }
             pending = null;
         }
     }
@@ -474,16 +742,27 @@ class WatchIsr implements Callable<Integer> {
         private boolean doubt;
         private int told;
 
-        @Override public void accept(Snapshot now) {
+        @Override
+        public void accept(Snapshot now) {
             String state = now.state();
-            doubt = state.equals(before) && !doubt && told > 1; // what was is back: perhaps a broker that lags, so look once more
+            doubt = state.equals(before)
+                    && !doubt
+                    && told > 1; // what was is back: perhaps a broker that lags, so look once more
             if (doubt || state.equals(this.state)) return;
-            now.nodes.forEach((id, is) -> { if (last == null || !is.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", is); });
+            now.nodes.forEach((id, is) -> {
+                if (last == null || !is.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", is);
+            });
             // Who may not see the controller knows nothing of it: that is no event of a controller that is gone.
-            if (!now.hidden && (last == null || last.controller != now.controller || last.epoch != now.epoch)) common.emit("controller", "controller", now.controller, "epoch", now.epoch);
+            if (!now.hidden && (last == null || last.controller != now.controller || last.epoch != now.epoch))
+                common.emit("controller", "controller", now.controller, "epoch", now.epoch);
             common.emit("isr", now.fields());
-            now.offline().forEach(p -> { if (last == null || !last.offline().contains(p)) common.emit("offline", "topic", p.topic(), "partition", p.partition()); });
-            if (screen.isOn()) common.out.println(now.ts.substring(11, 23) + (moves(now) + " | " + news(state, this.state)).substring(2));
+            now.offline().forEach(p -> {
+                if (last == null || !last.offline().contains(p))
+                    common.emit("offline", "topic", p.topic(), "partition", p.partition());
+            });
+            if (screen.isOn())
+                common.out.println(
+                        now.ts.substring(11, 23) + (moves(now) + " | " + news(state, this.state)).substring(2));
             else if (!common.json) common.out.println(now.ts + " " + state + moves(now));
             before = this.state;
             this.state = state;
@@ -494,7 +773,12 @@ class WatchIsr implements Callable<Integer> {
         /** What of the parts of a state was not there before, briefly: the view below has the rest. */
         private static String news(String state, String before) {
             List<String> old = List.of(before.split(" \\| "));
-            return Stream.of(state.split(" \\| ")).filter(part -> !old.contains(part)).map(part -> part.replaceAll(" \\(.*", "").replaceAll("answers [\\d,]+, ", "").replaceAll("T([\\d:]{8})\\S*Z", " $1")).collect(Collectors.joining(" | "));
+            return Stream.of(state.split(" \\| "))
+                    .filter(part -> !old.contains(part))
+                    .map(part -> part.replaceAll(" \\(.*", "")
+                            .replaceAll("answers [\\d,]+, ", "")
+                            .replaceAll("T([\\d:]{8})\\S*Z", " $1"))
+                    .collect(Collectors.joining(" | "));
         }
 
         /** Who left or joined how many ISRs, such as " | 2 left 16". */
@@ -502,8 +786,10 @@ class WatchIsr implements Callable<Integer> {
             if (last == null) return "";
             Map<Integer, Integer> moves = now.isrs();
             last.isrs().forEach((id, n) -> moves.merge(id, -n, Integer::sum));
-            return moves.entrySet().stream().filter(e -> e.getValue() != 0)
-                    .map(e -> " | " + e.getKey() + (e.getValue() < 0 ? " left " : " joined ") + Math.abs(e.getValue())).collect(Collectors.joining());
+            return moves.entrySet().stream()
+                    .filter(e -> e.getValue() != 0)
+                    .map(e -> " | " + e.getKey() + (e.getValue() < 0 ? " left " : " joined ") + Math.abs(e.getValue()))
+                    .collect(Collectors.joining());
         }
     }
 
@@ -513,16 +799,41 @@ class WatchIsr implements Callable<Integer> {
     private static List<String> view(Snapshot now, long seconds) {
         Share total = now.total();
         Map<Integer, Integer> isrs = now.isrs();
-        List<String> lines = new ArrayList<>(List.of(now.brief() + " | " + seconds + " s",
-                String.format(Locale.ROOT, "in-sync replicas %d of %d | URP %d | offline %d of %d", total.inSync, total.replicas, total.underReplicated, total.partitions - total.online, total.partitions),
+        List<String> lines = new ArrayList<>(List.of(
+                now.brief() + " | " + seconds + " s",
+                String.format(
+                        Locale.ROOT,
+                        "in-sync replicas %d of %d | URP %d | offline %d of %d",
+                        total.inSync,
+                        total.replicas,
+                        total.underReplicated,
+                        total.partitions - total.online,
+                        total.partitions),
                 String.format(Locale.ROOT, "%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
-        now.nodes.forEach((id, port) -> lines.add(String.format(Locale.ROOT, "%-5d %-8s %-7s %7d%s", id, port, role(now, id), isrs.getOrDefault(id, 0), id == now.controller ? "  active controller" : "")));
-        int longest = Math.min(32, now.topics.keySet().stream().mapToInt(String::length).max().orElse(5));
-        lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
-        now.topics.entrySet().stream().sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas)).forEach(t -> {
-            Share s = Share.of(t.getValue());
-            lines.add(String.format(Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4d %7d", Screen.cut(printable(t.getKey()), Math.max(5, longest)), s.inSync + " of " + s.replicas, s.underReplicated, s.partitions - s.online));
-        });
+        now.nodes.forEach((id, port) -> lines.add(String.format(
+                Locale.ROOT,
+                "%-5d %-8s %-7s %7d%s",
+                id,
+                port,
+                role(now, id),
+                isrs.getOrDefault(id, 0),
+                id == now.controller ? "  active controller" : "")));
+        int longest = Math.min(
+                32, now.topics.keySet().stream().mapToInt(String::length).max().orElse(5));
+        lines.add(String.format(
+                Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
+        now.topics.entrySet().stream()
+                .sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas))
+                .forEach(t -> {
+                    Share s = Share.of(t.getValue());
+                    lines.add(String.format(
+                            Locale.ROOT,
+                            "%-" + Math.max(5, longest) + "s %11s %4d %7d",
+                            Screen.cut(printable(t.getKey()), Math.max(5, longest)),
+                            s.inSync + " of " + s.replicas,
+                            s.underReplicated,
+                            s.partitions - s.online));
+                });
         return lines;
     }
 
@@ -532,7 +843,10 @@ class WatchIsr implements Callable<Integer> {
     }
 
     static String paint(String line) {
-        return line.replaceAll("\\b(refuses|silent|fenced|quorum lost|no active controller|offline [1-9]\\d*)\\b", "\033[31m$1\033[m").replaceAll("\\b(answers|up|active controller)\\b(?! since)", "\033[32m$1\033[m")
+        return line.replaceAll(
+                        "\\b(refuses|silent|fenced|quorum lost|no active controller|offline [1-9]\\d*)\\b",
+                        "\033[31m$1\033[m")
+                .replaceAll("\\b(answers|up|active controller)\\b(?! since)", "\033[32m$1\033[m")
                 .replaceAll("\\b(frozen|URP [1-9]\\d*)\\b", "\033[33m$1\033[m");
     }
 
@@ -550,8 +864,13 @@ class WatchIsr implements Callable<Integer> {
         /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
         static final PrintWriter OUT = writer(System.out), ERR = writer(System.err);
         /** Whether the terminal's character set has more than letters. */
-        static final boolean UNICODE = System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()).equalsIgnoreCase("UTF-8");
-        static final boolean COLOURS = Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
+        static final boolean UNICODE = System.getProperty(
+                        "stdout.encoding",
+                        java.nio.charset.Charset.defaultCharset().name())
+                .equalsIgnoreCase("UTF-8");
+
+        static final boolean COLOURS =
+                Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
 
         private PrintWriter to;
         private List<String> drawn = List.of();
@@ -560,28 +879,57 @@ class WatchIsr implements Callable<Integer> {
         /** What colours a line that was cut. */
         java.util.function.UnaryOperator<String> paint = line -> line;
 
-        private Screen(PrintWriter to) { this.to = to; }
+        private Screen(PrintWriter to) {
+            this.to = to;
+        }
 
         /** ASCII is what a locale that nobody has set comes to, as in a container or under cron, and not what whoever reads it has. */
         private static PrintWriter writer(PrintStream stream) {
-            java.nio.charset.Charset set = java.nio.charset.Charset.forName(System.getProperty("stdout.encoding", java.nio.charset.Charset.defaultCharset().name()));
-            return new PrintWriter(new OutputStreamWriter(stream, set.equals(java.nio.charset.StandardCharsets.US_ASCII) ? java.nio.charset.StandardCharsets.UTF_8 : set), true);
+            java.nio.charset.Charset set = java.nio.charset.Charset.forName(System.getProperty(
+                    "stdout.encoding", java.nio.charset.Charset.defaultCharset().name()));
+            return new PrintWriter(
+                    new OutputStreamWriter(
+                            stream,
+                            set.equals(java.nio.charset.StandardCharsets.US_ASCII)
+                                    ? java.nio.charset.StandardCharsets.UTF_8
+                                    : set),
+                    true);
         }
 
-        static Screen none() { return new Screen(null); }
-        static Screen on(PrintWriter stream) { return isTerminal(stream) ? new Screen(raw(stream)) : none(); }
-        boolean isOn() { return to != null; }
+        static Screen none() {
+            return new Screen(null);
+        }
+
+        static Screen on(PrintWriter stream) {
+            return isTerminal(stream) ? new Screen(raw(stream)) : none();
+        }
+
+        boolean isOn() {
+            return to != null;
+        }
 
         /** What is below a writer that lets no control character through. */
-        private static PrintWriter raw(PrintWriter stream) { return stream instanceof java.util.function.Supplier<?> guard ? (PrintWriter) guard.get() : stream; }
+        private static PrintWriter raw(PrintWriter stream) {
+            return stream instanceof java.util.function.Supplier<?> guard ? (PrintWriter) guard.get() : stream;
+        }
 
         /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
         static boolean isTerminal(PrintWriter given) {
             PrintWriter stream = raw(given);
-            if (stream != OUT && stream != ERR || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
-            try { return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO().start().waitFor() == 0; }
-            catch (IOException noSuchCommand) { return false; }
-            catch (InterruptedException e) { Thread.currentThread().interrupt(); return false; }
+            if (stream != OUT && stream != ERR
+                    || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
+            try {
+                return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2")
+                                .inheritIO()
+                                .start()
+                                .waitFor()
+                        == 0;
+            } catch (IOException noSuchCommand) {
+                return false;
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
         }
 
         /** Lines must not end in the last column, after which terminals differ. */
@@ -589,10 +937,19 @@ class WatchIsr implements Callable<Integer> {
             if (asked != 0 && System.nanoTime() - asked < 400_000_000) return columns - 1;
             asked = System.nanoTime();
             try {
-                Process stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-                String[] size = new String(stty.getInputStream().readAllBytes()).trim().split(" ");
-                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) { rows = Integer.parseInt(size[0]); columns = Integer.parseInt(size[1]); }
-            } catch (IOException | NumberFormatException unknown) { /* as it was */ }
+                Process stty = new ProcessBuilder("stty", "size")
+                        .redirectInput(new File("/dev/tty"))
+                        .redirectError(ProcessBuilder.Redirect.DISCARD)
+                        .start();
+                String[] size =
+                        new String(stty.getInputStream().readAllBytes()).trim().split(" ");
+                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) {
+                    rows = Integer.parseInt(size[0]);
+                    columns = Integer.parseInt(size[1]);
+                }
+            } catch (IOException | NumberFormatException unknown) {
+                /* as it was */
+            }
             String given = Objects.requireNonNullElse(System.getenv("COLUMNS"), "");
             if (given.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(given));
             return columns - 1;
@@ -603,8 +960,12 @@ class WatchIsr implements Callable<Integer> {
             int width = width();
             StringBuilder text = new StringBuilder(back());
             boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
-            drawn = lines.stream().limit(Math.max(1, rows - 1)).map(l -> cut(Guard.harmless(l), width)).toList();
-            for (int i = 0; i < drawn.size(); i++) text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
+            drawn = lines.stream()
+                    .limit(Math.max(1, rows - 1))
+                    .map(l -> cut(Guard.harmless(l), width))
+                    .toList();
+            for (int i = 0; i < drawn.size(); i++)
+                text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
             // Not the whole screen at once: tmux would keep what was cleared as its history.
             to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
             to.flush();
@@ -618,7 +979,9 @@ class WatchIsr implements Callable<Integer> {
         }
 
         /** Takes away what is drawn. */
-        synchronized void clear() { if (!drawn.isEmpty()) draw(List.of()); }
+        synchronized void clear() {
+            if (!drawn.isEmpty()) draw(List.of());
+        }
 
         /** Takes it away for good. */
         synchronized void close() {
@@ -639,102 +1002,183 @@ class WatchIsr implements Callable<Integer> {
             if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
             barAt = System.nanoTime();
             int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
-            draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", "#".repeat((int) (Math.min(1, share) * length)), Math.min(1, share) * 100, text)));
+            draw(List.of(String.format(
+                    Locale.ROOT,
+                    "[%-" + length + "s] %.0f%%  %s",
+                    "#".repeat((int) (Math.min(1, share) * length)),
+                    Math.min(1, share) * 100,
+                    text)));
         }
 
         static String left(double share, double seconds) {
             double left = share > 0 ? Math.max(0, seconds / share - seconds) : Double.NaN;
-            return Double.isNaN(left) ? "? s left" : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
+            return Double.isNaN(left)
+                    ? "? s left"
+                    : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
         }
 
         /** The same stream, but what is drawn gives way to its lines. @param form what a line becomes on a terminal */
         PrintWriter above(PrintWriter stream, java.util.function.UnaryOperator<String> form) {
             if (to == null) return stream;
             boolean terminal = isTerminal(stream);
-            return new PrintWriter(new Writer() {
-                private final StringBuilder text = new StringBuilder();
-                @Override public void write(char[] chars, int from, int length) {
-                    synchronized (Screen.this) {
-                        int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
-                        if (end == 0) return;
-                        List<String> below = drawn;
-                        clear();
-                        if (!terminal) stream.print(text.substring(0, end));
-                        else text.substring(0, end).lines().map(form).forEach(stream::println);
-                        stream.flush();
-                        text.delete(0, end);
-                        if (terminal && !below.isEmpty()) draw(below); // elsewhere it may have to go through a pipe first
-                    }
-                }
-                @Override public void flush() throws IOException { if (stream.checkError()) throw new IOException("closed"); }
-                @Override public void close() { stream.flush(); }
-            }, true);
+            return new PrintWriter(
+                    new Writer() {
+                        private final StringBuilder text = new StringBuilder();
+
+                        @Override
+                        public void write(char[] chars, int from, int length) {
+                            synchronized (Screen.this) {
+                                int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
+                                if (end == 0) return;
+                                List<String> below = drawn;
+                                clear();
+                                if (!terminal) stream.print(text.substring(0, end));
+                                else text.substring(0, end).lines().map(form).forEach(stream::println);
+                                stream.flush();
+                                text.delete(0, end);
+                                if (terminal && !below.isEmpty())
+                                    draw(below); // elsewhere it may have to go through a pipe first
+                            }
+                        }
+
+                        @Override
+                        public void flush() throws IOException {
+                            if (stream.checkError()) throw new IOException("closed");
+                        }
+
+                        @Override
+                        public void close() {
+                            stream.flush();
+                        }
+                    },
+                    true);
         }
 
         /** In columns of a terminal: Chinese takes two, an accent of its own none. */
-        static int width(String line) { return line.codePoints().map(Screen::width).sum(); }
+        static int width(String line) {
+            return line.codePoints().map(Screen::width).sum();
+        }
 
         private static int width(int c) {
             if (c < 0x300) return 1;
-            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT).contains(Character.getType(c))) return 0;
-            return c >= 0x1100 && c < 0x1160 || c >= 0x2e80 && c < 0xa4d0 || c >= 0xac00 && c < 0xd7a4 || c >= 0xf900 && c < 0xfb00 || c >= 0xfe30 && c < 0xfe70
-                    || c >= 0xff00 && c < 0xff61 || c >= 0xffe0 && c < 0xffe7 || c >= 0x1f300 && c < 0x1fb00 || c >= 0x20000 && c < 0x40000 ? 2 : 1;
+            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT)
+                    .contains(Character.getType(c))) return 0;
+            return c >= 0x1100 && c < 0x1160
+                            || c >= 0x2e80 && c < 0xa4d0
+                            || c >= 0xac00 && c < 0xd7a4
+                            || c >= 0xf900 && c < 0xfb00
+                            || c >= 0xfe30 && c < 0xfe70
+                            || c >= 0xff00 && c < 0xff61
+                            || c >= 0xffe0 && c < 0xffe7
+                            || c >= 0x1f300 && c < 0x1fb00
+                            || c >= 0x20000 && c < 0x40000
+                    ? 2
+                    : 1;
         }
 
         static String cut(String line, int columns) {
             StringBuilder cut = new StringBuilder();
             int used = 0, room = width(line) <= columns ? columns : columns - 1;
             for (int c : line.codePoints().toArray()) {
-                if ((used += width(c)) > room) return cut.append(UNICODE ? '\u2026' : '>').toString();
+                if ((used += width(c)) > room)
+                    return cut.append(UNICODE ? '\u2026' : '>').toString();
                 cut.appendCodePoint(Character.isISOControl(c) ? '?' : c);
             }
             return cut.toString();
         }
     }
     // ---- End of what those have in common. ----
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them.
+    // ----
 
-    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+    static final int UNREACHABLE = 10,
+            NO_CONTROLLER = 11,
+            REFUSED = 12,
+            ANOMALY = 13,
+            INCOMPLETE = 14,
+            MISSED = 15,
+            ALL_FAILED = 16;
 
     /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
     static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
-        Exit(int code, String sentence) { super(sentence); this.code = code; }
-        @Override public int getExitCode() { return code; }
+
+        Exit(int code, String sentence) {
+            super(sentence);
+            this.code = code;
+        }
+
+        @Override
+        public int getExitCode() {
+            return code;
+        }
     }
 
     /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
     static class Common {
-        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+        @Option(
+                names = {"-b", "--bootstrap-server"},
+                paramLabel = "HOST:PORT,...",
+                description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
                 defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
         String bootstrapServer;
-        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+
+        @Option(
+                names = "--command-config",
+                paramLabel = "FILE",
+                description = "Client properties, such as SASL and TLS.")
         Path commandConfig;
-        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+
+        @Option(
+                names = "--timeout",
+                paramLabel = "DURATION",
+                defaultValue = "30s",
+                description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
         Duration timeout;
+
         @Option(names = "--json", description = "Print one JSON object a line.")
         boolean json;
+
         @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
         File events;
+
         boolean verbose;
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+
+        @Option(
+                names = {"-h", "--help"},
+                usageHelp = true,
+                description = "Show this help.")
         boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+
+        @Option(
+                names = {"-V", "--version"},
+                versionHelp = true,
+                description = "Show the version.")
         boolean version;
-        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        @Spec(Spec.Target.MIXEE)
+        CommandSpec spec;
 
         PrintWriter out, err;
         static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
 
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+        static {
+            System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off"));
+        }
+
+        @Option(
+                names = {"-v", "--verbose"},
+                description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) {
+            if (verbose = on) System.setProperty(LOG_LEVEL, "info");
+        }
 
         /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> { };
+        Consumer<Map<String, Object>> listener = event -> {};
         /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
         Duration patience = Duration.ofSeconds(10);
-        Runnable leftover = () -> { };
+
+        Runnable leftover = () -> {};
         private Writer eventsWriter;
         /** The newest client's properties. */
         private Properties given = new Properties();
@@ -752,33 +1196,58 @@ class WatchIsr implements Callable<Integer> {
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
+                try {
+                    if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run();
+                } catch (InterruptedException e) {
+                    return;
+                }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
                 return cli.execute(args);
             } finally {
-                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                try {
+                    if (eventsWriter != null) eventsWriter.close();
+                } catch (IOException e) {
+                    err.println(e.getMessage());
+                }
                 out.flush();
                 done.countDown();
-                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+                try {
+                    Runtime.getRuntime().removeShutdownHook(hook);
+                } catch (IllegalStateException shuttingDown) {
+                    /* after Ctrl-C */
+                }
             }
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
             this.out = Guard.over(out);
             this.err = Guard.over(err);
-            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+            return new CommandLine(script)
+                    .setOut(out)
+                    .setErr(err)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> {
+                        err.println(printable(e.getMessage()) + " (see --help)");
+                        return 2;
+                    })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
         /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
         static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
-            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)")
+                    .matcher(text.trim());
+            if (!m.matches())
+                throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) {
+                case "ms" -> 1;
+                case "m" -> 60_000;
+                case "h" -> 3_600_000;
+                default -> 1_000;
+            };
             return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
         }
 
@@ -786,10 +1255,15 @@ class WatchIsr implements Callable<Integer> {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) {
+                    properties.load(in);
+                } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) {
+                    throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
+                }
             }
-            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+            if (properties.containsKey("bootstrap.servers")
+                    && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
@@ -802,16 +1276,25 @@ class WatchIsr implements Callable<Integer> {
          * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
          */
         Admin admin(Object... more) throws IOException {
-            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            Properties properties = client(
+                    "default.api.timeout.ms",
+                    timeout.toMillis(),
+                    "request.timeout.ms",
+                    Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
             Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : usable())
+                addresses
+                        .computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>())
+                        .add(e.address());
             boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
             if (controllers) {
                 say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
             }
-            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
+            properties.put(
+                    controllers ? "bootstrap.controllers" : "bootstrap.servers",
+                    String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -819,46 +1302,79 @@ class WatchIsr implements Callable<Integer> {
         boolean controllersAnswer;
 
         Exit unreachable(String why) {
-            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+            return new Exit(
+                    UNREACHABLE,
+                    "No cluster at " + bootstrapServer + ": " + why
+                            + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
 
         /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
         void requireReachable() throws IOException {
             List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null))
+                throw cannotTalk(seen, Common::connects);
         }
 
         /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
         List<Endpoint> usable() throws IOException {
             List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            List<Endpoint> usable = seen.stream()
+                    .filter(e -> obstacle(e, Common::resolves) == null)
+                    .toList();
+            if (usable.isEmpty())
+                usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
             if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
             return usable;
         }
 
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED))
+                return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : seen)
+                reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>())
+                        .add(e.address());
             if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+            return new Exit(
+                    UNREACHABLE,
+                    "Cannot talk to "
+                            + String.join(
+                                    "; ",
+                                    reasons.entrySet().stream()
+                                            .map(r -> String.join(", ", r.getValue()) + ": " + r.getKey())
+                                            .toList())
+                            + ".");
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
+        enum Port {
+            CLOSED,
+            MUTE,
+            STRANGE,
+            TLS,
+            SASL,
+            UNDECIDED,
+            CONTROLLER,
+            BROKER
+        }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() { return Common.address(at); }
+            String address() {
+                return Common.address(at);
+            }
         }
 
-        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+        static String address(Node node) {
+            return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port();
+        }
 
         List<Endpoint> endpoints() throws IOException {
             if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
-            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+            return bootstrapNodes().parallelStream()
+                    .map(node -> endpoint(node, each))
+                    .toList();
         }
 
         /**
@@ -889,11 +1405,14 @@ class WatchIsr implements Callable<Integer> {
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) {
+                return new Endpoint(at, port, List.of());
+            }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1},
+                METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
 
         private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
             if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
@@ -916,35 +1435,53 @@ class WatchIsr implements Callable<Integer> {
             return brokers;
         }
 
-        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+        private static final String CLOSED = "nothing listens there",
+                NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
 
         /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
         private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            String protocol =
+                    given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
             boolean tls = protocol.endsWith("SSL");
             boolean login = protocol.startsWith("SASL");
             if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
             if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
             if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (e.port == Port.TLS)
+                return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.CONTROLLER)
+                return controllersAnswer
+                        ? null
+                        : "this is a controller's port, where only the quorum can be asked about: name a broker's";
             if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (e.port == Port.SASL)
+                return login
+                        ? null
+                        : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and"
+                                + " sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
             Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+            return "the broker there advertises " + address(first)
+                    + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here")
+                    + " (advertised.listeners)";
         }
 
-        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
-        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
+        static boolean resolves(Node node) {
+            return !new InetSocketAddress(node.host(), 0).isUnresolved();
+        }
+
+        static boolean connects(Node node) {
+            return connects(node.host(), node.port(), 1000);
+        }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
             List<Node> nodes = new ArrayList<>();
             for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*")
+                        .matcher(address);
                 if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
                 nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
             }
@@ -952,8 +1489,12 @@ class WatchIsr implements Callable<Integer> {
         }
 
         static boolean connects(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
-            catch (IOException | IllegalArgumentException e) { return false; }
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                return true;
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
@@ -962,14 +1503,19 @@ class WatchIsr implements Callable<Integer> {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up
+                // yet, only closes.
                 return socket.getInputStream().read() >= 0;
-            } catch (IOException | IllegalArgumentException e) { return false; }
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Progress and warnings: stderr. */
         void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            Object[] safe = java.util.stream.Stream.of(args)
+                    .map(arg -> arg instanceof Number ? arg : printable(arg))
+                    .toArray();
             err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
         }
 
@@ -986,17 +1532,22 @@ class WatchIsr implements Callable<Integer> {
                 String line = JSON.std.asString(event);
                 if (json) out.println(line);
                 if (events == null) return;
-                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                if (eventsWriter == null)
+                    eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
                 eventsWriter.write(line + "\n");
                 eventsWriter.flush();
-            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+            } catch (IOException e) {
+                throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + ".");
+            }
         }
 
         /** One line and an exit code for whatever ended the script. */
         private int explain(Exception problem) {
             if (verbose) problem.printStackTrace(err);
             Throwable e = problem;
-            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+            while ((e instanceof ExecutionException
+                            || e instanceof CompletionException
+                            || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
             Exit exit = exit(e, problem);
             err.println(printable(exit.getMessage()));
@@ -1006,24 +1557,47 @@ class WatchIsr implements Callable<Integer> {
         private Exit exit(Throwable e, Throwable whole) {
             // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
             if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
-            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
-            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
+            if (e instanceof InterruptedException || e instanceof InterruptException)
+                return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap"))
+                return unreachable("no such host");
+            if (e instanceof AuthenticationException)
+                return new Exit(
+                        UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException)
+                return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
-            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            if (e instanceof ConfigException
+                    || chain(whole)
+                            .anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*")))
+                return refused(whole);
+            return new Exit(
+                    1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
         }
 
         private Exit noAnswer() {
-            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
+            try {
+                requireReachable();
+            } catch (Exit exit) {
+                return exit;
+            } catch (IOException e) {
+                /* then without a reason */
+            }
+            String advice = given.containsKey("security.protocol")
+                    ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the"
+                            + " client's log)"
+                    : "find-controller says who is missing";
+            return new Exit(
+                    UNREACHABLE,
+                    "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; "
+                            + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
         private Exit refused(Throwable problem) {
-            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String reasons = String.join(
+                    "\n",
+                    chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
             String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
             int longest = 3;
             for (String key : new TreeSet<>(given.stringPropertyNames())) {
@@ -1033,10 +1607,14 @@ class WatchIsr implements Callable<Integer> {
                     name = key;
                 }
             }
-            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+            return new Exit(
+                    2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
         }
 
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) {
+            return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause)
+                    .limit(20);
+        }
 
         static String deepest(Throwable e) {
             String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
@@ -1045,7 +1623,8 @@ class WatchIsr implements Callable<Integer> {
 
         /** Java's exceptions of files and classes have nothing but a name for a message. */
         static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException)
+                return "there is no file " + e.getMessage();
             if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
             if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
             return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
@@ -1060,22 +1639,50 @@ class WatchIsr implements Callable<Integer> {
         private final PrintWriter raw;
 
         private Guard(PrintWriter raw) {
-            super(new FilterWriter(raw) {
-                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
-                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
-                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
-            }, true);
+            super(
+                    new FilterWriter(raw) {
+                        @Override
+                        public void write(int c) {
+                            write(String.valueOf((char) c), 0, 1);
+                        }
+
+                        @Override
+                        public void write(char[] chars, int from, int length) {
+                            write(new String(chars), from, length);
+                        }
+
+                        @Override
+                        public void write(String text, int from, int length) {
+                            raw.write(harmless(text.substring(from, from + length)));
+                        }
+                    },
+                    true);
             this.raw = raw;
         }
 
-        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
-        @Override public PrintWriter get() { return raw; }
-        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+        static PrintWriter over(PrintWriter out) {
+            return out instanceof java.util.function.Supplier ? out : new Guard(out);
+        }
+
+        @Override
+        public PrintWriter get() {
+            return raw;
+        }
+
+        @Override
+        public boolean checkError() {
+            return super.checkError() | raw.checkError();
+        }
 
         /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
-        private static final java.util.regex.Pattern HARMFUL =
-                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
+        static String harmless(String text) {
+            return HARMFUL.matcher(text)
+                    .replaceAll(m -> String.format(
+                            Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
+        }
+
+        private static final java.util.regex.Pattern HARMFUL = java.util.regex.Pattern.compile(
+                "\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
     /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
@@ -1083,7 +1690,10 @@ class WatchIsr implements Callable<Integer> {
         StringBuilder text = new StringBuilder();
         for (char c : String.valueOf(value).toCharArray()) {
             int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
+            boolean harmless = type != Character.CONTROL
+                    && type != Character.FORMAT
+                    && type != Character.LINE_SEPARATOR
+                    && type != Character.PARAGRAPH_SEPARATOR;
             text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
         }
         return text.toString();
@@ -1091,7 +1701,9 @@ class WatchIsr implements Callable<Integer> {
 
     /** Now, as the events have it: ISO-8601, UTC, microseconds. */
     static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+                .withZone(ZoneOffset.UTC)
+                .format(Instant.now());
     }
     // ---- End of what is common. ----
 }

@@ -34,6 +34,7 @@ import org.opentest4j.TestAbortedException;
 class AllTests {
     /** Whether tests that need a cluster, Docker or a browser are left out. */
     static boolean fast;
+
     private static final String LEFT_OUT = "With --fast there is no ";
 
     /** Aborts a test that needs one of them. */
@@ -46,7 +47,11 @@ class AllTests {
         List<String> patterns = Stream.of(args).filter(a -> !a.startsWith("--")).toList();
         fast = options.contains("--fast");
         Progress progress = new Progress();
-        String lane = options.stream().filter(o -> o.startsWith(TestLane.OPTION)).map(o -> o.substring(TestLane.OPTION.length())).findFirst().orElse(null);
+        String lane = options.stream()
+                .filter(o -> o.startsWith(TestLane.OPTION))
+                .map(o -> o.substring(TestLane.OPTION.length()))
+                .findFirst()
+                .orElse(null);
         List<PostDiscoveryFilter> filters = new ArrayList<>();
         if (fast) filters.add(TagFilter.excludeTags("slow"));
         boolean soak = options.contains("--soak");
@@ -72,14 +77,22 @@ class AllTests {
         return all;
     }
 
-    private static LauncherDiscoveryRequest request(List<String> patterns, List<PostDiscoveryFilter> tags) throws Exception {
-        Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    private static LauncherDiscoveryRequest request(List<String> patterns, List<PostDiscoveryFilter> tags)
+            throws Exception {
+        Path jar = Path.of(AllTests.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
         String pattern = patterns.isEmpty() ? ".*Test" : "(?i).*(" + String.join("|", patterns) + ").*Test";
-        return LauncherDiscoveryRequestBuilder.request().selectors(selectClasspathRoots(Set.of(jar)))
+        return LauncherDiscoveryRequestBuilder.request()
+                .selectors(selectClasspathRoots(Set.of(jar)))
                 .filters(includeClassNamePatterns(pattern))
                 .filters(tags.toArray(PostDiscoveryFilter[]::new))
-                .configurationParameter("junit.jupiter.testclass.order.default", "org.junit.jupiter.api.ClassOrderer$OrderAnnotation")
-                .configurationParameter("junit.jupiter.testmethod.order.default", "org.junit.jupiter.api.MethodOrderer$OrderAnnotation")
+                .configurationParameter(
+                        "junit.jupiter.testclass.order.default", "org.junit.jupiter.api.ClassOrderer$OrderAnnotation")
+                .configurationParameter(
+                        "junit.jupiter.testmethod.order.default", "org.junit.jupiter.api.MethodOrderer$OrderAnnotation")
                 .configurationParameter("junit.jupiter.execution.timeout.default", "10 m")
                 .build();
     }
@@ -88,7 +101,8 @@ class AllTests {
         return LauncherFactory.create().discover(request(patterns, tags)).containsTests();
     }
 
-    private static void execute(List<String> patterns, List<PostDiscoveryFilter> tags, Progress progress) throws Exception {
+    private static void execute(List<String> patterns, List<PostDiscoveryFilter> tags, Progress progress)
+            throws Exception {
         LauncherFactory.create().execute(request(patterns, tags), progress);
     }
 
@@ -102,18 +116,28 @@ class AllTests {
         final Counts counts = new Counts();
         /** Of each class, by its name. */
         final Map<String, Double> seconds = new TreeMap<>();
+
         private final Map<String, Long> began = new HashMap<>();
         private TestPlan plan;
 
-        @Override public void testPlanExecutionStarted(TestPlan plan) { this.plan = plan; }
-        @Override public void executionStarted(TestIdentifier id) { began.put(id.getUniqueId(), System.nanoTime()); }
+        @Override
+        public void testPlanExecutionStarted(TestPlan plan) {
+            this.plan = plan;
+        }
 
-        @Override public void executionSkipped(TestIdentifier id, String reason) {
+        @Override
+        public void executionStarted(TestIdentifier id) {
+            began.put(id.getUniqueId(), System.nanoTime());
+        }
+
+        @Override
+        public void executionSkipped(TestIdentifier id, String reason) {
             counts.skipped += tests(id);
             print("SKIP", id, reason);
         }
 
-        @Override public void executionFinished(TestIdentifier id, TestExecutionResult result) {
+        @Override
+        public void executionFinished(TestIdentifier id, TestExecutionResult result) {
             if (isClass(id)) seconds.merge(id.getDisplayName(), seconds(id), Double::sum);
             Throwable problem = result.getThrowable().orElse(null);
             switch (result.getStatus()) {
@@ -145,11 +169,17 @@ class AllTests {
 
         /** Returns how many tests there are; a class that is skipped stands for its own. */
         private int tests(TestIdentifier id) {
-            return id.isTest() ? 1 : (int) plan.getDescendants(id).stream().filter(TestIdentifier::isTest).count();
+            return id.isTest()
+                    ? 1
+                    : (int) plan.getDescendants(id).stream()
+                            .filter(TestIdentifier::isTest)
+                            .count();
         }
 
         private boolean isClass(TestIdentifier id) {
-            return plan.getParent(id).map(parent -> parent.getParentIdObject().isEmpty()).orElse(false);
+            return plan.getParent(id)
+                    .map(parent -> parent.getParentIdObject().isEmpty())
+                    .orElse(false);
         }
 
         private double seconds(TestIdentifier id) {
@@ -159,14 +189,20 @@ class AllTests {
 
         /** In one piece, so that lanes do not print into each other's lines. */
         private void print(String what, TestIdentifier id, String more) {
-            String parent = plan.getParent(id).filter(p -> !p.getParentIdObject().isEmpty()).map(p -> p.getDisplayName() + ".").orElse("");
-            System.out.print(String.format(Locale.ROOT, "%-4s %7.1f s  %s%s  %s%n", what, seconds(id), parent, id.getDisplayName(), more));
+            String parent = plan.getParent(id)
+                    .filter(p -> !p.getParentIdObject().isEmpty())
+                    .map(p -> p.getDisplayName() + ".")
+                    .orElse("");
+            System.out.print(String.format(
+                    Locale.ROOT, "%-4s %7.1f s  %s%s  %s%n", what, seconds(id), parent, id.getDisplayName(), more));
         }
 
         /** What a change has to make quicker, if the tests take too long. */
         void printSlowest() {
             System.err.println("The slowest classes:");
-            seconds.entrySet().stream().sorted(Map.Entry.<String, Double>comparingByValue().reversed()).limit(10)
+            seconds.entrySet().stream()
+                    .sorted(Map.Entry.<String, Double>comparingByValue().reversed())
+                    .limit(10)
                     .forEach(e -> System.err.printf(Locale.ROOT, "%7.1f s  %s%n", e.getValue(), e.getKey()));
         }
     }

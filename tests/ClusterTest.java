@@ -21,22 +21,43 @@ class ClusterTest {
     }
 
     private static Set<Integer> registered() throws Exception {
-        try (Admin admin = TestCluster.admin()) { return new TreeSet<>(admin.describeCluster().nodes().get().stream().map(Node::id).toList()); }
+        try (Admin admin = TestCluster.admin()) {
+            return new TreeSet<>(
+                    admin.describeCluster().nodes().get().stream().map(Node::id).toList());
+        }
     }
 
-    @Test @Order(1) void threeBrokersAreRegisteredAndStatusSaysSo() throws Exception {
+    @Test
+    @Order(1)
+    void threeBrokersAreRegisteredAndStatusSaysSo() throws Exception {
         TestCluster.healthy();
         assertEquals(Set.of(1, 2, 3), registered());
         try (Admin admin = TestCluster.admin()) {
-            assertEquals(Set.of(1, 2, 3), Set.copyOf(admin.describeMetadataQuorum().quorumInfo().get().voters().stream().map(QuorumInfo.ReplicaState::replicaId).toList()));
+            assertEquals(
+                    Set.of(1, 2, 3),
+                    Set.copyOf(admin.describeMetadataQuorum().quorumInfo().get().voters().stream()
+                            .map(QuorumInfo.ReplicaState::replicaId)
+                            .toList()));
         }
         TestCluster.Run status = cluster(TestCluster.DATA, "status");
         assertEquals(0, status.code(), status.toString());
-        for (int id : Cluster.IDS) assertTrue(status.out().lines().anyMatch(l -> l.matches(Cluster.name(id) + " +" + id + " +\\d+ +up +" + Cluster.port(id) + " .*")), status.out());
-        assertEquals(List.of("up", "up", "up"), cluster(TestCluster.DATA, "status", "--json").events().stream().map(e -> e.get("state")).toList());
+        for (int id : Cluster.IDS)
+            assertTrue(
+                    status.out()
+                            .lines()
+                            .anyMatch(l -> l.matches(
+                                    Cluster.name(id) + " +" + id + " +\\d+ +up +" + Cluster.port(id) + " .*")),
+                    status.out());
+        assertEquals(
+                List.of("up", "up", "up"),
+                cluster(TestCluster.DATA, "status", "--json").events().stream()
+                        .map(e -> e.get("state"))
+                        .toList());
     }
 
-    @Test @Order(2) void aSecondUpChangesNothing() throws Exception {
+    @Test
+    @Order(2)
+    void aSecondUpChangesNothing() throws Exception {
         TestCluster.healthy();
         Map<Integer, Object> pids = TestCluster.pids();
         TestCluster.Run up = cluster(TestCluster.DATA, "up");
@@ -48,14 +69,20 @@ class ClusterTest {
         assertEquals(pids, TestCluster.pids());
     }
 
-    @Test @Order(3) void upStartsAKilledNodeAgain() throws Exception {
+    @Test
+    @Order(3)
+    void upStartsAKilledNodeAgain() throws Exception {
         TestCluster.healthy();
         Map<Integer, Object> pids = TestCluster.pids();
         assertEquals(0, TestCluster.killNode("2", "--force").code());
         assertTrue(TestCluster.isFree(29292) && TestCluster.isFree(29293), "killed, and the ports are still taken");
         TestCluster.Run status = cluster(TestCluster.DATA, "status");
         assertEquals(10, status.code(), status.toString());
-        assertTrue(status.out().lines().anyMatch(l -> l.startsWith("kafka02") && l.contains("down") && l.contains("fault: kill")), status.out());
+        assertTrue(
+                status.out()
+                        .lines()
+                        .anyMatch(l -> l.startsWith("kafka02") && l.contains("down") && l.contains("fault: kill")),
+                status.out());
         TestCluster.Run up = cluster(TestCluster.DATA, "up", "--timeouts", "fast");
         assertEquals(0, up.code(), up.toString());
         assertTrue(up.out().startsWith("Up in "), up.out());
@@ -65,7 +92,9 @@ class ClusterTest {
         assertNotEquals(pids.get(2), after.get(2));
     }
 
-    @Test @Order(4) void logsPrintsTheLastLines() throws Exception {
+    @Test
+    @Order(4)
+    void logsPrintsTheLastLines() throws Exception {
         TestCluster.healthy();
         TestCluster.Run logs = cluster(TestCluster.DATA, "logs", "kafka01", "-n", "5");
         assertEquals(0, logs.code(), logs.toString());
@@ -77,7 +106,9 @@ class ClusterTest {
 
     // ---- With the shared cluster down ----
 
-    @Test @Order(5) void downEndsAllThree() throws Exception {
+    @Test
+    @Order(5)
+    void downEndsAllThree() throws Exception {
         TestCluster.healthy();
         TestCluster.Run down = cluster(TestCluster.DATA, "down");
         assertEquals(0, down.code(), down.toString());
@@ -91,7 +122,9 @@ class ClusterTest {
         assertEquals(1, none.err().lines().count(), none.err());
     }
 
-    @Test @Order(6) void aTakenPortIsNamedWithItsProcess() throws Exception {
+    @Test
+    @Order(6)
+    void aTakenPortIsNamedWithItsProcess() throws Exception {
         TestCluster.down();
         Path data = TestCluster.HOME.resolve("taken");
         try (ServerSocket socket = new ServerSocket()) {
@@ -99,31 +132,48 @@ class ClusterTest {
             socket.bind(new InetSocketAddress("127.0.0.1", 29292));
             TestCluster.Run up = cluster(data, "up");
             assertEquals(1, up.code(), up.toString());
-            assertTrue(up.err().startsWith("Port 29292 of kafka02 is taken by process " + ProcessHandle.current().pid() + " ("), up.err());
+            assertTrue(
+                    up.err()
+                            .startsWith("Port 29292 of kafka02 is taken by process "
+                                    + ProcessHandle.current().pid() + " ("),
+                    up.err());
             assertEquals(1, up.err().lines().count(), up.err());
         }
         assertEquals(List.of(), TestCluster.processesOf(data));
     }
 
-    @Test @Order(7) void dataOfTwoClustersIsRefused() throws Exception {
+    @Test
+    @Order(7)
+    void dataOfTwoClustersIsRefused() throws Exception {
         TestCluster.down();
         Path data = TestCluster.HOME.resolve("mixed");
         for (int id : List.of(1, 2)) {
             Path folder = data.resolve(Cluster.name(id));
-            Files.writeString(Files.createDirectories(folder.resolve("data")).resolve("meta.properties"), "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
-            Files.writeString(folder.resolve("server.properties"), "log.dirs=" + folder.resolve("data") + "\n"); // as before nodes' folders were marked
+            Files.writeString(
+                    Files.createDirectories(folder.resolve("data")).resolve("meta.properties"),
+                    "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
+            Files.writeString(
+                    folder.resolve("server.properties"),
+                    "log.dirs=" + folder.resolve("data") + "\n"); // as before nodes' folders were marked
         }
         TestCluster.Run up = cluster(data, "up");
         assertEquals(1, up.code(), up.toString());
-        assertTrue(up.err().contains("is of different clusters {cluster1=[kafka01], cluster2=[kafka02]}") && up.err().contains("--fresh"), up.err());
+        assertTrue(
+                up.err().contains("is of different clusters {cluster1=[kafka01], cluster2=[kafka02]}")
+                        && up.err().contains("--fresh"),
+                up.err());
         assertEquals(List.of(), TestCluster.processesOf(data));
     }
 
-    @Test @Order(8) void whatAKilledUpLeftBehindIsEndedByDown() throws Exception {
+    @Test
+    @Order(8)
+    void whatAKilledUpLeftBehindIsEndedByDown() throws Exception {
         TestCluster.down();
         Path data = TestCluster.HOME.resolve("interrupted");
         TestCluster.Child up = TestCluster.child(Cluster.class, "up", "--data-dir", data.toString());
-        TestCluster.await("a node's process", () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
+        TestCluster.await(
+                "a node's process",
+                () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
         assertTrue(up.process().isAlive(), up.text());
         up.process().destroyForcibly().waitFor();
         assertFalse(TestCluster.processesOf(data).isEmpty());
@@ -133,55 +183,83 @@ class ClusterTest {
         assertEquals(List.of(), TestCluster.processesOf(data));
     }
 
-    @Test @Order(9) void ctrlCWhileStartingEndsWhatWasStarted() throws Exception {
+    @Test
+    @Order(9)
+    void ctrlCWhileStartingEndsWhatWasStarted() throws Exception {
         TestCluster.down();
         Path data = TestCluster.HOME.resolve("interrupted");
         TestCluster.Child up = TestCluster.child(Cluster.class, "up", "--data-dir", data.toString());
-        TestCluster.await("a node's process", () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
+        TestCluster.await(
+                "a node's process",
+                () -> !up.process().isAlive() || !TestCluster.processesOf(data).isEmpty());
         assertEquals(130, up.interrupt(), up.text());
         TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
     }
 
     /** Also what has a name that we use: the archive of classes is made in a folder of its own, and ended with it. OursTest plants the rest. */
-    @Test @Order(20) void whatWasThereIsThereAfterTheFirstUp() throws Exception {
+    @Test
+    @Order(20)
+    void whatWasThereIsThereAfterTheFirstUp() throws Exception {
         TestCluster.down();
-        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")), theirs = Files.createDirectories(data.resolve("archive")).resolve("thesis.txt");
+        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")),
+                theirs = Files.createDirectories(data.resolve("archive")).resolve("thesis.txt");
         Files.writeString(theirs, "theirs");
         Files.writeString(data.resolve("lock"), "theirs");
         Path home = Files.createDirectories(TestCluster.HOME.resolve("home"));
         for (boolean killed : new boolean[] {true, false}) { // what the killed one left is cleared away by the next
             List<Path> left = archiving(data);
-            TestCluster.Child up = TestCluster.child(Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, "up", "--data-dir", data.toString());
-            TestCluster.await("the node whose classes are archived", () -> !up.process().isAlive() || archiving(data).size() == 1 && !archiving(data).equals(left) && !TestCluster.processesOf(data).isEmpty());
+            TestCluster.Child up = TestCluster.child(
+                    Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, "up", "--data-dir", data.toString());
+            TestCluster.await(
+                    "the node whose classes are archived",
+                    () -> !up.process().isAlive()
+                            || archiving(data).size() == 1
+                                    && !archiving(data).equals(left)
+                                    && !TestCluster.processesOf(data).isEmpty());
             assertTrue(up.process().isAlive(), up.text());
-            if (killed) up.process().destroyForcibly().waitFor(); else assertEquals(130, up.interrupt(), up.text());
+            if (killed) up.process().destroyForcibly().waitFor();
+            else assertEquals(130, up.interrupt(), up.text());
             assertEquals(killed ? 1 : 0, archiving(data).size());
         }
         TestCluster.await("its end", () -> TestCluster.processesOf(data).isEmpty());
-        assertEquals(List.of("theirs", "theirs"), List.of(Files.readString(theirs), Files.readString(data.resolve("lock"))));
+        assertEquals(
+                List.of("theirs", "theirs"), List.of(Files.readString(theirs), Files.readString(data.resolve("lock"))));
     }
 
     private static List<Path> archiving(Path data) throws Exception {
-        try (Stream<Path> files = Files.list(data)) { return files.filter(f -> f.getFileName().toString().startsWith(".kraft-lab-archive-")).toList(); }
+        try (Stream<Path> files = Files.list(data)) {
+            return files.filter(f -> f.getFileName().toString().startsWith(".kraft-lab-archive-"))
+                    .toList();
+        }
     }
 
     /** Or a node that start-node is starting at that moment would be left. */
-    @Test @Order(22) void downWaitsForAnotherCommandThatIsAtWork() throws Exception {
+    @Test
+    @Order(22)
+    void downWaitsForAnotherCommandThatIsAtWork() throws Exception {
         Path data = Files.createDirectories(TestCluster.HOME.resolve("busy"));
         StringWriter out = new StringWriter(), err = new StringWriter();
-        Thread down = new Thread(() -> Cluster.run(new PrintWriter(out), new PrintWriter(err, true), "down", "--data-dir", data.toString()));
-        try (FileChannel channel = FileChannel.open(data.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE); FileLock held = channel.lock()) {
+        Thread down = new Thread(() ->
+                Cluster.run(new PrintWriter(out), new PrintWriter(err, true), "down", "--data-dir", data.toString()));
+        try (FileChannel channel =
+                        FileChannel.open(data.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock held = channel.lock()) {
             down.start();
-            TestCluster.await("it says that it waits", () -> err.toString().startsWith("Waiting for another command that is at work in " + data));
+            TestCluster.await(
+                    "it says that it waits",
+                    () -> err.toString().startsWith("Waiting for another command that is at work in " + data));
             assertEquals("", out.toString());
         }
         down.join(10_000);
         assertEquals("Nothing was running.\n", out.toString());
     }
 
-    @Test @Order(21) void downEndsNobodyWhoOnlyMentionsANode() throws Exception {
+    @Test
+    @Order(21)
+    void downEndsNobodyWhoOnlyMentionsANode() throws Exception {
         Path data = TestCluster.HOME.resolve("mentioned");
-        Process other = new ProcessBuilder("sh", "-c", "read line; : -Dkraft-lab.node=" + data.resolve("kafka01")).start();
+        Process other =
+                new ProcessBuilder("sh", "-c", "read line; : -Dkraft-lab.node=" + data.resolve("kafka01")).start();
         try {
             assertEquals(0, cluster(data, "down").code());
             assertTrue(other.isAlive(), "a shell with the words in its text was ended");

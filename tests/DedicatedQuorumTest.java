@@ -46,7 +46,11 @@ class DedicatedQuorumTest {
     void votersAndObserversAreShownApart() throws Exception {
         TestCluster.Run run = find("--long");
         assertEquals(0, run.code(), run.toString());
-        List<String> rows = run.out().lines().skip(2).map(line -> line.replaceAll(" +", " ")).toList();
+        List<String> rows = run.out()
+                .lines()
+                .skip(2)
+                .map(line -> line.replaceAll(" +", " "))
+                .toList();
         assertEquals(4, rows.size(), run.toString());
         for (int i = 0; i < 3; i++) {
             String row = rows.get(i);
@@ -70,7 +74,8 @@ class DedicatedQuorumTest {
     @Test
     @Order(3)
     void watchIsrShowsControllersApartFromBrokers() throws Exception {
-        TestCluster.createTopic("led", "--partitions", "1", "--replication-factor", "1", "-b", cluster.address("broker101"));
+        TestCluster.createTopic(
+                "led", "--partitions", "1", "--replication-factor", "1", "-b", cluster.address("broker101"));
         TestCluster.Run run = watch("--once", "--until", "in-sync");
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().contains("dedicated controllers 3000,3001,3002"), run.toString());
@@ -92,7 +97,9 @@ class DedicatedQuorumTest {
         assertTrue(last.contains("ports: answers 101,3001, refuses 3000,3002"), run.toString());
 
         TestCluster.Run anew = watch("--once");
-        assertTrue(anew.out().startsWith("quorum lost, metadata frozen since "), "by a watcher that never saw the quorum: " + anew);
+        assertTrue(
+                anew.out().startsWith("quorum lost, metadata frozen since "),
+                "by a watcher that never saw the quorum: " + anew);
         assertTrue(anew.out().contains("ports: answers 101,3001, refuses 3000,3002"), anew.toString());
     }
 
@@ -109,8 +116,10 @@ class DedicatedQuorumTest {
 
         run = TestCluster.run(FindController::run, "-b", cluster.address("controller3001"), "--timeout", "10s");
         assertEquals(11, run.code(), run.toString());
-        String unknown = "No active controller; the voters are unknown (no broker answers that could name them). Of 1 nodes that were asked 1 answer ("
-                + cluster.address("controller3001") + "); look at the controllers' processes and logs.\n";
+        String unknown =
+                "No active controller; the voters are unknown (no broker answers that could name them). Of 1 nodes"
+                        + " that were asked 1 answer ("
+                        + cluster.address("controller3001") + "); look at the controllers' processes and logs.\n";
         assertTrue(run.err().endsWith(unknown), "a controller names the others only while there is a quorum: " + run);
     }
 
@@ -121,14 +130,23 @@ class DedicatedQuorumTest {
         FindController.Survivors survivors = new FindController.Survivors(nothing, List.of(), List.of());
         assertTrue(survivors.sentence().contains("the voters are unknown"), survivors.sentence());
         FindController.Configured dynamic = FindController.Configured.of("", "a:9093,b:9094");
-        survivors = new FindController.Survivors(dynamic, dynamic.nodes().subList(0, 1), dynamic.nodes().subList(1, 2));
+        survivors = new FindController.Survivors(
+                dynamic, dynamic.nodes().subList(0, 1), dynamic.nodes().subList(1, 2));
         assertFalse(survivors.isMinority(), "who else votes is not known");
-        assertEquals("No active controller; the voters are unknown (the quorum is dynamic, and only it knows them). "
-                + "Of 2 controllers that the brokers start from 1 answer (a:9093); start b:9094.", survivors.sentence());
-        assertEquals("::1", FindController.Configured.of("1@a:9093, 2@[::1]:9094", null).nodes().get(1).host());
+        assertEquals(
+                "No active controller; the voters are unknown (the quorum is dynamic, and only it knows them). "
+                        + "Of 2 controllers that the brokers start from 1 answer (a:9093); start b:9094.",
+                survivors.sentence());
+        assertEquals(
+                "::1",
+                FindController.Configured.of("1@a:9093, 2@[::1]:9094", null)
+                        .nodes()
+                        .get(1)
+                        .host());
     }
 
     private static List<Object> ids(Object members) {
-        return ((List<?>) members).stream().map(member -> (Object) ((Map<?, ?>) member).get("id")).toList();
+        return ((List<?>) members)
+                .stream().map(member -> (Object) ((Map<?, ?>) member).get("id")).toList();
     }
 }

@@ -15,25 +15,39 @@ class DockerFaultsTest {
     private static final String NETWORKS =
             "{{range $n, $c := .NetworkSettings.Networks}}{{$n}}:{{join $c.Aliases \",\"}} {{end}}";
 
-    @BeforeEach void healthy() throws Exception {
+    @BeforeEach
+    void healthy() throws Exception {
         TestEngine.up();
         TestCluster.createTopic(TOPIC, "--partitions", "3", "--if-not-exists");
     }
 
-    private static TestCluster.Run killNode(String... args) { return TestCluster.run(KillNode::run, TestCluster.with(args, "--runtime", "docker")); }
-    private static TestCluster.Run startNode(int id) { return TestCluster.run(KillNode::run, "" + id, "--restore", "--runtime", "docker"); }
-    private static String state(int id) { return TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"); }
-    private static boolean answers(int id) { return KillNode.Common.answers("localhost", Cluster.port(id), 1000); }
+    private static TestCluster.Run killNode(String... args) {
+        return TestCluster.run(KillNode::run, TestCluster.with(args, "--runtime", "docker"));
+    }
+
+    private static TestCluster.Run startNode(int id) {
+        return TestCluster.run(KillNode::run, "" + id, "--restore", "--runtime", "docker");
+    }
+
+    private static String state(int id) {
+        return TestEngine.inspect(Cluster.name(id), "{{.State.Status}}");
+    }
+
+    private static boolean answers(int id) {
+        return KillNode.Common.answers("localhost", Cluster.port(id), 1000);
+    }
 
     private static boolean inEveryIsr(int id) throws Exception {
         try (Admin admin = TestCluster.admin()) {
-            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream().allMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
+            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream()
+                    .allMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
         }
     }
 
     private static boolean inNoIsr(int id) throws Exception {
         try (Admin admin = TestCluster.admin()) {
-            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream().noneMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
+            return admin.describeTopics(List.of(TOPIC)).allTopicNames().get().get(TOPIC).partitions().stream()
+                    .noneMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id));
         }
     }
 
@@ -52,15 +66,35 @@ class DockerFaultsTest {
         assertTrue(alias, "the others find it by its alias: " + networks);
     }
 
-    @Test @Order(1) void theRunningContainersAreFoundByThemselves() throws Exception {
-        TestCluster.Run run = TestCluster.run(KillNode::run, "controller", "--dry-run", "--data-dir", TestCluster.HOME.resolve("none").toString());
+    @Test
+    @Order(1)
+    void theRunningContainersAreFoundByThemselves() throws Exception {
+        TestCluster.Run run = TestCluster.run(
+                KillNode::run,
+                "controller",
+                "--dry-run",
+                "--data-dir",
+                TestCluster.HOME.resolve("none").toString());
         assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().startsWith("Runtime: docker\nkill " + Cluster.name(TestCluster.controller()) + ": the active controller is among them"), run.err());
-        TestCluster.Run embedded = TestCluster.run(KillNode::run, "1", "--dry-run", "--runtime", "embedded", "--data-dir", TestCluster.HOME.resolve("none").toString());
+        assertTrue(
+                run.err()
+                        .startsWith("Runtime: docker\nkill " + Cluster.name(TestCluster.controller())
+                                + ": the active controller is among them"),
+                run.err());
+        TestCluster.Run embedded = TestCluster.run(
+                KillNode::run,
+                "1",
+                "--dry-run",
+                "--runtime",
+                "embedded",
+                "--data-dir",
+                TestCluster.HOME.resolve("none").toString());
         assertEquals(10, embedded.code(), embedded.toString());
     }
 
-    @Test @Order(2) void killIsTimedByTheEngine() throws Exception {
+    @Test
+    @Order(2)
+    void killIsTimedByTheEngine() throws Exception {
         List<Long> apart = new ArrayList<>();
         int killed = killedController(apart);
         // One sample says nothing on a machine that stalls; of three, one is in time.
@@ -84,24 +118,39 @@ class DockerFaultsTest {
         TestCluster.Run run = killNode("controller", "--json");
         assertEquals(0, run.code(), run.toString());
         Map<String, Object> fault = run.events().get(0);
-        assertEquals(List.of("fault", id, "kill", "docker"), List.of(fault.get("type"), fault.get("node"), fault.get("mode"), fault.get("runtime")));
+        assertEquals(
+                List.of("fault", id, "kill", "docker"),
+                List.of(fault.get("type"), fault.get("node"), fault.get("mode"), fault.get("runtime")));
         assertEquals("exited 137", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{.State.ExitCode}}"));
-        Instant at = Instant.parse((String) fault.get("at")), finished = Instant.parse(TestEngine.inspect(Cluster.name(id), "{{.State.FinishedAt}}"));
+        Instant at = Instant.parse((String) fault.get("at")),
+                finished = Instant.parse(TestEngine.inspect(Cluster.name(id), "{{.State.FinishedAt}}"));
         apart.add(Duration.between(finished, at).abs().toMillis());
         return id;
     }
 
-    @Test @Order(3) void stopLetsTheNodeShutDownInOrder() throws Exception {
+    @Test
+    @Order(3)
+    void stopLetsTheNodeShutDownInOrder() throws Exception {
         int id = TestCluster.follower();
-        assertEquals(Cluster.name(id) + " stopped\n", killNode("" + id, "--mode", "stop").out());
+        assertEquals(
+                Cluster.name(id) + " stopped\n",
+                killNode("" + id, "--mode", "stop").out());
         assertEquals("exited 143", TestEngine.inspect(Cluster.name(id), "{{.State.Status}} {{.State.ExitCode}}"));
-        TestCluster.await("an orderly end in its log", () -> TestEngine.docker("logs", "--tail", "200", Cluster.name(id)).toString().contains("shut down completed"));
+        TestCluster.await(
+                "an orderly end in its log",
+                () -> TestEngine.docker("logs", "--tail", "200", Cluster.name(id))
+                        .toString()
+                        .contains("shut down completed"));
         comesBack(id);
     }
 
-    @Test @Order(4) void aPausedNodeLeavesTheIsrAndComesBack() throws Exception {
+    @Test
+    @Order(4)
+    void aPausedNodeLeavesTheIsrAndComesBack() throws Exception {
         int id = TestCluster.follower();
-        assertEquals(Cluster.name(id) + " paused\n", killNode("" + id, "--mode", "pause").out());
+        assertEquals(
+                Cluster.name(id) + " paused\n",
+                killNode("" + id, "--mode", "pause").out());
         assertEquals("paused", state(id));
         TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
         TestCluster.Run again = killNode("" + id, "--mode", "pause");
@@ -110,10 +159,14 @@ class DockerFaultsTest {
         comesBack(id);
     }
 
-    @Test @Order(5) void aDisconnectedNodeLeavesTheIsrAndItsPortComesBack() throws Exception {
+    @Test
+    @Order(5)
+    void aDisconnectedNodeLeavesTheIsrAndItsPortComesBack() throws Exception {
         int id = TestCluster.follower();
         String name = Cluster.name(id);
-        assertEquals(name + " disconnected\n", killNode("" + id, "--mode", "disconnect").out());
+        assertEquals(
+                name + " disconnected\n",
+                killNode("" + id, "--mode", "disconnect").out());
         assertEquals("running", TestEngine.inspect(name, "{{.State.Status}} " + NETWORKS), "and in no network");
         assertFalse(KillNode.Common.connects("127.0.0.1", Cluster.port(id), 1000), "its port goes with the network");
         TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
@@ -124,20 +177,27 @@ class DockerFaultsTest {
         isInTheNetwork(id);
     }
 
-    @Test @Order(6) void aFaultForAWhileIsUndoneOnCtrlCToo() throws Exception {
+    @Test
+    @Order(6)
+    void aFaultForAWhileIsUndoneOnCtrlCToo() throws Exception {
         isUndoneOnCtrlC("disconnect");
     }
 
     /** What it takes to start a node again, the test of an interrupted stop shows as well. */
-    @Test @Tag("soak") @Order(6) void aKillForAWhileIsUndoneOnCtrlCToo() throws Exception {
+    @Test
+    @Tag("soak")
+    @Order(6)
+    void aKillForAWhileIsUndoneOnCtrlCToo() throws Exception {
         isUndoneOnCtrlC("kill");
     }
 
     private static void isUndoneOnCtrlC(String mode) throws Exception {
         int id = TestCluster.follower();
         String name = Cluster.name(id), state = "{{.State.Status}} {{gt (len .NetworkSettings.Networks) 0}}";
-        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--for", "60s", "--mode", mode, "--runtime", "docker");
-        TestCluster.await("the " + mode, () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+        TestCluster.Child child =
+                TestCluster.child(KillNode.class, "" + id, "--for", "60s", "--mode", mode, "--runtime", "docker");
+        TestCluster.await(
+                "the " + mode, () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
         assertNotEquals("running true", TestEngine.inspect(name, state));
         assertEquals(130, child.interrupt(), child.text());
         assertTrue(child.text().contains(name + " restored"), child.text());
@@ -146,29 +206,66 @@ class DockerFaultsTest {
         TestCluster.awaitInSync();
     }
 
-    @Test @Order(7) void anInterruptedStopIsUndoneToo() throws Exception {
+    @Test
+    @Order(7)
+    void anInterruptedStopIsUndoneToo() throws Exception {
         int id = TestCluster.controller();
-        String since = "" + Instant.now().getEpochSecond(), before = TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}");
-        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--runtime", "docker");
-        TestCluster.await("it is being stopped", () -> !child.process().isAlive() || !TestEngine.docker("events", "--since", since, "--until", "" + (Instant.now().getEpochSecond() + 1),
-                "--filter", "event=kill", "--filter", "container=" + Cluster.name(id)).out().isBlank());
+        String since = "" + Instant.now().getEpochSecond(),
+                before = TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}");
+        TestCluster.Child child =
+                TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--runtime", "docker");
+        TestCluster.await(
+                "it is being stopped",
+                () -> !child.process().isAlive()
+                        || !TestEngine.docker(
+                                        "events",
+                                        "--since",
+                                        since,
+                                        "--until",
+                                        "" + (Instant.now().getEpochSecond() + 1),
+                                        "--filter",
+                                        "event=kill",
+                                        "--filter",
+                                        "container=" + Cluster.name(id))
+                                .out()
+                                .isBlank());
         assertEquals(130, child.interrupt(), child.text());
         assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
         TestCluster.await("it answers", () -> answers(id));
         assertEquals("running", state(id));
-        assertNotEquals(before, TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}"), "it was stopped, and started again");
+        assertNotEquals(
+                before,
+                TestEngine.inspect(Cluster.name(id), "{{.State.StartedAt}}"),
+                "it was stopped, and started again");
     }
 
     /**
      * Leftovers of an embedded cluster that was ended are no reason to start that one; of one that was broken they make it a
      * question. And nodes that were paused or cut off can be killed, and come back from both.
      */
-    @Test @Order(8) void ofTwoDeadClustersTheOneThatWasBrokenIsMeant() throws Exception {
-        Path data = TestCluster.HOME.resolve("leftover"), file = Files.createDirectories(data.resolve("kafka01")).resolve("node.json");
-        Map<String, Object> json = new LinkedHashMap<>(Map.of("id", 1, "name", "kafka01", "port", Cluster.port(1), "pid", ProcessHandle.current().pid(), "started", "2024-01-01T00:00:00Z"));
+    @Test
+    @Order(8)
+    void ofTwoDeadClustersTheOneThatWasBrokenIsMeant() throws Exception {
+        Path data = TestCluster.HOME.resolve("leftover"),
+                file = Files.createDirectories(data.resolve("kafka01")).resolve("node.json");
+        Map<String, Object> json = new LinkedHashMap<>(Map.of(
+                "id",
+                1,
+                "name",
+                "kafka01",
+                "port",
+                Cluster.port(1),
+                "pid",
+                ProcessHandle.current().pid(),
+                "started",
+                "2024-01-01T00:00:00Z"));
         assertEquals("kafka01 paused\n", killNode("1", "--mode", "pause").out());
-        assertEquals("kafka02 disconnected\n", killNode("2", "--mode", "disconnect", "--force").out());
-        assertEquals("kafka01 killed\nkafka02 killed\nkafka03 killed\n", killNode("all", "--force").out());
+        assertEquals(
+                "kafka02 disconnected\n",
+                killNode("2", "--mode", "disconnect", "--force").out());
+        assertEquals(
+                "kafka01 killed\nkafka02 killed\nkafka03 killed\n",
+                killNode("all", "--force").out());
         for (int id : Cluster.IDS) assertEquals("exited", state(id));
         json.put("fault", Map.of("mode", "kill", "since", "2024-01-01T00:00:00Z"));
         KillNodeTest.writeNode(file, json);
@@ -177,7 +274,8 @@ class DockerFaultsTest {
         assertTrue(unclear.err().contains("say which you mean, --runtime embedded or --runtime docker"), unclear.err());
         json.put("fault", null);
         KillNodeTest.writeNode(file, json);
-        TestCluster.Run clear = TestCluster.run(KillNode::run, "all", "--restore", "--timeout", "60s", "--data-dir", data.toString());
+        TestCluster.Run clear =
+                TestCluster.run(KillNode::run, "all", "--restore", "--timeout", "60s", "--data-dir", data.toString());
         assertEquals(0, clear.code(), clear.toString());
         assertTrue(clear.err().startsWith("Runtime: docker\n"), clear.err());
         for (int id : Cluster.IDS) {
@@ -188,20 +286,62 @@ class DockerFaultsTest {
         }
     }
 
-    @Test @Order(9) void aLabelledStrangerAndAnUnlabelledNamesakeAreLeftAlone() throws Exception {
+    @Test
+    @Order(9)
+    void aLabelledStrangerAndAnUnlabelledNamesakeAreLeftAlone() throws Exception {
         String label = "kraft-lab-stranger", namesake = "kafka04";
         try {
-            assertEquals(0, TestEngine.docker("run", "-d", "--name", label, "--label", "kraft-lab.node=4", "--network", "none", "--entrypoint", "sleep", TestEngine.IMAGE, "300").code());
-            assertEquals(0, TestEngine.docker("run", "-d", "--name", namesake, "--network", "none", "--entrypoint", "sleep", TestEngine.IMAGE, "300").code());
+            assertEquals(
+                    0,
+                    TestEngine.docker(
+                                    "run",
+                                    "-d",
+                                    "--name",
+                                    label,
+                                    "--label",
+                                    "kraft-lab.node=4",
+                                    "--network",
+                                    "none",
+                                    "--entrypoint",
+                                    "sleep",
+                                    TestEngine.IMAGE,
+                                    "300")
+                            .code());
+            assertEquals(
+                    0,
+                    TestEngine.docker(
+                                    "run",
+                                    "-d",
+                                    "--name",
+                                    namesake,
+                                    "--network",
+                                    "none",
+                                    "--entrypoint",
+                                    "sleep",
+                                    TestEngine.IMAGE,
+                                    "300")
+                            .code());
             for (String word : List.of("4", namesake, label)) {
                 TestCluster.Run run = killNode(word, "--force");
                 assertEquals(2, run.code(), run.toString());
-                assertTrue(run.err().contains("There is no node '" + word + "'; there are 1 (kafka01), 2 (kafka02), 3 (kafka03)."), run.err());
+                assertTrue(
+                        run.err()
+                                .contains("There is no node '" + word
+                                        + "'; there are 1 (kafka01), 2 (kafka02), 3 (kafka03)."),
+                        run.err());
             }
             TestCluster.Run all = killNode("all", "--mode", "pause", "--force");
             assertEquals("kafka01 paused\nkafka02 paused\nkafka03 paused\n", all.out());
-            assertEquals("running running", TestEngine.inspect(label, "{{.State.Status}}") + " " + TestEngine.inspect(namesake, "{{.State.Status}}"));
-            assertEquals(0, TestCluster.run(KillNode::run, "all", "--restore", "--runtime", "docker").code());
-        } finally { TestEngine.docker("rm", "-f", "-v", label, namesake); }
+            assertEquals(
+                    "running running",
+                    TestEngine.inspect(label, "{{.State.Status}}") + " "
+                            + TestEngine.inspect(namesake, "{{.State.Status}}"));
+            assertEquals(
+                    0,
+                    TestCluster.run(KillNode::run, "all", "--restore", "--runtime", "docker")
+                            .code());
+        } finally {
+            TestEngine.docker("rm", "-f", "-v", label, namesake);
+        }
     }
 }

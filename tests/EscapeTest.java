@@ -15,18 +15,27 @@ class EscapeTest {
     /** A colour, a title of the window, a line of its own, a direction, and a control of one byte that terminals take for ESC [. */
     static final String HOSTILE = "\033[31m\033]0;owned\007\r\nPASS: all\u202e\u009b2J";
 
-    static List<ContractTest.Alias> scripts() throws Exception { return ContractTest.scripts(); }
+    static List<ContractTest.Alias> scripts() throws Exception {
+        return ContractTest.scripts();
+    }
 
     static void assertHarmless(String text) {
-        assertFalse(text.replace(System.lineSeparator(), "\n").chars().anyMatch(c -> c != '\n' && c != '\t' && (Character.isISOControl(c) || c == 0x202e)), () -> "a control character in: " + text);
+        assertFalse(
+                text.replace(System.lineSeparator(), "\n")
+                        .chars()
+                        .anyMatch(c -> c != '\n' && c != '\t' && (Character.isISOControl(c) || c == 0x202e)),
+                () -> "a control character in: " + text);
         assertFalse(text.lines().anyMatch(l -> l.startsWith("PASS")), () -> "a forged line in: " + text);
     }
 
     /** Whatever writer it is given, the terminal's included: what a script prints goes through one that escapes. */
-    @ParameterizedTest(name = "{0}") @MethodSource("scripts") void noControlCharacterGetsThrough(ContractTest.Alias script) throws Exception {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("scripts")
+    void noControlCharacterGetsThrough(ContractTest.Alias script) throws Exception {
         Object instance = script.instance(), common = ContractTest.common(instance);
         StringWriter out = new StringWriter(), err = new StringWriter();
-        ContractTest.method(common.getClass(), "commandLine").invoke(common, instance, new PrintWriter(out, true), new PrintWriter(err, true));
+        ContractTest.method(common.getClass(), "commandLine")
+                .invoke(common, instance, new PrintWriter(out, true), new PrintWriter(err, true));
         for (String stream : List.of("out", "err")) {
             PrintWriter writer = (PrintWriter) field(common, stream);
             writer.println("a" + HOSTILE.replace("\n", "").replace("PASS", ""));
@@ -36,35 +45,54 @@ class EscapeTest {
         }
         for (StringWriter written : List.of(out, err)) {
             assertHarmless(written.toString());
-            assertTrue(written.toString().contains("\\u001b[31m") && written.toString().endsWith("kept: \t\u00e4\u0416\u4e2d\n"), written.toString());
+            assertTrue(
+                    written.toString().contains("\\u001b[31m")
+                            && written.toString().endsWith("kept: \t\u00e4\u0416\u4e2d\n"),
+                    written.toString());
         }
         err.getBuffer().setLength(0);
         Method say = ContractTest.method(common.getClass(), "say");
         say.invoke(common, "Topic %s has %d partitions", new Object[] {HOSTILE, 8});
         assertHarmless(err.toString());
-        assertTrue(err.toString().contains("has 8 partitions") && err.toString().lines().count() == 1, err.toString());
+        assertTrue(
+                err.toString().contains("has 8 partitions")
+                        && err.toString().lines().count() == 1,
+                err.toString());
         err.getBuffer().setLength(0);
         Method explain = ContractTest.method(common.getClass(), "explain");
-        for (Exception problem : List.of(new KillNode.Exit(1, "No topic " + HOSTILE), new IllegalStateException(HOSTILE), new org.apache.kafka.common.errors.InvalidTopicException(HOSTILE),
-                new org.apache.kafka.common.errors.SaslAuthenticationException(HOSTILE), new org.apache.kafka.common.config.ConfigException(HOSTILE))) explain.invoke(common, problem);
+        for (Exception problem : List.of(
+                new KillNode.Exit(1, "No topic " + HOSTILE),
+                new IllegalStateException(HOSTILE),
+                new org.apache.kafka.common.errors.InvalidTopicException(HOSTILE),
+                new org.apache.kafka.common.errors.SaslAuthenticationException(HOSTILE),
+                new org.apache.kafka.common.config.ConfigException(HOSTILE))) explain.invoke(common, problem);
         assertHarmless(err.toString());
         assertEquals(5, err.toString().lines().count(), err.toString());
     }
 
     /** Who reads stdout and leaves is noticed through it. */
-    @Test void aClosedStreamIsNoticed() throws Exception {
+    @Test
+    void aClosedStreamIsNoticed() throws Exception {
         FindController script = new FindController();
         PrintWriter closed = new PrintWriter(new Writer() {
-            @Override public void write(char[] chars, int from, int length) throws IOException { throw new IOException("closed"); }
-            @Override public void flush() { }
-            @Override public void close() { }
+            @Override
+            public void write(char[] chars, int from, int length) throws IOException {
+                throw new IOException("closed");
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
         });
         script.common.configure(script, closed, closed);
         script.common.out.println("x");
         assertTrue(script.common.out.checkError());
     }
 
-    @Test void aBrokersAddressIsHarmless() throws Exception {
+    @Test
+    void aBrokersAddressIsHarmless() throws Exception {
         try (ReachTest.Planted port = new ReachTest.Planted(ReachTest.Kind.LOST, HOSTILE)) {
             TestCluster.Run e = TestCluster.run(FindController::run, "-b", port.address(), "--timeout", "2s");
             assertEquals(10, e.code(), e.err());
@@ -73,19 +101,40 @@ class EscapeTest {
         }
     }
 
-    @Test void whatAProbeFindsIsHarmless() {
-        List<String> table = ProbeTable.lines(List.of(new ProbeAnswer("describe topics", 0, new ProbeAnswer.Result(ProbeAnswer.Outcome.FAILS, "ApiException", HOSTILE), 1, ProbeAnswer.Offsets.NONE)));
+    @Test
+    void whatAProbeFindsIsHarmless() {
+        List<String> table = ProbeTable.lines(List.of(new ProbeAnswer(
+                "describe topics",
+                0,
+                new ProbeAnswer.Result(ProbeAnswer.Outcome.FAILS, "ApiException", HOSTILE),
+                1,
+                ProbeAnswer.Offsets.NONE)));
         assertHarmless(String.join("\n", table));
         assertEquals(2, table.size());
     }
 
-    @Test void topicsThatAreWatchedAreHarmless() {
-        WatchIsr.Snapshot seen = new WatchIsr.Snapshot("2026-11-23T12:00:00.000000Z", 1, 1, List.of(1), Map.of(1, "answers"), Map.of(HOSTILE, List.of()), null, null, true, true, 1, Set.of(), false);
+    @Test
+    void topicsThatAreWatchedAreHarmless() {
+        WatchIsr.Snapshot seen = new WatchIsr.Snapshot(
+                "2026-11-23T12:00:00.000000Z",
+                1,
+                1,
+                List.of(1),
+                Map.of(1, "answers"),
+                Map.of(HOSTILE, List.of()),
+                null,
+                null,
+                true,
+                true,
+                1,
+                Set.of(),
+                false);
         assertHarmless(seen.state());
         assertEquals(1, seen.state().lines().count(), seen.state());
     }
 
-    @Test void tagsOfALatencyLogAreHarmless(@TempDir Path folder) throws Exception {
+    @Test
+    void tagsOfALatencyLogAreHarmless(@TempDir Path folder) throws Exception {
         Path log = folder.resolve("a.hlog");
         writeLog(log, "\033[31mx\007");
         TestCluster.Run e = TestCluster.run(MergeLatency::run, log.toString());
@@ -98,14 +147,21 @@ class EscapeTest {
         var histogram = new org.HdrHistogram.Histogram(3);
         histogram.recordValue(1000);
         ByteBuffer bytes = ByteBuffer.allocate(histogram.getNeededByteBufferCapacity());
-        String encoded = Base64.getEncoder().encodeToString(Arrays.copyOf(bytes.array(), histogram.encodeIntoCompressedByteBuffer(bytes)));
-        Files.writeString(log, "#[Histogram log format version 1.3]\n#[StartTime: 0.000 (seconds since epoch)]\n\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
-                + "Tag=" + tag + ",0.000,1.000,1.000," + encoded + "\n");
+        String encoded = Base64.getEncoder()
+                .encodeToString(Arrays.copyOf(bytes.array(), histogram.encodeIntoCompressedByteBuffer(bytes)));
+        Files.writeString(
+                log,
+                "#[Histogram log format version 1.3]\n"
+                        + "#[StartTime: 0.000 (seconds since epoch)]\n"
+                        + "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
+                        + "Tag=" + tag + ",0.000,1.000,1.000," + encoded + "\n");
     }
 
-    @Test void aNotebooksTablesKeepTheirCells(@TempDir Path folder) throws Exception {
+    @Test
+    void aNotebooksTablesKeepTheirCells(@TempDir Path folder) throws Exception {
         Path events = Files.writeString(folder.resolve("events.jsonl"), outage("a|b`c\\r\\n## PASS<img>\\u001b[31m"));
-        String markdown = new OutageTable(OutageAnalysis.of(events.toFile()), OutageTable.Gaps.ALL_PARTITIONS).markdown();
+        String markdown =
+                new OutageTable(OutageAnalysis.of(events.toFile()), OutageTable.Gaps.ALL_PARTITIONS).markdown();
         assertTrue(markdown.contains("a\\|b"), markdown);
         assertHarmless(markdown);
         assertFalse(markdown.contains("<img") || markdown.lines().anyMatch(l -> l.startsWith("##")), markdown);
@@ -115,10 +171,20 @@ class EscapeTest {
     /** A killed node, and a topic of this name that waited for it. */
     static String outage(String topic) {
         StringBuilder events = new StringBuilder();
-        events.append("{\"ts\":\"2026-11-23T12:00:01.000000Z\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":1,\"name\":\"").append(topic).append("\",\"mode\":\"kill\",\"runtime\":\"embedded\",\"at\":\"2026-11-23T12:00:01.000000Z\"}\n");
+        events.append(
+                        "{\"ts\":\"2026-11-23T12:00:01.000000Z\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":1,\"name\":\"")
+                .append(topic)
+                .append("\",\"mode\":\"kill\",\"runtime\":\"embedded\",\"at\":\"2026-11-23T12:00:01.000000Z\"}\n");
         for (int i = 0; i < 40; i++) {
             if (i > 10 && i < 30) continue;
-            events.append(String.format(Locale.ROOT, "{\"ts\":\"2026-11-23T12:00:%02d.%d00000Z\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":%d,\"attempt\":1,\"topic\":\"%s\",\"partition\":0,\"offset\":%d,\"latencyUs\":900}\n", i / 10, i % 10, i, topic, i));
+            events.append(String.format(
+                    Locale.ROOT,
+                    "{\"ts\":\"2026-11-23T12:00:%02d.%d00000Z\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":%d,\"attempt\":1,\"topic\":\"%s\",\"partition\":0,\"offset\":%d,\"latencyUs\":900}\n",
+                    i / 10,
+                    i % 10,
+                    i,
+                    topic,
+                    i));
         }
         return events.toString();
     }

@@ -17,14 +17,24 @@ import org.junit.jupiter.api.*;
 @Order(40)
 @Tag("faults")
 class FaultsTest {
-    @BeforeEach void healthy() throws Exception { TestCluster.healthy(); }
+    @BeforeEach
+    void healthy() throws Exception {
+        TestCluster.healthy();
+    }
 
     // ---- find-controller ----
 
-    @Test @Order(1) void findControllerAgreesWithTheBrokersLogsThroughAKill() throws Exception { killControllers(1); }
+    @Test
+    @Order(1)
+    void findControllerAgreesWithTheBrokersLogsThroughAKill() throws Exception {
+        killControllers(1);
+    }
 
     @Tag("soak")
-    @Test void findControllerAgreesWithTheBrokersLogsThroughManyKills() throws Exception { killControllers(20); }
+    @Test
+    void findControllerAgreesWithTheBrokersLogsThroughManyKills() throws Exception {
+        killControllers(20);
+    }
 
     private static void killControllers(int times) throws Exception {
         Map<String, Object> found = find();
@@ -51,56 +61,92 @@ class FaultsTest {
         assertEquals(0, run.code(), run.toString());
         Map<String, Object> event = run.events().get(0);
         int controller = (int) event.get("controller"), epoch = (int) event.get("epoch");
-        TestCluster.await("node " + controller + " logs that it is active in epoch " + epoch, () -> becameActive(controller, epoch));
-        for (int id : Cluster.IDS) assertEquals(id == controller, becameActive(id, epoch), "node " + id + ", epoch " + epoch);
+        TestCluster.await(
+                "node " + controller + " logs that it is active in epoch " + epoch,
+                () -> becameActive(controller, epoch));
+        for (int id : Cluster.IDS)
+            assertEquals(id == controller, becameActive(id, epoch), "node " + id + ", epoch " + epoch);
         assertEquals(controller + "\n", TestCluster.run(FindController::run).out());
         return event;
     }
 
     private static boolean becameActive(int id, int epoch) throws Exception {
-        return Pattern.compile("Becoming the active controller at epoch " + epoch + "\\b").matcher(TestCluster.log(id)).find();
+        return Pattern.compile("Becoming the active controller at epoch " + epoch + "\\b")
+                .matcher(TestCluster.log(id))
+                .find();
     }
 
-    @Test @Order(2) void findControllerLongShowsEveryVoter() throws Exception {
-        List<String> lines = TestCluster.run(FindController::run, "--long").out().lines().toList();
-        assertTrue(lines.get(0).startsWith("Active controller " + TestCluster.controller() + ", epoch "), lines.toString());
-        for (int id : Cluster.IDS) assertTrue(lines.stream().anyMatch(l -> l.matches(id + " +(leader|follower) .*localhost:" + Cluster.port(id))), lines.toString());
+    @Test
+    @Order(2)
+    void findControllerLongShowsEveryVoter() throws Exception {
+        List<String> lines =
+                TestCluster.run(FindController::run, "--long").out().lines().toList();
+        assertTrue(
+                lines.get(0).startsWith("Active controller " + TestCluster.controller() + ", epoch "),
+                lines.toString());
+        for (int id : Cluster.IDS)
+            assertTrue(
+                    lines.stream().anyMatch(l -> l.matches(id + " +(leader|follower) .*localhost:" + Cluster.port(id))),
+                    lines.toString());
     }
 
     // ---- What a fault would mean ----
 
-    @Test @Order(3) void aDryRunSaysWhatItMeansAndChangesNothing() throws Exception {
+    @Test
+    @Order(3)
+    void aDryRunSaysWhatItMeansAndChangesNothing() throws Exception {
         TestCluster.createTopic("strict", "--partitions", "2", "--config", "min.insync.replicas=3");
         TestCluster.createTopic("single", "--partitions", "5", "--replication-factor", "1");
         Map<Integer, Object> pids = TestCluster.pids();
         int id = TestCluster.follower();
         try (Admin admin = TestCluster.admin()) {
-            int all = admin.describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get()).allTopicNames().get().values().stream().mapToInt(t -> t.partitions().size()).sum();
-            long alone = partitions(admin, "single").stream().filter(p -> p.leader().id() == id).count();
+            int all = admin
+                    .describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true))
+                            .names()
+                            .get())
+                    .allTopicNames()
+                    .get()
+                    .values()
+                    .stream()
+                    .mapToInt(t -> t.partitions().size())
+                    .sum();
+            long alone = partitions(admin, "single").stream()
+                    .filter(p -> p.leader().id() == id)
+                    .count();
             TestCluster.Run run = TestCluster.killNode("" + id, "--dry-run");
             assertEquals(0, run.code(), run.toString());
             assertEquals("", run.out());
-            String sentence = "kill " + Cluster.name(id) + ": 2 of 3 voters left, the quorum holds; of " + all + " partitions 2 fall under min ISR, " + alone + " go offline.";
+            String sentence = "kill " + Cluster.name(id) + ": 2 of 3 voters left, the quorum holds; of " + all
+                    + " partitions 2 fall under min ISR, " + alone + " go offline.";
             assertTrue(run.err().contains(sentence), sentence + " expected: " + run.err());
             String role = TestCluster.killNode("controller", "--dry-run").err();
-            assertTrue(role.contains("kill " + Cluster.name(TestCluster.controller()) + ": the active controller is among them; "), role);
+            assertTrue(
+                    role.contains("kill " + Cluster.name(TestCluster.controller())
+                            + ": the active controller is among them; "),
+                    role);
 
             assertTrue(alone > 0, "five partitions of one replica on three nodes");
             TestCluster.Run refused = TestCluster.killNode("" + id);
             assertEquals(12, refused.code(), refused.toString());
             assertTrue(refused.err().contains(alone + " of " + all + " partitions would go offline"), refused.err());
             assertEquals(pids, TestCluster.pids());
-            for (int node : Cluster.IDS) assertTrue(TestCluster.runs(node) && TestCluster.node(node).get("fault") == null);
+            for (int node : Cluster.IDS)
+                assertTrue(TestCluster.runs(node) && TestCluster.node(node).get("fault") == null);
             admin.deleteTopics(List.of("strict", "single")).all().get();
         }
     }
 
-    @Test @Order(4) void theQuorumIsNotLostWithoutForce() throws Exception {
+    @Test
+    @Order(4)
+    void theQuorumIsNotLostWithoutForce() throws Exception {
         List<String> before = new ArrayList<>(), after = new ArrayList<>();
         for (int id : Cluster.IDS) before.add(Files.readString(TestCluster.nodeFile(id)));
         TestCluster.Run run = TestCluster.killNode("1", "kafka03");
         assertEquals(12, run.code(), run.toString());
-        assertTrue(run.err().contains("Refused: the quorum would be lost (1 of 3 voters left)") && run.err().contains("--force"), run.err());
+        assertTrue(
+                run.err().contains("Refused: the quorum would be lost (1 of 3 voters left)")
+                        && run.err().contains("--force"),
+                run.err());
         assertEquals("", run.out());
         for (int id : Cluster.IDS) after.add(Files.readString(TestCluster.nodeFile(id)));
         assertEquals(before, after);
@@ -108,7 +154,9 @@ class FaultsTest {
     }
 
     /** It takes the cluster seconds to learn of a death; the second kill must not be judged by what it still believes. */
-    @Test @Order(4) void aSecondKillRightAfterTheFirstIsRefused() throws Exception {
+    @Test
+    @Order(4)
+    void aSecondKillRightAfterTheFirstIsRefused() throws Exception {
         int controller = TestCluster.controller(), first = controller % 3 + 1, second = first % 3 + 1;
         assertEquals(0, TestCluster.killNode("" + first).code());
         TestCluster.Run run = TestCluster.killNode("" + second);
@@ -120,10 +168,13 @@ class FaultsTest {
 
     // ---- Which node ----
 
-    @Test @Order(5) void nodesAreNamedByIdNameRoleAndOnStdin() throws Exception {
+    @Test
+    @Order(5)
+    void nodesAreNamedByIdNameRoleAndOnStdin() throws Exception {
         TestCluster.createTopic("faults", "--partitions", "3");
         try (Admin admin = TestCluster.admin()) {
-            for (TopicPartitionInfo p : partitions(admin, "faults")) assertEquals(List.of(p.leader().id()), chosen("leader:faults-" + p.partition()));
+            for (TopicPartitionInfo p : partitions(admin, "faults"))
+                assertEquals(List.of(p.leader().id()), chosen("leader:faults-" + p.partition()));
         }
         assertEquals(List.of(3), chosen("kafka03"));
         assertEquals(List.of(2, 1), chosen("2", "kafka01", "2"));
@@ -134,11 +185,14 @@ class FaultsTest {
         try {
             System.setIn(new ByteArrayInputStream("3\n  1 \n".getBytes()));
             assertEquals(List.of(3, 1), chosen("-"));
-        } finally { System.setIn(stdin); }
+        } finally {
+            System.setIn(stdin);
+        }
         for (String wrong : List.of("4", "kafka04", "leader:faults", "leader:faults-3", "leader:nothing-0")) {
             TestCluster.Run run = TestCluster.killNode(wrong, "--dry-run");
             assertEquals(2, run.code(), run.toString());
-            assertEquals(1, run.err().lines().filter(l -> !l.startsWith("Runtime")).count(), run.err());
+            assertEquals(
+                    1, run.err().lines().filter(l -> !l.startsWith("Runtime")).count(), run.err());
         }
         assertEquals(2, TestCluster.killNode("--dry-run").code(), "no node named");
     }
@@ -150,12 +204,16 @@ class FaultsTest {
         assertEquals(0, run.code(), run.toString());
         Matcher m = Pattern.compile("(?m)^kill ([^:]+):").matcher(run.err());
         assertTrue(m.find(), run.err());
-        return Arrays.stream(m.group(1).split(", ")).map(name -> Integer.parseInt(name.replace("kafka0", ""))).toList();
+        return Arrays.stream(m.group(1).split(", "))
+                .map(name -> Integer.parseInt(name.replace("kafka0", "")))
+                .toList();
     }
 
     // ---- Modes ----
 
-    @Test @Order(6) void stopLetsTheNodeShutDownInOrder() throws Exception {
+    @Test
+    @Order(6)
+    void stopLetsTheNodeShutDownInOrder() throws Exception {
         int id = TestCluster.follower();
         TestCluster.Run run = TestCluster.killNode("" + id, "--mode", "stop");
         assertEquals(0, run.code(), run.toString());
@@ -163,7 +221,9 @@ class FaultsTest {
         assertFalse(TestCluster.runs(id), "it waits for the end");
         assertEquals("stop", ((Map<?, ?>) TestCluster.node(id).get("fault")).get("mode"));
         String log = TestCluster.log(id);
-        assertTrue(log.substring(log.lastIndexOf("Kafka Server started")).contains("shut down completed"), "the log has no orderly end");
+        assertTrue(
+                log.substring(log.lastIndexOf("Kafka Server started")).contains("shut down completed"),
+                "the log has no orderly end");
         TestCluster.Run again = TestCluster.killNode("" + id);
         assertEquals(1, again.code(), again.toString());
         assertTrue(again.err().contains("is down already"), again.err());
@@ -171,7 +231,9 @@ class FaultsTest {
         assertNull(TestCluster.node(id).get("fault"));
     }
 
-    @Test @Order(7) void aPausedNodeLeavesTheIsrAndComesBack() throws Exception {
+    @Test
+    @Order(7)
+    void aPausedNodeLeavesTheIsrAndComesBack() throws Exception {
         int id = TestCluster.follower();
         Object pid = TestCluster.pids().get(id);
         TestCluster.Run run = TestCluster.killNode("" + id, "--mode", "pause", "--json");
@@ -181,30 +243,52 @@ class FaultsTest {
         TestCluster.Run watch = TestCluster.run(WatchIsr::run, "--until", "under-replicated", "--topic", "faults");
         assertEquals(0, watch.code(), watch.toString());
         try (Admin admin = TestCluster.admin()) {
-            TestCluster.await("node " + id + " out of every ISR", () -> partitions(admin, "faults").stream().noneMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id)));
+            TestCluster.await(
+                    "node " + id + " out of every ISR",
+                    () -> partitions(admin, "faults").stream()
+                            .noneMatch(p -> p.isr().stream().anyMatch(n -> n.id() == id)));
             assertTrue(TestCluster.runs(id), "SIGSTOP, not SIGKILL");
             TestCluster.Run status = TestCluster.run(Cluster::run, "status", "--data-dir", TestCluster.DATA);
             assertEquals(10, status.code(), status.toString());
-            assertTrue(status.out().lines().anyMatch(l -> l.startsWith(Cluster.name(id)) && l.contains("paused") && l.contains("fault: pause")), status.out());
+            assertTrue(
+                    status.out()
+                            .lines()
+                            .anyMatch(l -> l.startsWith(Cluster.name(id))
+                                    && l.contains("paused")
+                                    && l.contains("fault: pause")),
+                    status.out());
 
             TestCluster.Run started = TestCluster.startNode("" + id);
             assertEquals(0, started.code(), started.toString());
-            assertEquals(0, TestCluster.run(WatchIsr::run, "--until", "in-sync", "--topic", "faults").code());
-            for (TopicPartitionInfo p : partitions(admin, "faults")) assertEquals(Set.of(1, 2, 3), Set.copyOf(p.isr().stream().map(Node::id).toList()));
+            assertEquals(
+                    0,
+                    TestCluster.run(WatchIsr::run, "--until", "in-sync", "--topic", "faults")
+                            .code());
+            for (TopicPartitionInfo p : partitions(admin, "faults"))
+                assertEquals(
+                        Set.of(1, 2, 3),
+                        Set.copyOf(p.isr().stream().map(Node::id).toList()));
         }
         assertEquals(pid, TestCluster.pids().get(id), "the same process goes on");
     }
 
     /** A client may have begun to speak to the paused node, which is still in the metadata: it must turn to another one and not call the quorum lost. */
-    @Test @Order(7) void aNodeThatWasJustPausedCanBeKilled() throws Exception {
+    @Test
+    @Order(7)
+    void aNodeThatWasJustPausedCanBeKilled() throws Exception {
         int id = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + id, "--mode", "pause").code());
         ExecutorService pool = Executors.newFixedThreadPool(6); // each with a client that chooses its node by chance
         try {
             List<Future<TestCluster.Run>> runs = new ArrayList<>();
             for (int i = 0; i < 6; i++) runs.add(pool.submit(() -> TestCluster.killNode("" + id, "--dry-run")));
-            for (Future<TestCluster.Run> run : runs) assertTrue(run.get().err().contains(": 2 of 3 voters left, the quorum holds; of "), run.get().toString());
-        } finally { pool.shutdown(); }
+            for (Future<TestCluster.Run> run : runs)
+                assertTrue(
+                        run.get().err().contains(": 2 of 3 voters left, the quorum holds; of "),
+                        run.get().toString());
+        } finally {
+            pool.shutdown();
+        }
         TestCluster.Run killed = TestCluster.killNode("" + id);
         assertEquals(0, killed.code(), killed.toString());
         assertFalse(TestCluster.runs(id));
@@ -212,25 +296,36 @@ class FaultsTest {
     }
 
     private static List<TopicPartitionInfo> partitions(Admin admin, String topic) throws Exception {
-        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
+        return admin.describeTopics(List.of(topic))
+                .allTopicNames()
+                .get()
+                .get(topic)
+                .partitions();
     }
 
-    @Test @Order(8) void aFaultForAWhileIsUndone() throws Exception {
+    @Test
+    @Order(8)
+    void aFaultForAWhileIsUndone() throws Exception {
         int id = TestCluster.follower();
         Object pid = TestCluster.pids().get(id);
         long start = System.nanoTime();
         TestCluster.Run run = TestCluster.killNode("" + id, "--for", "2s", "--json");
         assertEquals(0, run.code(), run.toString());
         assertTrue(System.nanoTime() - start > Duration.ofSeconds(2).toNanos());
-        assertEquals(List.of("fault", "restored"), run.events().stream().map(e -> e.get("type")).toList());
+        assertEquals(
+                List.of("fault", "restored"),
+                run.events().stream().map(e -> e.get("type")).toList());
         assertTrue(TestCluster.runs(id));
         assertNotEquals(pid, TestCluster.pids().get(id));
         assertNull(TestCluster.node(id).get("fault"));
     }
 
-    @Test @Order(9) void aFaultForAWhileIsUndoneOnCtrlCToo() throws Exception {
+    @Test
+    @Order(9)
+    void aFaultForAWhileIsUndoneOnCtrlCToo() throws Exception {
         int id = TestCluster.follower();
-        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--for", "60s", "--data-dir", TestCluster.DATA);
+        TestCluster.Child child =
+                TestCluster.child(KillNode.class, "" + id, "--for", "60s", "--data-dir", TestCluster.DATA);
         TestCluster.await("the kill", () -> child.text().contains(" killed"));
         assertFalse(TestCluster.runs(id));
         assertEquals(130, child.interrupt(), child.text());
@@ -240,9 +335,12 @@ class FaultsTest {
     }
 
     /** A paused node does not end by SIGTERM before it goes on, and a controller drains: the interrupt may come in the middle of the stop. */
-    @Test @Order(9) void anInterruptedStopForAWhileIsUndoneToo() throws Exception {
+    @Test
+    @Order(9)
+    void anInterruptedStopForAWhileIsUndoneToo() throws Exception {
         int id = TestCluster.controller();
-        TestCluster.Child child = TestCluster.child(KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--data-dir", TestCluster.DATA);
+        TestCluster.Child child = TestCluster.child(
+                KillNode.class, "" + id, "--mode", "stop", "--for", "60s", "--data-dir", TestCluster.DATA);
         TestCluster.await("the fault is noted", () -> TestCluster.node(id).get("fault") != null);
         assertEquals(130, child.interrupt(), child.text());
         assertTrue(TestCluster.runs(id));
@@ -252,13 +350,22 @@ class FaultsTest {
 
     // ---- Hooks ----
 
-    @Test @Order(10) void hooksAreRunWithTheNodesValues() throws Exception {
+    @Test
+    @Order(10)
+    void hooksAreRunWithTheNodesValues() throws Exception {
         Path file = TestCluster.HOME.resolve("hook");
-        TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--kill-command", "echo {id} {name} {host} {mode} > " + file, "-b", Cluster.bootstrap());
+        TestCluster.Run run = TestCluster.run(
+                KillNode::run,
+                "2",
+                "--kill-command",
+                "echo {id} {name} {host} {mode} > " + file,
+                "-b",
+                Cluster.bootstrap());
         assertEquals(0, run.code(), run.toString());
         assertEquals("2 kafka02 localhost kill\n", Files.readString(file));
         assertTrue(run.err().contains("Runtime: hooks"), run.err());
-        run = TestCluster.run(KillNode::run, "kafka03", "--mode", "pause", "--kill-command", "echo {id} {mode} > " + file);
+        run = TestCluster.run(
+                KillNode::run, "kafka03", "--mode", "pause", "--kill-command", "echo {id} {mode} > " + file);
         assertEquals(0, run.code(), run.toString());
         assertEquals("3 pause\n", Files.readString(file));
         run = TestCluster.run(KillNode::run, "3", "--restore", "--start-command", "echo start {id} {name} > " + file);
@@ -267,50 +374,130 @@ class FaultsTest {
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "a hook is all that is run");
     }
 
-    @Test @Order(11) void aHookThatFailsIsReported() throws Exception {
+    @Test
+    @Order(11)
+    void aHookThatFailsIsReported() throws Exception {
         TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--kill-command", "echo no such unit >&2; exit 7");
         assertEquals(1, run.code(), run.toString());
         assertTrue(run.err().contains("ended with 7: no such unit"), run.err());
         assertEquals("", run.out());
-        assertEquals(2, TestCluster.run(KillNode::run, "2", "--restore", "--kill-command", "true").code(), "no --start-command");
-        assertEquals(2, TestCluster.run(KillNode::run, "2", "--mode", "stop", "--kill-command", "true").code(), "no {mode}");
+        assertEquals(
+                2,
+                TestCluster.run(KillNode::run, "2", "--restore", "--kill-command", "true")
+                        .code(),
+                "no --start-command");
+        assertEquals(
+                2,
+                TestCluster.run(KillNode::run, "2", "--mode", "stop", "--kill-command", "true")
+                        .code(),
+                "no {mode}");
         // A command that is given up is ended, with what it started: it must not break the node later on.
         Path pid = TestCluster.HOME.resolve("hook.pid");
-        assertEquals(15, TestCluster.run(KillNode::run, "2", "--timeout", "1500ms", "--kill-command", "(echo $(exec sh -c 'echo $PPID') > " + pid + "; sleep 300) & wait").code());
-        ProcessHandle.of(Long.parseLong(Files.readString(pid).trim())).ifPresent(p -> assertDoesNotThrow(() -> p.onExit().get(10, TimeUnit.SECONDS)));
+        assertEquals(
+                15,
+                TestCluster.run(
+                                KillNode::run,
+                                "2",
+                                "--timeout",
+                                "1500ms",
+                                "--kill-command",
+                                "(echo $(exec sh -c 'echo $PPID') > " + pid + "; sleep 300) & wait")
+                        .code());
+        ProcessHandle.of(Long.parseLong(Files.readString(pid).trim()))
+                .ifPresent(p -> assertDoesNotThrow(() -> p.onExit().get(10, TimeUnit.SECONDS)));
         // What was not broken is not "restored" by the user's command.
-        assertEquals(2, TestCluster.run(KillNode::run, "2", "--for", "1s", "--start-command", "touch " + TestCluster.HOME.resolve("harm")).code());
-        TestCluster.Run stuck = TestCluster.run(KillNode::run, "2", "--for", "100ms", "--no-wait", "--kill-command", "true", "--start-command", "exit 3");
+        assertEquals(
+                2,
+                TestCluster.run(
+                                KillNode::run,
+                                "2",
+                                "--for",
+                                "1s",
+                                "--start-command",
+                                "touch " + TestCluster.HOME.resolve("harm"))
+                        .code());
+        TestCluster.Run stuck = TestCluster.run(
+                KillNode::run,
+                "2",
+                "--for",
+                "100ms",
+                "--no-wait",
+                "--kill-command",
+                "true",
+                "--start-command",
+                "exit 3");
         assertEquals(1, stuck.code(), stuck.toString());
         assertTrue(stuck.err().contains("1 of 1 nodes could not be restored."), stuck.err());
-        assertTrue(stuck.err().contains("ended with 3. This does it: start-node 2 ") && stuck.err().contains("--start-command 'exit 3'"), stuck.err());
-        assertEquals(12, TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm")).code());
+        assertTrue(
+                stuck.err().contains("ended with 3. This does it: start-node 2 ")
+                        && stuck.err().contains("--start-command 'exit 3'"),
+                stuck.err());
+        assertEquals(
+                12,
+                TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm"))
+                        .code());
         assertFalse(Files.exists(TestCluster.HOME.resolve("harm")));
     }
 
     /** More than a pipe holds. */
-    @Test @Order(11) void aHookThatPrintsMuchEnds() throws Exception {
+    @Test
+    @Order(11)
+    void aHookThatPrintsMuchEnds() throws Exception {
         TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000");
         assertEquals(0, run.code(), run.toString());
         run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000; exit 7");
         assertEquals(1, run.code(), run.toString());
-        assertTrue(run.err().contains("ended with 7: 1 / 2 / 3 / ") && run.err().contains(" / 99999 / 100000."), run.err());
+        assertTrue(
+                run.err().contains("ended with 7: 1 / 2 / 3 / ") && run.err().contains(" / 99999 / 100000."),
+                run.err());
     }
 
     /** One after the other they would take longer than Ctrl-C waits by default. */
-    @Test @Order(11) void slowHooksUndoAllThatTheyBrokeOnCtrlC() throws Exception {
+    @Test
+    @Order(11)
+    void slowHooksUndoAllThatTheyBrokeOnCtrlC() throws Exception {
         Path file = TestCluster.HOME.resolve("undone");
-        TestCluster.Child child = TestCluster.child(KillNode.class, "all", "--for", "60s", "--force", "-b", Cluster.bootstrap(), "--kill-command", "true", "--start-command", "sleep 3.6; echo {id} >> " + file);
-        TestCluster.await("the faults", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+        TestCluster.Child child = TestCluster.child(
+                KillNode.class,
+                "all",
+                "--for",
+                "60s",
+                "--force",
+                "-b",
+                Cluster.bootstrap(),
+                "--kill-command",
+                "true",
+                "--start-command",
+                "sleep 3.6; echo {id} >> " + file);
+        TestCluster.await(
+                "the faults", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
         assertEquals(130, child.interrupt(), child.text());
-        assertEquals(List.of("1", "2", "3"), Files.readAllLines(file).stream().sorted().toList(), child.text());
+        assertEquals(
+                List.of("1", "2", "3"),
+                Files.readAllLines(file).stream().sorted().toList(),
+                child.text());
         for (int id : Cluster.IDS) assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
     }
 
     /** Whoever does not want to wait any more is told what is left. */
-    @Test @Order(11) void aSecondCtrlCNamesTheCommandThatUndoesIt() throws Exception {
-        TestCluster.Child child = TestCluster.child(KillNode.class, "3", "--for", "60s", "-b", Cluster.bootstrap(), "--timeout", "50s", "--kill-command", "true", "--start-command", "echo undoing >> " + TestCluster.HOME.resolve("began") + "; sleep 60");
-        TestCluster.await("the fault", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
+    @Test
+    @Order(11)
+    void aSecondCtrlCNamesTheCommandThatUndoesIt() throws Exception {
+        TestCluster.Child child = TestCluster.child(
+                KillNode.class,
+                "3",
+                "--for",
+                "60s",
+                "-b",
+                Cluster.bootstrap(),
+                "--timeout",
+                "50s",
+                "--kill-command",
+                "true",
+                "--start-command",
+                "echo undoing >> " + TestCluster.HOME.resolve("began") + "; sleep 60");
+        TestCluster.await(
+                "the fault", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
         new ProcessBuilder("kill", "-INT", "" + child.process().pid()).start().waitFor();
         TestCluster.await("its undoing", () -> Files.exists(TestCluster.HOME.resolve("began")));
         assertEquals(130, child.interrupt(), child.text());
@@ -319,9 +506,12 @@ class FaultsTest {
 
     // ---- A pid is signalled only if it is the node's ----
 
-    @Test @Order(12) void aStrangerWithTheNodesPidIsNotSignalled() throws Exception {
+    @Test
+    @Order(12)
+    void aStrangerWithTheNodesPidIsNotSignalled() throws Exception {
         Process sleep = new ProcessBuilder("sleep", "300").start();
-        Path data = TestCluster.HOME.resolve("stranger"), file = Files.createDirectories(data.resolve("kafka01")).resolve("node.json");
+        Path data = TestCluster.HOME.resolve("stranger"),
+                file = Files.createDirectories(data.resolve("kafka01")).resolve("node.json");
         String begun = sleep.info().startInstant().orElseThrow().toString();
         Map<String, Object> json = TestCluster.node(1);
         json.put("pid", sleep.pid());
@@ -329,23 +519,33 @@ class FaultsTest {
         KillNodeTest.writeNode(file, json);
         Cluster.Own.mark(file.getParent(), "a node", "cluster up", "a test deletes it"); // or down would not even look
         for (String mode : List.of("kill", "stop", "pause")) {
-            TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--force", "--mode", mode, "--data-dir", data.toString());
+            TestCluster.Run run =
+                    TestCluster.run(KillNode::run, "1", "--force", "--mode", mode, "--data-dir", data.toString());
             assertEquals(1, run.code(), run.toString());
         }
-        assertEquals("Nothing was running.\n", TestCluster.run(Cluster::run, "down", "--data-dir", data.toString()).out());
+        assertEquals(
+                "Nothing was running.\n",
+                TestCluster.run(Cluster::run, "down", "--data-dir", data.toString())
+                        .out());
         assertTrue(sleep.isAlive());
         // With the right start it is the node, and is killed: the check above is what kept it alive.
         json.put("started", begun);
         String stat = Files.readString(Path.of("/proc/" + sleep.pid() + "/stat"));
-        json.put("startTicks", Long.valueOf(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]));
-        json.put("bootId", Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip());
+        json.put(
+                "startTicks",
+                Long.valueOf(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]));
+        json.put(
+                "bootId",
+                Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip());
         KillNodeTest.writeNode(file, json);
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--data-dir", data.toString());
         assertEquals(0, run.code(), run.toString());
         assertEquals(128 + 9, sleep.waitFor());
     }
 
-    @Test @Order(13) void aRoleOfAnotherClusterBreaksNoNodeHere() throws Exception {
+    @Test
+    @Order(13)
+    void aRoleOfAnotherClusterBreaksNoNodeHere() throws Exception {
         TestCluster.Run run = TestCluster.killNode("controller", "-b", "localhost:9092");
         assertEquals(12, run.code(), run.toString());
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id));

@@ -14,9 +14,12 @@ import org.junit.jupiter.api.io.TempDir;
 /** perf's ledger of acknowledged offsets, and what check-delivery makes of it: written by the producers' callbacks, read back, compared with a log that is made up. */
 @Order(11)
 class LoadLedgerTest {
-    @TempDir Path folder;
+    @TempDir
+    Path folder;
 
-    private PerfTest.Ledger perf(boolean transactional, String... topics) { return new PerfTest.Ledger(folder.resolve("load.jsonl").toFile(), "1f", topics, "1", transactional); }
+    private PerfTest.Ledger perf(boolean transactional, String... topics) {
+        return new PerfTest.Ledger(folder.resolve("load.jsonl").toFile(), "1f", topics, "1", transactional);
+    }
 
     private LoadChecker written(PerfTest.Ledger ledger) throws Exception {
         ledger.write(Map.of("failed", 0, "unresolved", 0, "untilMs", 1000));
@@ -29,7 +32,9 @@ class LoadLedgerTest {
         return topics;
     }
 
-    private String text() throws Exception { return Files.readString(folder.resolve("load.jsonl")); }
+    private String text() throws Exception {
+        return Files.readString(folder.resolve("load.jsonl"));
+    }
 
     /** The log of partition 0 from offset 0: how many records at which offset; all else of it has none. */
     private static void log(LoadChecker ranges, long end, long... offsets) {
@@ -42,9 +47,13 @@ class LoadLedgerTest {
         LoadVerdict v = ranges.verdict();
         Map<Anomaly, Long> wanted = new EnumMap<>(Anomaly.class);
         for (Anomaly a : Anomaly.values()) wanted.put(a, 0L);
-        for (int i = 0; i < anomalies.length; i += 2) wanted.put(Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
+        for (int i = 0; i < anomalies.length; i += 2)
+            wanted.put(Anomaly.valueOf((String) anomalies[i]), (long) (int) anomalies[i + 1]);
         assertEquals(wanted, v.report().anomalies());
-        assertEquals(List.of(verdict, acknowledged, found), List.of(v.verdict(), v.counts().acknowledged(), v.counts().found()), v.toString());
+        assertEquals(
+                List.of(verdict, acknowledged, found),
+                List.of(v.verdict(), v.counts().acknowledged(), v.counts().found()),
+                v.toString());
         assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
     }
 
@@ -56,20 +65,29 @@ class LoadLedgerTest {
 
     // ---- Written ----
 
-    @Test void offsetsThatAdjoinAreOneRangeWhoeverWroteThem() throws Exception {
+    @Test
+    void offsetsThatAdjoinAreOneRangeWhoeverWroteThem() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t", "u");
         PerfTest.Ledger.Part a = ledger.part(), b = ledger.part();
-        for (long offset = 0; offset < 30; offset++) (offset / 5 % 2 == 0 ? a : b).acknowledged(0, 2, offset); // batches in turn
-        for (long offset : new long[] {105, 106, 100, 101, 102, 103, 104, 200}) a.acknowledged(1, 0, offset); // sent again, and out of order
+        for (long offset = 0; offset < 30; offset++)
+            (offset / 5 % 2 == 0 ? a : b).acknowledged(0, 2, offset); // batches in turn
+        for (long offset : new long[] {105, 106, 100, 101, 102, 103, 104, 200})
+            a.acknowledged(1, 0, offset); // sent again, and out of order
         for (PerfTest.Ledger.Part part : List.of(a, b)) part.closed();
         Map<String, LoadChecker> topics = Map.of("t", written(ledger));
         assertTrue(text().contains("{\"topic\":\"t\",\"partition\":2,\"first\":0,\"last\":29,\"count\":30}\n"), text());
-        assertTrue(text().contains("{\"topic\":\"u\",\"partition\":0,\"first\":100,\"last\":106,\"count\":7}\n{\"topic\":\"u\",\"partition\":0,\"first\":200,\"last\":200,\"count\":1}\n"), text());
+        assertTrue(
+                text().contains("{\"topic\":\"u\",\"partition\":0,\"first\":100,\"last\":106,\"count\":7}\n"
+                        + "{\"topic\":\"u\",\"partition\":0,\"first\":200,\"last\":200,\"count\":1}\n"),
+                text());
         assertTrue(text().contains("\"acknowledged\":38"), text());
-        assertEquals(List.of(0L, 29L), List.of(topics.get("t").startOf(2), topics.get("t").highestOf(2)));
+        assertEquals(
+                List.of(0L, 29L),
+                List.of(topics.get("t").startOf(2), topics.get("t").highestOf(2)));
     }
 
-    @Test void inATransactionNothingIsAcknowledgedBeforeItIsCommitted() throws Exception {
+    @Test
+    void inATransactionNothingIsAcknowledgedBeforeItIsCommitted() throws Exception {
         PerfTest.Ledger ledger = perf(true, "t");
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset = 0; offset < 10; offset++) part.acknowledged(0, 0, offset);
@@ -83,7 +101,8 @@ class LoadLedgerTest {
         expect(ranges, "pass", 19, 19);
     }
 
-    @Test void whileTheRunGoesOnItIsKnownHowFarItWas() throws Exception {
+    @Test
+    void whileTheRunGoesOnItIsKnownHowFarItWas() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset = 0; offset < 10; offset++) part.acknowledged(0, 0, offset);
@@ -97,7 +116,8 @@ class LoadLedgerTest {
         expect(ranges, "incomplete", 10, 10);
     }
 
-    @Test void aFileThatIsNoLedgerOfPerfIsLeftAsItIs() throws Exception {
+    @Test
+    void aFileThatIsNoLedgerOfPerfIsLeftAsItIs() throws Exception {
         Path file = Files.writeString(folder.resolve("load.jsonl"), "{\"ledger\":2}\n");
         assertEquals(2, assertThrows(PerfTest.Exit.class, perf(false, "t")::begin).code);
         assertEquals("{\"ledger\":2}\n", Files.readString(file));
@@ -109,13 +129,15 @@ class LoadLedgerTest {
 
     // ---- Compared ----
 
-    @Test void whatHasARecordIsFoundAndWhatHasNoneIsLost() {
+    @Test
+    void whatHasARecordIsFoundAndWhatHasNoneIsLost() {
         LoadChecker ranges = ranges(0, 4, 6, 9);
         log(ranges, 12, 0, 1, 4, 5, 6, 7, 8, 11);
         expect(ranges, "fail", 9, 6, "LOST", 3);
     }
 
-    @Test void beyondWhatWasReachedIsUnseenOrLostIfTheLogEndsThere() {
+    @Test
+    void beyondWhatWasReachedIsUnseenOrLostIfTheLogEndsThere() {
         LoadChecker ranges = ranges(0, 9);
         log(ranges, 4, 0, 1, 2, 3);
         expect(ranges, "incomplete", 10, 4, "UNSEEN", 6);
@@ -125,7 +147,8 @@ class LoadLedgerTest {
         expect(ranges, "fail", 10, 4, "LOST", 6);
     }
 
-    @Test void beforeTheLogsStartIsExpiredAlsoWhenItMovesOnMeanwhile() {
+    @Test
+    void beforeTheLogsStartIsExpiredAlsoWhenItMovesOnMeanwhile() {
         LoadChecker ranges = ranges(0, 9);
         ranges.expired(0, 0, 2);
         ranges.reached(0, 2);
@@ -138,7 +161,8 @@ class LoadLedgerTest {
         expect(ranges, "fail", 10, 4, "LOST", 1, "EXPIRED", 5);
     }
 
-    @Test void whatIsLaterThanTheRunHasTakenThePlaceOfWhatIsLost() throws Exception {
+    @Test
+    void whatIsLaterThanTheRunHasTakenThePlaceOfWhatIsLost() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset = 0; offset < 4; offset++) part.acknowledged(0, 0, offset);
@@ -150,17 +174,23 @@ class LoadLedgerTest {
         expect(ranges, "fail", 4, 3, "LOST", 1, "INCONSISTENT", 1);
     }
 
-    @Test void inACompactedTopicWhatIsGoneProvesNothing() {
+    @Test
+    void inACompactedTopicWhatIsGoneProvesNothing() {
         LoadChecker ranges = ranges(0, 4);
         ranges.compacted(Optional.of(true));
         log(ranges, 5, 0, 4);
         expect(ranges, "incomplete", 5, 2);
         assertEquals(3, ranges.verdict().counts().gaps());
         String why = String.join("; ", ranges.verdict().incomplete());
-        assertTrue(why.startsWith("3 have no record inside the log, the first at offset 1 of partition 0: the topic is compacted,") && !why.contains("start"), why);
+        assertTrue(
+                why.startsWith("3 have no record inside the log, the first at offset 1 of partition 0: the topic is"
+                                + " compacted,")
+                        && !why.contains("start"),
+                why);
     }
 
-    @Test void compactionMovesNeitherTheStartNorTheEndOfALog() {
+    @Test
+    void compactionMovesNeitherTheStartNorTheEndOfALog() {
         LoadChecker ranges = ranges(0, 9);
         ranges.compacted(Optional.of(true));
         ranges.expired(0, 0, 1);
@@ -178,15 +208,18 @@ class LoadLedgerTest {
         KafkaFutureImpl<Config> answer = new KafkaFutureImpl<>();
         if (policy == null) answer.completeExceptionally(new TopicAuthorizationException(Set.of("t")));
         else answer.complete(new Config(List.of(new ConfigEntry("cleanup.policy", policy))));
-        Object result = new DescribeConfigsResult(Map.of(topic, answer)) { };
-        return (Admin) java.lang.reflect.Proxy.newProxyInstance(Admin.class.getClassLoader(), new Class<?>[] {Admin.class}, (proxy, method, args) -> {
-            assertEquals("describeConfigs", method.getName());
-            return result;
-        });
+        Object result = new DescribeConfigsResult(Map.of(topic, answer)) {};
+        return (Admin) java.lang.reflect.Proxy.newProxyInstance(
+                Admin.class.getClassLoader(), new Class<?>[] {Admin.class}, (proxy, method, args) -> {
+                    assertEquals("describeConfigs", method.getName());
+                    return result;
+                });
     }
 
-    @Test void whereItMayNotBeAskedWhetherATopicIsCompactedAGapIsNoLoss() throws Exception {
-        Map<String, Object[]> expected = new HashMap<>(Map.of("delete", new Object[] {"fail", "LOST", 3}, "compact,delete", new Object[] {"incomplete"}));
+    @Test
+    void whereItMayNotBeAskedWhetherATopicIsCompactedAGapIsNoLoss() throws Exception {
+        Map<String, Object[]> expected = new HashMap<>(
+                Map.of("delete", new Object[] {"fail", "LOST", 3}, "compact,delete", new Object[] {"incomplete"}));
         expected.put(null, new Object[] {"incomplete"});
         for (var policy : expected.entrySet()) {
             LoadChecker ranges = ranges(0, 4);
@@ -194,7 +227,10 @@ class LoadLedgerTest {
             log(ranges, 5, 0, 4);
             Object[] wanted = policy.getValue();
             expect(ranges, (String) wanted[0], 5, 2, Arrays.copyOfRange(wanted, 1, wanted.length));
-            assertEquals(policy.getKey() == null, ranges.verdict().incomplete().toString().contains("the topic's configuration may not be asked"), ranges.verdict().toString());
+            assertEquals(
+                    policy.getKey() == null,
+                    ranges.verdict().incomplete().toString().contains("the topic's configuration may not be asked"),
+                    ranges.verdict().toString());
         }
         LoadChecker whole = ranges(0, 1);
         whole.begins(admin(null), Map.of(), Map.of());
@@ -202,20 +238,23 @@ class LoadLedgerTest {
         expect(whole, "pass", 2, 2);
     }
 
-    @Test void withoutAnAcknowledgementNothingIsProved() throws Exception {
+    @Test
+    void withoutAnAcknowledgementNothingIsProved() throws Exception {
         LoadChecker ranges = written(perf(false, "t")); // acks=0
         log(ranges, 3, 0, 1, 2);
         expect(ranges, "incomplete", 0, 0);
     }
 
-    @Test void twoRunsThatWereToldTheSameOffsetAreInconsistent() {
+    @Test
+    void twoRunsThatWereToldTheSameOffsetAreInconsistent() {
         LoadChecker ranges = ranges(0, 4, 3, 5);
         log(ranges, 6, 0, 1, 2, 3, 4, 5);
         expect(ranges, "fail", 8, 6, "INCONSISTENT", 2);
     }
 
     /** acks=1: the leader has 1000 records that nobody fetched, and is back with 500; the run goes on at offset 500. Every offset has a record, and 500 records are lost. */
-    @Test void anOffsetThatOneRunWasToldTwiceIsOfALostRecord() throws Exception {
+    @Test
+    void anOffsetThatOneRunWasToldTwiceIsOfALostRecord() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");
         PerfTest.Ledger.Part part = ledger.part(), other = ledger.part();
         for (long offset = 0; offset < 1000; offset++) part.acknowledged(0, 0, offset);
@@ -225,16 +264,22 @@ class LoadLedgerTest {
         other.closed();
         LoadChecker interim = read().get("t"), ranges = written(ledger);
         assertTrue(text().contains("\"acknowledged\":2000,\"twice\":500,"), text());
-        for (LoadChecker each : List.of(interim, ranges)) log(each, 1500, LongStream.range(0, 1500).toArray());
+        for (LoadChecker each : List.of(interim, ranges))
+            log(each, 1500, LongStream.range(0, 1500).toArray());
         expect(interim, "fail", 1700, 1200, "INCONSISTENT", 500);
         expect(ranges, "fail", 2000, 1500, "INCONSISTENT", 500);
         LoadVerdict v = ranges.verdict();
-        assertEquals(List.of(2000L, 500L), List.of(v.report().partitions().get(0).acknowledged(), v.report().partitions().get(0).anomalies().get(Anomaly.INCONSISTENT)));
+        assertEquals(
+                List.of(2000L, 500L),
+                List.of(
+                        v.report().partitions().get(0).acknowledged(),
+                        v.report().partitions().get(0).anomalies().get(Anomaly.INCONSISTENT)));
         assertEquals(500, v.report().examples().get(0).place().offset());
         assertEquals(List.of(), v.incomplete(), "all that the ledger says it has is there");
     }
 
-    @Test void whatSeveralRangesHaveInCommonWithANewOneIsCountedOfEach() throws Exception {
+    @Test
+    void whatSeveralRangesHaveInCommonWithANewOneIsCountedOfEach() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset : new long[] {0, 1, 2, 5, 6, 9, 1, 2, 3, 4, 5, 6, 6, 20}) part.acknowledged(0, 0, offset);
@@ -245,14 +290,19 @@ class LoadLedgerTest {
         expect(ranges, "fail", 14, 9, "INCONSISTENT", 5);
     }
 
-    @Test void aDamagedOrShortenedLedgerIsIncomplete() throws Exception {
+    @Test
+    void aDamagedOrShortenedLedgerIsIncomplete() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset : new long[] {0, 1, 3}) part.acknowledged(0, 0, offset);
         part.closed();
         written(ledger);
         String whole = text(), range = "{\"topic\":\"t\",\"partition\":0,\"first\":3,\"last\":3,\"count\":1}\n";
-        for (String lacks : List.of(whole.replace(range, ""), whole.replace(range, range.substring(0, 30) + "\n"), whole.replace(range, range.replace("\"count\":1", "\"count\":2")), whole.substring(0, whole.indexOf("{\"end\"")))) {
+        for (String lacks : List.of(
+                whole.replace(range, ""),
+                whole.replace(range, range.substring(0, 30) + "\n"),
+                whole.replace(range, range.replace("\"count\":1", "\"count\":2")),
+                whole.substring(0, whole.indexOf("{\"end\"")))) {
             Files.writeString(folder.resolve("load.jsonl"), lacks);
             LoadChecker ranges = read().get("t");
             log(ranges, 4, 0, 1, 3);
@@ -260,7 +310,10 @@ class LoadLedgerTest {
         }
         Files.writeString(folder.resolve("load.jsonl"), whole.replace("\"ranges\":1", "\"ranges\":2"));
         assertEquals(2, assertThrows(Cli.Exit.class, this::read).code);
-        assertEquals(2, TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString()).code());
+        assertEquals(
+                2,
+                TestCluster.run(CheckDelivery::run, folder.resolve("none.jsonl").toString())
+                        .code());
     }
 
     // ---- In the lab ----
@@ -275,7 +328,8 @@ class LoadLedgerTest {
         return checker.verdict();
     }
 
-    @Test void theLabsVerdictIsOfProducerAndLoad() {
+    @Test
+    void theLabsVerdictIsOfProducerAndLoad() {
         LoadChecker whole = ranges(0, 0), lost = ranges(0, 0), unseen = ranges(0, 0);
         log(whole, 1, 0);
         log(lost, 1);

@@ -11,28 +11,45 @@ import picocli.CommandLine.TypeConversionException;
 /** What the scripts compute without a cluster: how a send ended, gaps between acknowledgements, percentiles, durations. */
 @Order(11)
 class MeasureTest {
-    private static void outcome(ResilientProducer.Outcome wanted, Throwable error, boolean insideSend, boolean retried) {
-        assertEquals(wanted, ResilientProducer.classify(-1, error, insideSend, retried), () -> error + (insideSend ? " from send()" : " in the callback") + (retried ? " after a retry" : ""));
+    private static void outcome(
+            ResilientProducer.Outcome wanted, Throwable error, boolean insideSend, boolean retried) {
+        assertEquals(
+                wanted,
+                ResilientProducer.classify(-1, error, insideSend, retried),
+                () -> error + (insideSend ? " from send()" : " in the callback") + (retried ? " after a retry" : ""));
     }
 
-    @Test void onlyWhatWasCertainlyNotWrittenHasFailed() {
-        ResilientProducer.Outcome failed = ResilientProducer.Outcome.failed, indeterminate = ResilientProducer.Outcome.indeterminate;
+    @Test
+    void onlyWhatWasCertainlyNotWrittenHasFailed() {
+        ResilientProducer.Outcome failed = ResilientProducer.Outcome.failed,
+                indeterminate = ResilientProducer.Outcome.indeterminate;
         assertEquals(ResilientProducer.Outcome.acknowledged, ResilientProducer.classify(0, null, false, true));
         outcome(indeterminate, null, false, false); // acks=0
-        for (Exception e : List.of(new TimeoutException(), new RecordTooLargeException(), new SerializationException(), new InvalidTopicException("?"))) {
+        for (Exception e : List.of(
+                new TimeoutException(),
+                new RecordTooLargeException(),
+                new SerializationException(),
+                new InvalidTopicException("?"))) {
             outcome(failed, e, true, false);
             outcome(indeterminate, e, false, false);
         }
         outcome(failed, new TopicAuthorizationException("t"), true, false);
         outcome(failed, new TopicAuthorizationException("t"), false, false);
         outcome(indeterminate, new TopicAuthorizationException("t"), false, true);
-        for (Exception e : List.of(new NotLeaderOrFollowerException(), new NotEnoughReplicasAfterAppendException(""), new DisconnectException(), new InvalidProducerEpochException("")))
+        for (Exception e : List.of(
+                new NotLeaderOrFollowerException(),
+                new NotEnoughReplicasAfterAppendException(""),
+                new DisconnectException(),
+                new InvalidProducerEpochException("")))
             for (boolean insideSend : List.of(false, true)) outcome(indeterminate, e, insideSend, true);
     }
 
-    private static ResilientProducer.Gaps.Span span(int partition, long from, long to) { return new ResilientProducer.Gaps.Span(partition, from, to); }
+    private static ResilientProducer.Gaps.Span span(int partition, long from, long to) {
+        return new ResilientProducer.Gaps.Span(partition, from, to);
+    }
 
-    @Test void gapsAreBetweenAcknowledgementsAndForAPartitionWhileAMessageWaits() {
+    @Test
+    void gapsAreBetweenAcknowledgementsAndForAPartitionWhileAMessageWaits() {
         var gaps = new ResilientProducer.Gaps(2);
         gaps.sent(0, 0);
         assertEquals(List.of(), gaps.acknowledged(0, 10), "nothing is known before the first acknowledgement");
@@ -40,12 +57,16 @@ class MeasureTest {
         gaps.sent(1, 20);
         assertEquals(List.of(span(-1, 10, 50), span(1, 20, 50)), gaps.acknowledged(1, 50));
         gaps.sent(0, 1000);
-        assertEquals(List.of(span(-1, 50, 1005), span(0, 1000, 1005)), gaps.acknowledged(0, 1005), "partition 0 had nothing to acknowledge until 1000");
+        assertEquals(
+                List.of(span(-1, 50, 1005), span(0, 1000, 1005)),
+                gaps.acknowledged(0, 1005),
+                "partition 0 had nothing to acknowledge until 1000");
         assertEquals(List.of(span(0, 1000, 1005), span(1, 20, 50), span(-1, 50, 1005)), gaps.longest());
         assertEquals(List.of(), gaps.end(9999), "no message waits");
     }
 
-    @Test void anOutageOfOnePartitionShowsWhileAnotherGoesOn() {
+    @Test
+    void anOutageOfOnePartitionShowsWhileAnotherGoesOn() {
         var gaps = new ResilientProducer.Gaps(2);
         gaps.sent(0, 0);
         gaps.acknowledged(0, 1);
@@ -58,7 +79,8 @@ class MeasureTest {
         assertEquals(List.of(span(-1, 100, 300), span(1, 100, 300)), gaps.end(300), "its other messages wait on");
     }
 
-    @Test void aSendThatEndedWithoutAcknowledgementLeavesThePartitionWaiting() {
+    @Test
+    void aSendThatEndedWithoutAcknowledgementLeavesThePartitionWaiting() {
         var gaps = new ResilientProducer.Gaps(1);
         gaps.sent(0, 0);
         gaps.acknowledged(0, 1);
@@ -68,7 +90,8 @@ class MeasureTest {
         assertEquals(List.of(span(-1, 1, 600), span(0, 10, 600)), gaps.acknowledged(0, 600));
     }
 
-    @Test void percentilesAreOfAllRecordsAndLinesHaveThePointInAnyLocale() {
+    @Test
+    void percentilesAreOfAllRecordsAndLinesHaveThePointInAnyLocale() {
         Locale before = Locale.getDefault();
         Locale.setDefault(Locale.GERMANY);
         try {
@@ -76,12 +99,17 @@ class MeasureTest {
             for (int ms = 1; ms <= 1000; ms++) us.recordValue(ms * 1000L);
             PerfTest.Latencies latencies = new PerfTest.Latencies();
             latencies.add(PerfTest.Kind.SERVICE, us);
-            for (int i = 0; i < 3; i++) latencies.computeIfAbsent(PerfTest.Kind.FAILED, kind -> new Histogram(3)).recordValue(1);
+            for (int i = 0; i < 3; i++)
+                latencies
+                        .computeIfAbsent(PerfTest.Kind.FAILED, kind -> new Histogram(3))
+                        .recordValue(1);
             PerfTest.Summary s = new PerfTest.Summary(2, 1000L * 1_048_576, latencies, null, false, null);
             assertEquals(1000, s.records());
             Map<String, Object> fields = new HashMap<>();
             for (int i = 0; i < s.fields().length; i += 2) fields.put((String) s.fields()[i], s.fields()[i + 1]);
-            Map.of("p50Ms", 500.0, "p95Ms", 950.0, "p99Ms", 990.0, "p999Ms", 999.0, "p9999Ms", 1000.0, "avgMs", 500.5, "maxMs", 1000.0)
+            Map.of(
+                            "p50Ms", 500.0, "p95Ms", 950.0, "p99Ms", 990.0, "p999Ms", 999.0, "p9999Ms", 1000.0, "avgMs",
+                            500.5, "maxMs", 1000.0)
                     .forEach((field, ms) -> assertEquals(ms, (double) fields.get(field), ms / 1000, field));
             String line = s.line("");
             assertTrue(line.startsWith("1000 records sent, 500.000000 records/sec (500.00 MB/sec), 500."), line);
@@ -89,31 +117,62 @@ class MeasureTest {
             assertTrue(line.endsWith("500 ms 50th, 950 ms 95th, 990 ms 99th, 999 ms 99.9th."), line);
             assertTrue(s.line(" steady state").startsWith("1000 steady state records sent, "));
             assertEquals(3, s.failed());
-        } finally { Locale.setDefault(before); }
+        } finally {
+            Locale.setDefault(before);
+        }
     }
 
     /** Of all sends; one that failed is slower than any that was answered. */
-    @Test void aPercentileIsOfTheFailedSendsAsWell() {
-        for (int[] n : new int[][] {{992, 3, 5, 1}, {987, 8, 5, 0}, {989, 0, 11, 0}, {990, 0, 10, 1}, {1000, 0, 0, 1}}) { // fast, late, failed, and whether p99 is kept
+    @Test
+    void aPercentileIsOfTheFailedSendsAsWell() {
+        for (int[] n : new int[][] {{992, 3, 5, 1}, {987, 8, 5, 0}, {989, 0, 11, 0}, {990, 0, 10, 1}, {1000, 0, 0, 1}
+        }) { // fast, late, failed, and whether p99 is kept
             PerfTest.Latencies latencies = new PerfTest.Latencies();
-            for (PerfTest.Kind kind : new PerfTest.Kind[] {PerfTest.Kind.SERVICE, PerfTest.Kind.FAILED}) latencies.put(kind, new Histogram(1, 3_600_000_000L, 3));
+            for (PerfTest.Kind kind : new PerfTest.Kind[] {PerfTest.Kind.SERVICE, PerfTest.Kind.FAILED})
+                latencies.put(kind, new Histogram(1, 3_600_000_000L, 3));
             latencies.get(PerfTest.Kind.SERVICE).recordValueWithCount(5_000, n[0]);
             latencies.get(PerfTest.Kind.SERVICE).recordValueWithCount(500_000, n[1]);
             latencies.get(PerfTest.Kind.FAILED).recordValueWithCount(1_000, n[2]);
             PerfTest.Summary s = new PerfTest.Summary(2, 1000, latencies, null, false, null);
-            for (String what : List.of("p99=50ms", "service-p99=50ms")) assertEquals(n[3] == 1, new PerfTest.Objective.Reader().convert(what).missed(s) == null, what + " of " + Arrays.toString(n));
-            assertEquals(n[2] == 0, new PerfTest.Objective.Reader().convert("max=1s").missed(s) == null, "max of " + Arrays.toString(n));
+            for (String what : List.of("p99=50ms", "service-p99=50ms"))
+                assertEquals(
+                        n[3] == 1,
+                        new PerfTest.Objective.Reader().convert(what).missed(s) == null,
+                        what + " of " + Arrays.toString(n));
+            assertEquals(
+                    n[2] == 0,
+                    new PerfTest.Objective.Reader().convert("max=1s").missed(s) == null,
+                    "max of " + Arrays.toString(n));
             assertNull(new PerfTest.Objective.Reader().convert("p90=50ms").missed(s));
         }
     }
 
-    @Test void durationsAreReadInTheirUnits() {
-        Map.of("500ms", 500L, "30s", 30_000L, "2m", 120_000L, "1h", 3_600_000L, "7", 7_000L, "1.5s", 1_500L, "0.25m", 15_000L, " 2s ", 2_000L)
+    @Test
+    void durationsAreReadInTheirUnits() {
+        Map.of(
+                        "500ms",
+                        500L,
+                        "30s",
+                        30_000L,
+                        "2m",
+                        120_000L,
+                        "1h",
+                        3_600_000L,
+                        "7",
+                        7_000L,
+                        "1.5s",
+                        1_500L,
+                        "0.25m",
+                        15_000L,
+                        " 2s ",
+                        2_000L)
                 .forEach((text, ms) -> assertEquals(Duration.ofMillis(ms), KillNode.Common.duration(text), text));
-        for (String bad : List.of("", "s", "-1s", "5 s", "1d", "1,5s", "ten")) assertThrows(TypeConversionException.class, () -> KillNode.Common.duration(bad), bad);
+        for (String bad : List.of("", "s", "-1s", "5 s", "1d", "1,5s", "ten"))
+            assertThrows(TypeConversionException.class, () -> KillNode.Common.duration(bad), bad);
     }
 
-    @Test void aBadDurationIsWrongUsageInOneSentence() {
+    @Test
+    void aBadDurationIsWrongUsageInOneSentence() {
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--for", "soon");
         assertEquals(2, run.code());
         assertTrue(run.err().contains("soon") && run.err().lines().count() == 1, run.err());

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Order(95)
 @Tag("lab")
 class NotebookTest {
-    @Test void everyCommandOfTheNotebookRuns(@TempDir Path folder) throws Exception {
+    @Test
+    void everyCommandOfTheNotebookRuns(@TempDir Path folder) throws Exception {
         TestCluster.down();
         run(folder, text -> text, List.of("Up in ", "48 of 48", "exit code 11", "PASS: ", "Down: 3 nodes ended"));
     }
@@ -28,12 +29,17 @@ class NotebookTest {
         assertTrue(commands.toString().lines().count() > 25, "the notebook has commands: " + commands);
         String script = change.apply(commands.toString());
         Files.createSymbolicLink(folder.resolve("jbang"), ContractTest.REPO.resolve("jbang"));
-        Files.createSymbolicLink(Files.createDirectories(folder.resolve("home")).resolve("cache"), TestCluster.HOME.resolve("cache").toRealPath());
+        Files.createSymbolicLink(
+                Files.createDirectories(folder.resolve("home")).resolve("cache"),
+                TestCluster.HOME.resolve("cache").toRealPath());
         File output = folder.resolve("output").toFile();
         // set -m: background commands get the signals that they would get in a terminal.
         List<String> command = new ArrayList<>(TestCluster.signalled());
         command.addAll(List.of("bash", "-e", "-x", "-c", "set -m\n" + script));
-        ProcessBuilder bash = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).redirectOutput(output);
+        ProcessBuilder bash = new ProcessBuilder(command)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(output);
         bash.environment().put("KRAFT_LAB_HOME", folder.resolve("home").toString());
         bash.environment().remove("KAFKA_BOOTSTRAP");
         Process process = bash.start();
@@ -41,30 +47,56 @@ class NotebookTest {
             assertTrue(process.waitFor(8, TimeUnit.MINUTES), () -> "not done in 8 minutes: " + tail(output));
         } finally {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
-            TestCluster.run(Cluster::run, "down", "--data-dir", folder.resolve("home/cluster").toString());
+            TestCluster.run(
+                    Cluster::run,
+                    "down",
+                    "--data-dir",
+                    folder.resolve("home/cluster").toString());
         }
         String said = Files.readString(output.toPath());
         assertEquals(0, process.exitValue(), tail(output));
         for (String e : expected) assertTrue(said.contains(e), e + " expected in: " + said);
         assertEquals(2, Pattern.compile("(?m)^PASS: ").matcher(said).results().count(), said);
-        assertTrue(Files.readString(folder.resolve("sent.txt")).lines().filter(l -> l.startsWith("Sent: ")).count() > 50, "the producer printed what it sent");
+        assertTrue(
+                Files.readString(folder.resolve("sent.txt"))
+                                .lines()
+                                .filter(l -> l.startsWith("Sent: "))
+                                .count()
+                        > 50,
+                "the producer printed what it sent");
         assertFalse(Files.readString(folder.resolve("sent.txt")).contains("Error"), "no send failed");
-        assertTrue(Files.readString(folder.resolve("isr.txt")).contains("metadata frozen"), "the watcher saw the quorum lost");
-        assertTrue(longestSilence(folder.resolve("naive.jsonl")) > 3.5, "the naive producer ran while the leader was paused");
+        assertTrue(
+                Files.readString(folder.resolve("isr.txt")).contains("metadata frozen"),
+                "the watcher saw the quorum lost");
+        assertTrue(
+                longestSilence(folder.resolve("naive.jsonl")) > 3.5,
+                "the naive producer ran while the leader was paused");
     }
 
     /** Seconds between two acknowledgements of a ledger. */
     private static double longestSilence(Path ledger) throws Exception {
-        double[] at = Files.readAllLines(ledger).stream().map(Pattern.compile("\"at\":(\\d+)")::matcher).filter(Matcher::find)
-                .mapToDouble(m -> Long.parseLong(m.group(1)) / 1e6).sorted().toArray();
-        return IntStream.range(1, at.length).mapToDouble(i -> at[i] - at[i - 1]).max().orElse(0);
+        double[] at = Files.readAllLines(ledger).stream()
+                .map(Pattern.compile("\"at\":(\\d+)")::matcher)
+                .filter(Matcher::find)
+                .mapToDouble(m -> Long.parseLong(m.group(1)) / 1e6)
+                .sorted()
+                .toArray();
+        return IntStream.range(1, at.length)
+                .mapToDouble(i -> at[i] - at[i - 1])
+                .max()
+                .orElse(0);
     }
 
     /** The same commands with fewer records and shorter waits. */
     private static String shortened(String commands) {
-        String shorter = commands.replace("--num-records 1000000", "--num-records 20000").replace("--num-records 20000 --throughput 2000", "--num-records 4000 --throughput 2000")
-                .replace("--duration 30s", "--duration 16s").replace("--for 10s", "--for 4s");
-        assertTrue(!commands.contains("--mode naive") || shorter.contains("--duration 16s") && shorter.contains("--for 4s"), shorter);
+        String shorter = commands.replace("--num-records 1000000", "--num-records 20000")
+                .replace("--num-records 20000 --throughput 2000", "--num-records 4000 --throughput 2000")
+                .replace("--duration 30s", "--duration 16s")
+                .replace("--for 10s", "--for 4s");
+        assertTrue(
+                !commands.contains("--mode naive")
+                        || shorter.contains("--duration 16s") && shorter.contains("--for 4s"),
+                shorter);
         return shorter;
     }
 
@@ -72,6 +104,8 @@ class NotebookTest {
         try {
             List<String> lines = Files.readAllLines(output.toPath());
             return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
-        } catch (java.io.IOException e) { return e.toString(); }
+        } catch (java.io.IOException e) {
+            return e.toString();
+        }
     }
 }

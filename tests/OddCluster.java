@@ -72,19 +72,19 @@ class OddCluster implements AutoCloseable {
         }
         Path keys = cluster.keyStore();
         cluster.start(0, """
-                process.roles=broker,controller
-                controller.quorum.bootstrap.servers=127.0.0.1:%5$d
-                listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://127.0.0.1:%4$d,CONTROLLER://127.0.0.1:%5$d
-                advertised.listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://nowhere.invalid:%4$d
-                inter.broker.listener.name=PLAIN
-                sasl.enabled.mechanisms=PLAIN
-                listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_admin="admin" user_poor="poor";
-                ssl.keystore.location=%6$s
-                ssl.keystore.password=secret
-                ssl.key.password=secret
-                authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-                super.users=User:ANONYMOUS;User:admin
-                """.formatted(ports.get(0), ports.get(1), ports.get(2), ports.get(3), ports.get(4), keys));
+            process.roles=broker,controller
+            controller.quorum.bootstrap.servers=127.0.0.1:%5$d
+            listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://127.0.0.1:%4$d,CONTROLLER://127.0.0.1:%5$d
+            advertised.listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://nowhere.invalid:%4$d
+            inter.broker.listener.name=PLAIN
+            sasl.enabled.mechanisms=PLAIN
+            listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_admin="admin" user_poor="poor";
+            ssl.keystore.location=%6$s
+            ssl.keystore.password=secret
+            ssl.key.password=secret
+            authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+            super.users=User:ANONYMOUS;User:admin
+            """.formatted(ports.get(0), ports.get(1), ports.get(2), ports.get(3), ports.get(4), keys));
         cluster.awaitAnswer("plain");
         return cluster;
     }
@@ -97,10 +97,10 @@ class OddCluster implements AutoCloseable {
     /** Returns a --command-config with which a user logs in. */
     Path login(String user) throws IOException {
         return Files.writeString(folder.resolve(user + ".properties"), """
-                security.protocol=SASL_PLAINTEXT
-                sasl.mechanism=PLAIN
-                sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="%1$s" password="%1$s";
-                """.formatted(user));
+            security.protocol=SASL_PLAINTEXT
+            sasl.mechanism=PLAIN
+            sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="%1$s" password="%1$s";
+            """.formatted(user));
     }
 
     /** Kills a node (SIGKILL) and waits until its process has ended. */
@@ -118,14 +118,14 @@ class OddCluster implements AutoCloseable {
     private void start(int node, String properties) throws Exception {
         Path data = Files.createDirectories(folder.resolve("data" + node));
         Path config = Files.writeString(folder.resolve(node + ".properties"), properties + """
-                node.id=%d
-                log.dirs=%s
-                controller.listener.names=CONTROLLER
-                listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT
-                offsets.topic.replication.factor=1
-                log.cleaner.dedupe.buffer.size=2097152
-                controller.quorum.election.timeout.ms=300
-                """.formatted(node, data));
+            node.id=%d
+            log.dirs=%s
+            controller.listener.names=CONTROLLER
+            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT
+            offsets.topic.replication.factor=1
+            log.cleaner.dedupe.buffer.size=2097152
+            controller.quorum.election.timeout.ms=300
+            """.formatted(node, data));
         Formatter formatter = new Formatter();
         if (!properties.contains("controller.quorum.voters=")) {
             String voter = node + "@" + address("controller") + ":" + Uuid.randomUuid();
@@ -140,11 +140,17 @@ class OddCluster implements AutoCloseable {
                 .addDirectory(data.toString())
                 .run();
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        List<String> command = new ArrayList<>(List.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"));
+        List<String> command =
+                new ArrayList<>(List.of(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"));
         command.addAll(List.of("-cp", System.getProperty("java.class.path")));
         command.addAll(List.of("kafka.Kafka", config.toString()));
         File log = folder.resolve(node + ".log").toFile();
-        nodes.put(node, new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log).start());
+        nodes.put(
+                node,
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(log)
+                        .start());
     }
 
     private void awaitAnswer(String name) throws Exception {
@@ -161,8 +167,12 @@ class OddCluster implements AutoCloseable {
         for (int node : nodes.keySet()) {
             List<String> lines = Files.readAllLines(folder.resolve(node + ".log"));
             ends.append(node).append(":\n");
-            lines.stream().filter(line -> line.matches(".*(ERROR|Exception|Error:).*")).limit(5).forEach(line -> ends.append(line).append('\n'));
-            lines.subList(Math.max(0, lines.size() - 3), lines.size()).forEach(line -> ends.append(line).append('\n'));
+            lines.stream()
+                    .filter(line -> line.matches(".*(ERROR|Exception|Error:).*"))
+                    .limit(5)
+                    .forEach(line -> ends.append(line).append('\n'));
+            lines.subList(Math.max(0, lines.size() - 3), lines.size())
+                    .forEach(line -> ends.append(line).append('\n'));
         }
         return ends.toString();
     }
@@ -170,7 +180,8 @@ class OddCluster implements AutoCloseable {
     private Path keyStore() throws Exception {
         Path store = folder.resolve("keys.p12");
         Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                        Path.of(System.getProperty("java.home"), "bin", "keytool")
+                                .toString(),
                         "-genkeypair",
                         "-keyalg",
                         "EC",
@@ -192,6 +203,10 @@ class OddCluster implements AutoCloseable {
     /** Not ephemeral ones: a client's connection could take such a port before the node listens there. */
     private static List<Integer> freePorts(int count) {
         int first = 21_000 + new Random().nextInt(6_000);
-        return IntStream.range(first, 29_000).filter(TestCluster::isFree).limit(count).boxed().toList();
+        return IntStream.range(first, 29_000)
+                .filter(TestCluster::isFree)
+                .limit(count)
+                .boxed()
+                .toList();
     }
 }

@@ -16,18 +16,25 @@ import org.junit.jupiter.params.provider.*;
 
 /** Nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is planted at each place. No cluster. */
 class OursTest {
-    @TempDir Path temp;
+    @TempDir
+    Path temp;
 
-    interface Plant { void in(Path dataDir) throws Exception; }
+    interface Plant {
+        void in(Path dataDir) throws Exception;
+    }
 
-    private static TestCluster.Run cluster(Object dataDir, String... args) { return TestCluster.run(Cluster::run, TestCluster.with(args, "--data-dir", dataDir.toString())); }
+    private static TestCluster.Run cluster(Object dataDir, String... args) {
+        return TestCluster.run(Cluster::run, TestCluster.with(args, "--data-dir", dataDir.toString()));
+    }
 
     /** Every file below it, with its kind, mode and content. */
     private static Map<String, String> snapshot(Path folder) throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path f : files.filter(f -> !f.equals(folder)).toList()) {
-                String what = Files.isSymbolicLink(f) ? "-> " + Files.readSymbolicLink(f) : Files.isRegularFile(f) ? Files.readString(f) : "folder";
+                String what = Files.isSymbolicLink(f)
+                        ? "-> " + Files.readSymbolicLink(f)
+                        : Files.isRegularFile(f) ? Files.readString(f) : "folder";
                 all.put(folder.relativize(f).toString(), what);
             }
         }
@@ -41,7 +48,8 @@ class OursTest {
 
     // ---- cluster ----
 
-    private static final String NODE_MARK = "This folder is of kraft-lab: a node, made by 'cluster up'; 'cluster up --fresh' deletes it.\n";
+    private static final String NODE_MARK =
+            "This folder is of kraft-lab: a node, made by 'cluster up'; 'cluster up --fresh' deletes it.\n";
 
     /** A node as cluster up leaves it. */
     private static Map<String, Object> plantNode(Path dataDir, int id, Object... fields) throws IOException {
@@ -49,7 +57,17 @@ class OursTest {
         file(folder.resolve(".kraft-lab"), NODE_MARK);
         file(folder.resolve("server.properties"), "node.id=" + id + "\nlog.dirs=" + folder.resolve("data") + "\n");
         file(folder.resolve("data/meta.properties"), "version=1\ncluster.id=x\nnode.id=" + id + "\n");
-        Map<String, Object> json = new LinkedHashMap<>(Map.of("id", id, "name", Cluster.name(id), "port", Cluster.port(id), "timeouts", "fast", "command", List.of("java", "-Dkraft-lab.node=" + folder)));
+        Map<String, Object> json = new LinkedHashMap<>(Map.of(
+                "id",
+                id,
+                "name",
+                Cluster.name(id),
+                "port",
+                Cluster.port(id),
+                "timeouts",
+                "fast",
+                "command",
+                List.of("java", "-Dkraft-lab.node=" + folder)));
         for (int i = 0; i < fields.length; i += 2) json.put((String) fields[i], fields[i + 1]);
         file(folder.resolve("node.json"), JSON.std.asString(json));
         return json;
@@ -59,30 +77,79 @@ class OursTest {
         Map<String, Plant> all = new LinkedHashMap<>();
         all.put("files of others", d -> file(d.resolve("kafka02/important.txt"), "theirs"));
         all.put("a node.json of others", d -> file(d.resolve("kafka01/node.json"), "{\"mine\": true}"));
-        all.put("a node.json of others, and data", d -> { file(d.resolve("kafka01/node.json"), "{\"command\": [\"java\"]}"); file(d.resolve("kafka01/data/meta.properties"), "x=y"); });
-        all.put("a broker of others", d -> { file(d.resolve("kafka01/server.properties"), "log.dirs=/var/lib/kafka"); file(d.resolve("kafka01/data/meta.properties"), "x=y"); });
+        all.put("a node.json of others, and data", d -> {
+            file(d.resolve("kafka01/node.json"), "{\"command\": [\"java\"]}");
+            file(d.resolve("kafka01/data/meta.properties"), "x=y");
+        });
+        all.put("a broker of others", d -> {
+            file(d.resolve("kafka01/server.properties"), "log.dirs=/var/lib/kafka");
+            file(d.resolve("kafka01/data/meta.properties"), "x=y");
+        });
         all.put("a file", d -> file(d.resolve("kafka03"), "theirs"));
-        all.put("a link to a folder", d -> { file(d.resolve("elsewhere/thesis"), "theirs"); Files.createSymbolicLink(d.resolve("kafka01"), d.resolve("elsewhere")); });
-        all.put("a link to a node", d -> { plantNode(d.resolve("other"), 1); Files.createSymbolicLink(d.resolve("kafka01"), d.resolve("other/kafka01")); });
-        all.put("a mark that is a link", d -> { file(d.resolve("mark"), NODE_MARK); file(d.resolve("kafka01/thesis"), "theirs"); Files.createSymbolicLink(d.resolve("kafka01/.kraft-lab"), d.resolve("mark")); });
-        all.put("a mark of another kind", d -> { file(d.resolve("kafka01/thesis"), "theirs"); file(d.resolve("kafka01/.kraft-lab"), "This folder is of kraft-lab: a run, made by 'lab'; x.\n"); });
-        all.put("a mark of others", d -> { file(d.resolve("kafka01/thesis"), "theirs"); file(d.resolve("kafka01/.kraft-lab-node"), "mine"); });
-        all.put("a node that others can write to", d -> { plantNode(d, 1); mode(d.resolve("kafka01"), "rwxrwxr-x"); });
-        all.put("a node.json that others can write to", d -> { plantNode(d, 1); mode(d.resolve("kafka01/node.json"), "rw-r--rw-"); });
-        all.put("a node.json that is a link", d -> { plantNode(d, 1); Files.move(d.resolve("kafka01/node.json"), d.resolve("x")); Files.createSymbolicLink(d.resolve("kafka01/node.json"), d.resolve("x")); });
-        all.put("a data folder that others can write to", d -> { plantNode(d, 1); mode(d, "rwxrwxrwx"); });
-        all.put("a node of somebody else's", d -> { plantNode(d, 1); giveAway(d.resolve("kafka01")); });
-        all.put("a node.json of somebody else's", d -> { plantNode(d, 1); giveAway(d.resolve("kafka01/node.json")); });
+        all.put("a link to a folder", d -> {
+            file(d.resolve("elsewhere/thesis"), "theirs");
+            Files.createSymbolicLink(d.resolve("kafka01"), d.resolve("elsewhere"));
+        });
+        all.put("a link to a node", d -> {
+            plantNode(d.resolve("other"), 1);
+            Files.createSymbolicLink(d.resolve("kafka01"), d.resolve("other/kafka01"));
+        });
+        all.put("a mark that is a link", d -> {
+            file(d.resolve("mark"), NODE_MARK);
+            file(d.resolve("kafka01/thesis"), "theirs");
+            Files.createSymbolicLink(d.resolve("kafka01/.kraft-lab"), d.resolve("mark"));
+        });
+        all.put("a mark of another kind", d -> {
+            file(d.resolve("kafka01/thesis"), "theirs");
+            file(d.resolve("kafka01/.kraft-lab"), "This folder is of kraft-lab: a run, made by 'lab'; x.\n");
+        });
+        all.put("a mark of others", d -> {
+            file(d.resolve("kafka01/thesis"), "theirs");
+            file(d.resolve("kafka01/.kraft-lab-node"), "mine");
+        });
+        all.put("a node that others can write to", d -> {
+            plantNode(d, 1);
+            mode(d.resolve("kafka01"), "rwxrwxr-x");
+        });
+        all.put("a node.json that others can write to", d -> {
+            plantNode(d, 1);
+            mode(d.resolve("kafka01/node.json"), "rw-r--rw-");
+        });
+        all.put("a node.json that is a link", d -> {
+            plantNode(d, 1);
+            Files.move(d.resolve("kafka01/node.json"), d.resolve("x"));
+            Files.createSymbolicLink(d.resolve("kafka01/node.json"), d.resolve("x"));
+        });
+        all.put("a data folder that others can write to", d -> {
+            plantNode(d, 1);
+            mode(d, "rwxrwxrwx");
+        });
+        all.put("a node of somebody else's", d -> {
+            plantNode(d, 1);
+            giveAway(d.resolve("kafka01"));
+        });
+        all.put("a node.json of somebody else's", d -> {
+            plantNode(d, 1);
+            giveAway(d.resolve("kafka01/node.json"));
+        });
         return all.entrySet().stream().map(e -> Arguments.of(e.getKey(), e.getValue()));
     }
 
-    private static void mode(Path path, String mode) throws IOException { Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode)); }
-
-    private static void giveAway(Path path) {
-        try { Files.setAttribute(path, "unix:uid", 65534); } catch (IOException notRoot) { assumeTrue(false, "only root can give a file to another user"); }
+    private static void mode(Path path, String mode) throws IOException {
+        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
     }
 
-    @ParameterizedTest(name = "{0}") @MethodSource("foreignFolders") void aFolderThatIsNotOursIsLeftAsItIs(String what, Plant plant) throws Exception {
+    private static void giveAway(Path path) {
+        try {
+            Files.setAttribute(path, "unix:uid", 65534);
+        } catch (IOException notRoot) {
+            assumeTrue(false, "only root can give a file to another user");
+        }
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("foreignFolders")
+    void aFolderThatIsNotOursIsLeftAsItIs(String what, Plant plant) throws Exception {
         Path data = Files.createDirectories(temp.resolve("data"));
         plant.in(data);
         Map<String, String> before = snapshot(data);
@@ -97,7 +164,8 @@ class OursTest {
         }
     }
 
-    @Test void downDeletesNothingOfAFolderWithoutNodes() throws Exception {
+    @Test
+    void downDeletesNothingOfAFolderWithoutNodes() throws Exception {
         Path data = Files.createDirectories(temp.resolve("data"));
         file(data.resolve("archive/thesis"), "theirs");
         file(data.resolve(".kraft-lab-archive-x/thesis"), "theirs");
@@ -108,22 +176,31 @@ class OursTest {
     }
 
     /** Whatever marks it as ours; and what a link in it leads to is kept. */
-    @ParameterizedTest @ValueSource(strings = {"today's mark", "the mark before", "no mark yet"}) void aFolderOfOursIsDeletedButNotWhatItsLinksLeadTo(String how) throws Exception {
-        Path data = temp.resolve("data"), theirs = file(temp.resolve("theirs/thesis"), "theirs"), mark = data.resolve("kafka01/.kraft-lab");
+    @ParameterizedTest
+    @ValueSource(strings = {"today's mark", "the mark before", "no mark yet"})
+    void aFolderOfOursIsDeletedButNotWhatItsLinksLeadTo(String how) throws Exception {
+        Path data = temp.resolve("data"),
+                theirs = file(temp.resolve("theirs/thesis"), "theirs"),
+                mark = data.resolve("kafka01/.kraft-lab");
         plantNode(data, 1);
         if (!how.equals("today's mark")) Files.delete(mark);
-        if (how.equals("the mark before")) file(data.resolve("kafka01/.kraft-lab-node"), "A node of kraft-lab; cluster up --fresh deletes this folder.\n");
+        if (how.equals("the mark before"))
+            file(
+                    data.resolve("kafka01/.kraft-lab-node"),
+                    "A node of kraft-lab; cluster up --fresh deletes this folder.\n");
         Files.createSymbolicLink(data.resolve("kafka01/data/folder"), theirs.getParent());
         Files.createSymbolicLink(data.resolve("kafka01/data/file"), theirs);
         Cluster cluster = new Cluster();
-        cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "down", "--data-dir", data.toString());
+        cluster.common.configure(
+                cluster, TestCluster.quiet(), TestCluster.quiet(), "down", "--data-dir", data.toString());
         assertEquals(0, cluster.down(true));
         cluster.deleteData();
         assertEquals(Map.of(), snapshot(data));
         assertEquals("theirs", Files.readString(theirs));
     }
 
-    @Test void filesAreReplacedAndLinksNotFollowed() throws Exception {
+    @Test
+    void filesAreReplacedAndLinksNotFollowed() throws Exception {
         Path theirs = file(temp.resolve("theirs"), "theirs"), ours = Files.createDirectories(temp.resolve("ours"));
         Files.createSymbolicLink(ours.resolve("node.json"), theirs);
         Files.createSymbolicLink(ours.resolve("node.json.new"), theirs);
@@ -142,18 +219,35 @@ class OursTest {
         return stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19];
     }
 
-    @Test void aStepOfTheClockMakesNoNodeLookDown() throws Exception {
+    @Test
+    void aStepOfTheClockMakesNoNodeLookDown() throws Exception {
         assumeTrue(Files.exists(Path.of("/proc/self/stat")), "there is no /proc");
         Path data = temp.resolve("data");
-        String boot = Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+        String boot =
+                Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
         Process node = new ProcessBuilder("sh", "-c", "read line").start();
         try {
             Instant started = node.toHandle().info().startInstant().orElseThrow();
             long ticks = Long.parseLong(ticks(node.pid()));
-            Object[][] plants = {{true, started.plusSeconds(3), ticks, boot}, {true, started.minusSeconds(86_400), ticks, boot}, {false, started, ticks + 1, boot},
-                    {false, started, ticks, "another boot"}, {false, started, null, null}}; // the last: an older version's, and another command line than the node's
+            Object[][] plants = {
+                {true, started.plusSeconds(3), ticks, boot},
+                {true, started.minusSeconds(86_400), ticks, boot},
+                {false, started, ticks + 1, boot},
+                {false, started, ticks, "another boot"},
+                {false, started, null, null}
+            }; // the last: an older version's, and another command line than the node's
             for (Object[] plant : plants) {
-                plantNode(data, 1, "pid", node.pid(), "started", plant[1].toString(), "startTicks", plant[2], "bootId", plant[3]);
+                plantNode(
+                        data,
+                        1,
+                        "pid",
+                        node.pid(),
+                        "started",
+                        plant[1].toString(),
+                        "startTicks",
+                        plant[2],
+                        "bootId",
+                        plant[3]);
                 TestCluster.Run status = cluster(data, "status", "--json");
                 Map<String, Object> first = status.events().get(0);
                 assertEquals(plant[0], !"down".equals(first.get("state")), Arrays.toString(plant) + status);
@@ -162,13 +256,16 @@ class OursTest {
             assertEquals(10, cluster(data, "status").code());
             assertEquals("Nothing was running.\n", cluster(data, "down").out());
             assertTrue(node.isAlive(), "a process that is not the node's was ended");
-        } finally { node.destroyForcibly().waitFor(); }
+        } finally {
+            node.destroyForcibly().waitFor();
+        }
     }
 
     /** Holds a broker's lock until it is ended. */
     static class Holder {
         public static void main(String... args) throws Exception {
-            try (FileChannel channel = FileChannel.open(Path.of(args[0]), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            try (FileChannel channel =
+                    FileChannel.open(Path.of(args[0]), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
                 channel.lock();
                 System.out.println("held");
                 Thread.sleep(60_000);
@@ -176,62 +273,100 @@ class OursTest {
         }
     }
 
-    @Test void dataThatABrokerHoldsIsNotStartedOn() throws Exception {
+    @Test
+    void dataThatABrokerHoldsIsNotStartedOn() throws Exception {
         Path data = temp.resolve("data"), lock = data.resolve("kafka01/data/.lock");
         plantNode(data, 1);
         Cluster cluster = new Cluster();
-        cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "up", "--data-dir", data.toString());
+        cluster.common.configure(
+                cluster, TestCluster.quiet(), TestCluster.quiet(), "up", "--data-dir", data.toString());
         cluster.requireUnusedData(1);
         TestCluster.Child holder = TestCluster.child(Holder.class, lock.toString());
         try {
             TestCluster.await("the lock", () -> holder.text().contains("held"));
-            assertTrue(assertThrows(Cli.Exit.class, () -> cluster.requireUnusedData(1)).getMessage().contains("is in use by a broker"));
-        } finally { holder.process().destroyForcibly().waitFor(); }
+            assertTrue(assertThrows(Cli.Exit.class, () -> cluster.requireUnusedData(1))
+                    .getMessage()
+                    .contains("is in use by a broker"));
+        } finally {
+            holder.process().destroyForcibly().waitFor();
+        }
         cluster.requireUnusedData(1);
     }
 
-    @Test void aLogsLinesDriveNoTerminal() throws Exception {
+    @Test
+    void aLogsLinesDriveNoTerminal() throws Exception {
         Path data = temp.resolve("data");
         plantNode(data, 1);
         file(data.resolve("kafka01/server.log"), "\tat x\nclient \u001b[2J\u0007\rPASS: all is well\n");
         TestCluster.Run logs = cluster(data, "logs", "1");
         assertEquals(0, logs.code());
-        assertTrue(logs.out().startsWith("    at x\nclient \\u001b[2J\\u0007\n") && logs.out().matches("[\\n\\x20-\\x7e]*"), logs.toString());
+        assertTrue(
+                logs.out().startsWith("    at x\nclient \\u001b[2J\\u0007\n")
+                        && logs.out().matches("[\\n\\x20-\\x7e]*"),
+                logs.toString());
     }
 
     // ---- lab, report, and what other scripts write ----
 
-    @Test void labWritesIntoNoFolderWithFilesOfOthers() throws Exception {
-        for (String name : List.of("events.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html", "ledger.jsonl")) for (boolean link : new boolean[] {false, true}) {
-            Path out = Files.createDirectories(temp.resolve("out-" + name + link)), theirs = file(temp.resolve("theirs"), "theirs");
-            if (link) Files.createSymbolicLink(out.resolve(name), theirs); else file(out.resolve(name), "theirs");
-            Map<String, String> before = snapshot(out);
-            for (boolean marked : new boolean[] {false, true}) {
-                if (marked && !link) continue; // then it is one of a lab
-                if (marked) { file(out.resolve(".kraft-lab"), "This folder is of kraft-lab: a run, made by 'lab'; x.\n"); before = snapshot(out); }
-                TestCluster.Run run = TestCluster.run(Lab::run, "--out", out.toString());
-                assertEquals(12, run.code(), name + run);
-                assertEquals(before, snapshot(out), name);
-                assertEquals("theirs", Files.readString(theirs));
+    @Test
+    void labWritesIntoNoFolderWithFilesOfOthers() throws Exception {
+        for (String name :
+                List.of("events.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html", "ledger.jsonl"))
+            for (boolean link : new boolean[] {false, true}) {
+                Path out = Files.createDirectories(temp.resolve("out-" + name + link)),
+                        theirs = file(temp.resolve("theirs"), "theirs");
+                if (link) Files.createSymbolicLink(out.resolve(name), theirs);
+                else file(out.resolve(name), "theirs");
+                Map<String, String> before = snapshot(out);
+                for (boolean marked : new boolean[] {false, true}) {
+                    if (marked && !link) continue; // then it is one of a lab
+                    if (marked) {
+                        file(out.resolve(".kraft-lab"), "This folder is of kraft-lab: a run, made by 'lab'; x.\n");
+                        before = snapshot(out);
+                    }
+                    TestCluster.Run run = TestCluster.run(Lab::run, "--out", out.toString());
+                    assertEquals(12, run.code(), name + run);
+                    assertEquals(before, snapshot(out), name);
+                    assertEquals("theirs", Files.readString(theirs));
+                }
             }
-        }
     }
 
     /** It came to no producer: the same command is tried again, and finds its own folder. */
-    @Test void aLabThatCameToNothingMayBeTriedAgain() throws Exception {
+    @Test
+    void aLabThatCameToNothingMayBeTriedAgain() throws Exception {
         Path out = temp.resolve("run");
-        String[] args = {"--runtime", "external", "-b", "localhost:1", "--kill-command", "false", "--start-command", "false", "--timeout", "1s", "--out", out.toString()};
+        String[] args = {
+            "--runtime",
+            "external",
+            "-b",
+            "localhost:1",
+            "--kill-command",
+            "false",
+            "--start-command",
+            "false",
+            "--timeout",
+            "1s",
+            "--out",
+            out.toString()
+        };
         for (int i = 0; i < 2; i++) {
             TestCluster.Run run = TestCluster.run(Lab::run, args);
             assertEquals(10, run.code(), run.toString());
-            assertTrue(Files.exists(out.resolve("events.jsonl")) && Files.exists(out.resolve(".kraft-lab")), snapshot(out).keySet().toString());
+            assertTrue(
+                    Files.exists(out.resolve("events.jsonl")) && Files.exists(out.resolve(".kraft-lab")),
+                    snapshot(out).keySet().toString());
         }
     }
 
-    private static final String EVENT = "{\"ts\":\"2026-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"node\",\"node\":1,\"state\":\"up\"}\n";
+    private static final String EVENT =
+            "{\"ts\":\"2026-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"node\",\"node\":1,\"state\":\"up\"}\n";
 
-    @Test void reportReplacesOnlyAPageOfItsOwn() throws Exception {
-        Path run = temp.resolve("run"), page = run.resolve("report.html"), theirs = file(temp.resolve("theirs"), "theirs");
+    @Test
+    void reportReplacesOnlyAPageOfItsOwn() throws Exception {
+        Path run = temp.resolve("run"),
+                page = run.resolve("report.html"),
+                theirs = file(temp.resolve("theirs"), "theirs");
         file(run.resolve("events.jsonl"), EVENT);
         assertEquals(0, TestCluster.run(Report::run, run.toString()).code());
         String made = Files.readString(page);
@@ -239,31 +374,64 @@ class OursTest {
         for (String[] args : new String[][] {{run.toString()}, {run.toString(), "--out", page.toString()}}) {
             Files.writeString(page, "<!DOCTYPE html><title>theirs</title>");
             TestCluster.Run kept = TestCluster.run(Report::run, args);
-            assertEquals(List.of(12, "<!DOCTYPE html><title>theirs</title>"), List.of(kept.code(), Files.readString(page)), kept.toString());
+            assertEquals(
+                    List.of(12, "<!DOCTYPE html><title>theirs</title>"),
+                    List.of(kept.code(), Files.readString(page)),
+                    kept.toString());
             Files.delete(page);
             for (Path to : List.of(theirs, temp.resolve("nothing"))) {
                 Files.createSymbolicLink(page, to);
                 TestCluster.Run link = TestCluster.run(Report::run, args);
                 assertEquals(12, link.code(), link.toString());
-                assertEquals(List.of("theirs", false), List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
+                assertEquals(
+                        List.of("theirs", false),
+                        List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
                 assertTrue(LabPage.write(run).isPresent(), "the lab follows it");
-                assertEquals(List.of("theirs", false), List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
+                assertEquals(
+                        List.of("theirs", false),
+                        List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
                 Files.delete(page);
             }
         }
         assertTrue(made.startsWith("<!DOCTYPE html>"));
-        assertEquals(0, TestCluster.run(Report::run, run.toString(), "--out", "/dev/null").code(), "a device");
+        assertEquals(
+                0,
+                TestCluster.run(Report::run, run.toString(), "--out", "/dev/null")
+                        .code(),
+                "a device");
     }
 
-    @Test void filesThatAreNamedAreReplacedOnlyIfOfTheirKind() throws Exception {
-        Path theirs = file(temp.resolve("thesis"), "theirs"), link = Files.createSymbolicLink(temp.resolve("link"), file(temp.resolve("linked"), ""));
-        for (Path file : List.of(theirs, link)) for (String option : List.of("--hdr-log", "--percentiles", "--ledger")) {
-            TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", "localhost:1", "--topic", "t", "--num-records", "1", "--throughput", "-1", "--record-size", "1", option, file.toString());
-            assertEquals(2, perf.code(), perf.toString());
-            assertTrue(perf.err().startsWith(file + " is "), perf.err());
-        }
-        PerfTest.requireReplaceable(file(temp.resolve("perf.hlog"), "#[kraft-lab perf: values in microseconds]\n"), "#[kraft-lab perf", "--hdr-log");
-        PerfTest.requireReplaceable(file(temp.resolve("perf.hgrm"), "       Value     Percentile TotalCount 1/(1-Percentile)\n"), "Value", "--percentiles");
+    @Test
+    void filesThatAreNamedAreReplacedOnlyIfOfTheirKind() throws Exception {
+        Path theirs = file(temp.resolve("thesis"), "theirs"),
+                link = Files.createSymbolicLink(temp.resolve("link"), file(temp.resolve("linked"), ""));
+        for (Path file : List.of(theirs, link))
+            for (String option : List.of("--hdr-log", "--percentiles", "--ledger")) {
+                TestCluster.Run perf = TestCluster.run(
+                        PerfTest::run,
+                        "-b",
+                        "localhost:1",
+                        "--topic",
+                        "t",
+                        "--num-records",
+                        "1",
+                        "--throughput",
+                        "-1",
+                        "--record-size",
+                        "1",
+                        option,
+                        file.toString());
+                assertEquals(2, perf.code(), perf.toString());
+                assertTrue(perf.err().startsWith(file + " is "), perf.err());
+            }
+        PerfTest.requireReplaceable(
+                file(temp.resolve("perf.hlog"), "#[kraft-lab perf: values in microseconds]\n"),
+                "#[kraft-lab perf",
+                "--hdr-log");
+        PerfTest.requireReplaceable(
+                file(temp.resolve("perf.hgrm"), "       Value     Percentile TotalCount 1/(1-Percentile)\n"),
+                "Value",
+                "--percentiles");
         PerfTest.requireReplaceable(Path.of("/dev/null"), "Value", "--percentiles");
         assertThrows(Cli.Exit.class, () -> MergeLatency.requireReplaceable(theirs, "Value", "--percentiles"));
         assertThrows(IOException.class, () -> ResilientProducer.requireLedger(theirs));
@@ -273,32 +441,56 @@ class OursTest {
     }
 
     /** A ledger is written under another name first, which may be taken as well. */
-    @Test void whatIsNamedAsTheLedgersPartIsReplacedOnlyIfOfItsKind() throws Exception {
+    @Test
+    void whatIsNamedAsTheLedgersPartIsReplacedOnlyIfOfItsKind() throws Exception {
         Path ledger = temp.resolve("l"), part = temp.resolve("l.part");
-        List<Plant> plants = List.of(p -> file(p, "theirs"), p -> Files.createSymbolicLink(p, file(temp.resolve("linked"), "")), p -> Files.createDirectory(p), OursTest::pipe);
+        List<Plant> plants = List.of(
+                p -> file(p, "theirs"),
+                p -> Files.createSymbolicLink(p, file(temp.resolve("linked"), "")),
+                p -> Files.createDirectory(p),
+                OursTest::pipe);
         for (Plant plant : plants) {
             plant.in(part);
             Map<String, String> before = snapshot(temp);
-            TestCluster.Run perf = TestCluster.run(PerfTest::run, "-b", "localhost:1", "--topic", "t", "--num-records", "1", "--throughput", "-1", "--record-size", "1", "--ledger", ledger.toString());
+            TestCluster.Run perf = TestCluster.run(
+                    PerfTest::run,
+                    "-b",
+                    "localhost:1",
+                    "--topic",
+                    "t",
+                    "--num-records",
+                    "1",
+                    "--throughput",
+                    "-1",
+                    "--record-size",
+                    "1",
+                    "--ledger",
+                    ledger.toString());
             assertEquals(2, perf.code(), perf.toString());
             assertTrue(perf.err().startsWith(part + " is "), perf.err());
             assertEquals(2, assertThrows(PerfTest.Exit.class, perf(ledger)::begin).code);
             assertEquals(before, snapshot(temp));
             Files.delete(part);
         }
-        assertEquals(2, assertThrows(PerfTest.Exit.class, perf(Files.createDirectory(temp.resolve("folder")))::begin).code);
+        assertEquals(
+                2, assertThrows(PerfTest.Exit.class, perf(Files.createDirectory(temp.resolve("folder")))::begin).code);
         assertFalse(Files.exists(temp.resolve("folder.part")));
         file(part, "{\"ranges\":1,"); // as a perf that was killed leaves it
         perf(ledger).begin();
         assertTrue(Files.readString(ledger).startsWith("{\"ranges\":1,") && !Files.exists(part));
     }
 
-    private static PerfTest.Ledger perf(Path ledger) { return new PerfTest.Ledger(ledger.toFile(), "1f", new String[] {"t"}, "1", false); }
+    private static PerfTest.Ledger perf(Path ledger) {
+        return new PerfTest.Ledger(ledger.toFile(), "1f", new String[] {"t"}, "1", false);
+    }
 
-    private static void pipe(Path at) throws Exception { assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor()); }
+    private static void pipe(Path at) throws Exception {
+        assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor());
+    }
 
     /** Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given the ledger once, when it is whole. */
-    @Test void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
+    @Test
+    void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
         Path pipe = temp.resolve("pipe");
         pipe(pipe);
         Process reader = new ProcessBuilder("cat", pipe.toString()).start();
@@ -310,21 +502,28 @@ class OursTest {
             ledger.interim();
             part.closed();
             ledger.write(Map.of("failed", 0));
-            List<String> lines = new String(reader.getInputStream().readAllBytes()).lines().toList();
+            List<String> lines =
+                    new String(reader.getInputStream().readAllBytes()).lines().toList();
             assertEquals(3, lines.size(), lines.toString());
-            assertTrue(lines.get(0).startsWith("{\"ranges\":1,") && lines.get(2).startsWith("{\"end\":true,"), lines.toString());
-        } finally { reader.destroy(); }
+            assertTrue(
+                    lines.get(0).startsWith("{\"ranges\":1,") && lines.get(2).startsWith("{\"end\":true,"),
+                    lines.toString());
+        } finally {
+            reader.destroy();
+        }
         assertFalse(Files.isRegularFile(pipe));
         assertEquals(Set.of("pipe"), snapshot(temp).keySet());
     }
 
-    @Test void aMatrixLeavesFilesOfOthersAsTheyAre() throws Exception {
+    @Test
+    void aMatrixLeavesFilesOfOthersAsTheyAre() throws Exception {
         for (String name : List.of("matrix.md", "matrix.jsonl", "matrix-abc12345.ledger.jsonl")) {
             Path out = temp.resolve("m-" + name);
             file(out.resolve(name), "theirs");
             FailoverMatrix matrix = new FailoverMatrix();
             matrix.common.configure(matrix, TestCluster.quiet(), TestCluster.quiet(), "--out", out.toString());
-            assertEquals(12, assertThrows(Cli.Exit.class, matrix::readRuns, name).getExitCode());
+            assertEquals(
+                    12, assertThrows(Cli.Exit.class, matrix::readRuns, name).getExitCode());
             assertEquals(Map.of(name, "theirs"), snapshot(out));
         }
     }

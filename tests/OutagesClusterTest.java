@@ -17,80 +17,148 @@ class OutagesClusterTest {
     private final WatchLeaders watch = new WatchLeaders();
     private Future<Boolean> watching;
 
-    @BeforeEach void healthyAndWatched() throws Exception {
+    @BeforeEach
+    void healthyAndWatched() throws Exception {
         TestCluster.healthy();
         TestCluster.Run create = TestCluster.run(CreateTopic::run, "phases", "--if-not-exists");
         assertEquals(0, create.code(), create.toString());
-        watch.common.configure(watch, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "-b", Cluster.bootstrap());
+        watch.common.configure(
+                watch, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "-b", Cluster.bootstrap());
         watch.common.listener = events::add;
         watching = background.submit(watch::watch);
-        TestCluster.await("controller and partitions are seen", () -> ofType("controller").size() > 0 && ofType("leader").size() == 8);
+        TestCluster.await(
+                "controller and partitions are seen",
+                () -> ofType("controller").size() > 0 && ofType("leader").size() == 8);
     }
 
-    @AfterEach void end() throws Exception {
+    @AfterEach
+    void end() throws Exception {
         if (watching != null) watching.cancel(true);
         background.shutdown();
         assertTrue(background.awaitTermination(10, TimeUnit.SECONDS), "the watcher ends when it is interrupted");
     }
 
-    private List<Map<String, Object>> ofType(String type) { synchronized (events) { return TestCluster.ofType(List.copyOf(events), type); } }
+    private List<Map<String, Object>> ofType(String type) {
+        synchronized (events) {
+            return TestCluster.ofType(List.copyOf(events), type);
+        }
+    }
 
     private void node(String... args) {
         KillNode script = new KillNode();
-        script.common.configure(script, TestCluster.quiet(), TestCluster.quiet(), TestCluster.with(args, "--data-dir", TestCluster.DATA, "-b", Cluster.bootstrap()));
+        script.common.configure(
+                script,
+                TestCluster.quiet(),
+                TestCluster.quiet(),
+                TestCluster.with(args, "--data-dir", TestCluster.DATA, "-b", Cluster.bootstrap()));
         script.common.listener = events::add;
-        assertDoesNotThrow(() -> { if (List.of(args).contains("--restore")) script.restoreNodes(script.runtime()); else script.breakNodes(script.runtime()); });
+        assertDoesNotThrow(() -> {
+            if (List.of(args).contains("--restore")) script.restoreNodes(script.runtime());
+            else script.breakNodes(script.runtime());
+        });
     }
 
     /** When the election was won, by the winner's own log. */
     private static Instant wonAt(int node, long epoch) throws Exception {
-        Matcher m = Pattern.compile("(?m)^(\\S+) .*Completed transition to Leader\\(.*?, epoch=" + epoch + ",").matcher(TestCluster.log(node));
+        Matcher m = Pattern.compile("(?m)^(\\S+) .*Completed transition to Leader\\(.*?, epoch=" + epoch + ",")
+                .matcher(TestCluster.log(node));
         assertTrue(m.find(), "node " + node + "'s log has no election of epoch " + epoch);
         return OffsetDateTime.parse(m.group(1)).toInstant();
     }
 
     /** When the new leader said so. */
     private Instant answered(long epoch) {
-        return ofType("controller").stream().filter(e -> (int) e.get("controller") > 0 && ((Number) e.get("epoch")).longValue() == epoch).map(e -> Instant.parse((String) e.get("ts"))).findFirst().orElseThrow();
+        return ofType("controller").stream()
+                .filter(e -> (int) e.get("controller") > 0 && ((Number) e.get("epoch")).longValue() == epoch)
+                .map(e -> Instant.parse((String) e.get("ts")))
+                .findFirst()
+                .orElseThrow();
     }
 
     /** How many partitions a node was seen to be out of the ISR of. */
-    private long out(int node) { return out(node, 0); }
-    private long out(int node, int since) { return ofType("leader").stream().skip(since).filter(e -> !((List<?>) e.get("isr")).contains(node)).map(e -> e.get("partition")).distinct().count(); }
-
-    private static double ms(Instant from, Instant to) { return ChronoUnit.MICROS.between(from, to) / 1e3; }
-
-    private void awaitBackInSync(int outages) throws Exception {
-        TestCluster.await("back in every ISR", () -> OutageAnalysis.of(events()).outages().stream().filter(o -> o.moments().inSync() != null).count() == outages);
+    private long out(int node) {
+        return out(node, 0);
     }
 
-    private List<Map<String, Object>> events() { synchronized (events) { return List.copyOf(events); } }
+    private long out(int node, int since) {
+        return ofType("leader").stream()
+                .skip(since)
+                .filter(e -> !((List<?>) e.get("isr")).contains(node))
+                .map(e -> e.get("partition"))
+                .distinct()
+                .count();
+    }
 
-    @Test @Order(0) void littleIsAskedWhileNothingIsAmiss() throws Exception {
+    private static double ms(Instant from, Instant to) {
+        return ChronoUnit.MICROS.between(from, to) / 1e3;
+    }
+
+    private void awaitBackInSync(int outages) throws Exception {
+        TestCluster.await(
+                "back in every ISR",
+                () -> OutageAnalysis.of(events()).outages().stream()
+                                .filter(o -> o.moments().inSync() != null)
+                                .count()
+                        == outages);
+    }
+
+    private List<Map<String, Object>> events() {
+        synchronized (events) {
+            return List.copyOf(events);
+        }
+    }
+
+    @Test
+    @Order(0)
+    void littleIsAskedWhileNothingIsAmiss() throws Exception {
         TestCluster.await("it has asked", () -> watch.questions() > 20);
         List<Double> perSecond = new ArrayList<>();
         // An answer that a busy machine gives late is a doubt, and asked after: one of three observations is without.
         while (perSecond.size() < 3 && perSecond.stream().noneMatch(OutagesClusterTest::isLittle)) {
             int before = watch.questions();
             long began = System.nanoTime();
-            Thread.sleep(2000); // an observation: for as long nothing more is asked than four questions a second on each of the six connections
+            Thread.sleep(
+                    2000); // an observation: for as long nothing more is asked than four questions a second on each of
+            // the six connections
             perSecond.add((watch.questions() - before) / ((System.nanoTime() - began) / 1e9));
         }
-        assertTrue(perSecond.stream().allMatch(q -> q >= 2) && perSecond.stream().anyMatch(OutagesClusterTest::isLittle), "questions a second: " + perSecond);
+        assertTrue(
+                perSecond.stream().allMatch(q -> q >= 2) && perSecond.stream().anyMatch(OutagesClusterTest::isLittle),
+                "questions a second: " + perSecond);
     }
 
-    private static boolean isLittle(double perSecond) { return perSecond >= 2 && perSecond <= 6 * 4 + 4; }
+    private static boolean isLittle(double perSecond) {
+        return perSecond >= 2 && perSecond <= 6 * 4 + 4;
+    }
 
     /** A machine that stalls may read one of them late. */
-    @Test @Order(1) void killsOfTheController() throws Exception { killTheController(2, 3); }
+    @Test
+    @Order(1)
+    void killsOfTheController() throws Exception {
+        killTheController(2, 3);
+    }
 
     @Tag("soak")
-    @Test void manyKillsOfTheController() throws Exception { killTheController(14, 15); }
+    @Test
+    void manyKillsOfTheController() throws Exception {
+        killTheController(14, 15);
+    }
 
     /** Until so many elections were seen within 50 ms of the winner's log, with at most so many kills. */
     private void killTheController(int seenInTime, int kills) throws Exception {
         ResilientProducer producer = new ResilientProducer();
-        producer.common.configure(producer, TestCluster.quiet(), TestCluster.quiet(), "--topic", "phases", "--rate", "" + RATE, "--send-timeout", "1h", "-b", Cluster.bootstrap());
+        producer.common.configure(
+                producer,
+                TestCluster.quiet(),
+                TestCluster.quiet(),
+                "--topic",
+                "phases",
+                "--rate",
+                "" + RATE,
+                "--send-timeout",
+                "1h",
+                "-b",
+                Cluster.bootstrap());
         producer.common.listener = events::add;
         Future<ResilientProducer.Summary> producing = background.submit(producer::produce);
         int asked = watch.questions();
@@ -100,14 +168,20 @@ class OutagesClusterTest {
         while (late.stream().filter(OutagesClusterTest::isInTime).count() < seenInTime && times < kills) {
             times++;
             long before = System.nanoTime();
-            for (int p = 0; p < 8; p++) assertTrue(awaitAck(producer, p, before), "partition " + p + " acknowledges before the kill");
+            for (int p = 0; p < 8; p++)
+                assertTrue(awaitAck(producer, p, before), "partition " + p + " acknowledges before the kill");
             node("controller");
             long killed = System.nanoTime();
-            for (int p = 0; p < 8; p++) assertTrue(awaitAck(producer, p, killed), "partition " + p + " acknowledges again");
+            for (int p = 0; p < 8; p++)
+                assertTrue(awaitAck(producer, p, killed), "partition " + p + " acknowledges again");
             Outage o = OutageAnalysis.of(events()).outages().get(times - 1);
             assertNotNull(o.moments().elected(), o.toString());
-            late.add(ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), o.moments().elected().at()));
-            answered.add(ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), answered(o.moments().elected().epoch())));
+            late.add(ms(
+                    wonAt(o.moments().elected().node(), o.moments().elected().epoch()),
+                    o.moments().elected().at()));
+            answered.add(ms(
+                    wonAt(o.moments().elected().node(), o.moments().elected().epoch()),
+                    answered(o.moments().elected().epoch())));
             node("" + o.fault().node(), "--restore");
             awaitBackInSync(times);
         }
@@ -115,9 +189,14 @@ class OutagesClusterTest {
         assertTrue(perSecond < 6 * 100, "at most one question in 10 ms to each: " + perSecond + " a second");
         producer.stop();
         ResilientProducer.Summary sent = producing.get(60, TimeUnit.SECONDS);
-        System.err.println("Elected by what is seen, after the winner's log: " + late + " ms; answered after it: " + answered + " ms");
-        assertTrue(late.stream().filter(OutagesClusterTest::isInTime).count() >= seenInTime, "elections within 50 ms of the winner's log: " + late);
-        assertTrue(answered.stream().allMatch(ms -> ms > -2), "no answer before there was a leader (the log has milliseconds): " + answered);
+        System.err.println("Elected by what is seen, after the winner's log: " + late + " ms; answered after it: "
+                + answered + " ms");
+        assertTrue(
+                late.stream().filter(OutagesClusterTest::isInTime).count() >= seenInTime,
+                "elections within 50 ms of the winner's log: " + late);
+        assertTrue(
+                answered.stream().allMatch(ms -> ms > -2),
+                "no answer before there was a leader (the log has milliseconds): " + answered);
 
         for (Map<String, Object> e : events()) ContractTest.Schema.validate(e);
         OutageFindings seen = OutageAnalysis.of(events());
@@ -127,19 +206,42 @@ class OutagesClusterTest {
             for (Outage.Gap g : o.partitions()) {
                 assertNotNull(g.measuredMs(), "the producer measured it too: " + g);
                 assertEquals(g.measuredMs(), g.phases().sum(), 50, g.toString());
-                assertTrue(g.phases().ms().keySet().containsAll(Set.of(Outage.Phase.ELECT, Outage.Phase.LEAD, Outage.Phase.ACK)), "each phase was seen: " + g + "; leaders seen: "
-                        + ofType("leader").stream().filter(e -> e.get("partition").equals(g.partition())).toList());
+                assertTrue(
+                        g.phases()
+                                .ms()
+                                .keySet()
+                                .containsAll(Set.of(Outage.Phase.ELECT, Outage.Phase.LEAD, Outage.Phase.ACK)),
+                        "each phase was seen: " + g + "; leaders seen: "
+                                + ofType("leader").stream()
+                                        .filter(e -> e.get("partition").equals(g.partition()))
+                                        .toList());
             }
             assertEquals(o.all().measuredMs(), o.all().phases().sum(), 50, o.toString());
-            assertTrue(o.since(o.moments().led()) > o.since(o.moments().elected().at()) && o.since(o.moments().inSync()) > o.since(o.moments().restored()), o.toString());
+            assertTrue(
+                    o.since(o.moments().led()) > o.since(o.moments().elected().at())
+                            && o.since(o.moments().inSync())
+                                    > o.since(o.moments().restored()),
+                    o.toString());
             assertNull(o.fault().during());
         }
-        double longest = seen.outages().stream().mapToDouble(o -> o.worst().ms()).max().orElseThrow();
-        assertEquals(sent.partitionGaps().stream().mapToLong(g -> g.length().toMillis()).max().orElseThrow(), longest, 50, "the longest of all");
-        assertTrue(seen.availability().share() > 0.1 && seen.availability().share() < 0.9, seen.availability().toString());
+        double longest =
+                seen.outages().stream().mapToDouble(o -> o.worst().ms()).max().orElseThrow();
+        assertEquals(
+                sent.partitionGaps().stream()
+                        .mapToLong(g -> g.length().toMillis())
+                        .max()
+                        .orElseThrow(),
+                longest,
+                50,
+                "the longest of all");
+        assertTrue(
+                seen.availability().share() > 0.1 && seen.availability().share() < 0.9,
+                seen.availability().toString());
     }
 
-    private static boolean isInTime(double ms) { return Math.abs(ms) < 50; }
+    private static boolean isInTime(double ms) {
+        return Math.abs(ms) < 50;
+    }
 
     private static boolean awaitAck(ResilientProducer producer, int partition, long after) throws Exception {
         TestCluster.await("the producer has begun", () -> producer.partitions() == 8);
@@ -147,34 +249,57 @@ class OutagesClusterTest {
     }
 
     /** One sample says nothing on a machine that stalls; of three, one is in time. */
-    @Test @Order(2) void aPausedController() throws Exception {
+    @Test
+    @Order(2)
+    void aPausedController() throws Exception {
         List<Double> late = new ArrayList<>();
-        while (late.size() < 3 && late.stream().noneMatch(ms -> Math.abs(ms) < 500)) late.add(pauseTheController(late.size()));
+        while (late.size() < 3 && late.stream().noneMatch(ms -> Math.abs(ms) < 500))
+            late.add(pauseTheController(late.size()));
         System.err.println("Elected by what is seen, after the winner's log: " + late + " ms");
         assertTrue(late.stream().anyMatch(ms -> Math.abs(ms) < 500), late + " ms after the winner's log");
     }
 
     /** @return how much later than by the winner's log, in milliseconds, another was seen elected */
     private double pauseTheController(int before) throws Exception {
-        int paused = TestCluster.controller(), seen = ofType("controller").size(), seenOut = ofType("leader").size();
-        long epoch = ofType("controller").stream().mapToLong(e -> ((Number) e.get("epoch")).longValue()).max().orElseThrow();
+        int paused = TestCluster.controller(),
+                seen = ofType("controller").size(),
+                seenOut = ofType("leader").size();
+        long epoch = ofType("controller").stream()
+                .mapToLong(e -> ((Number) e.get("epoch")).longValue())
+                .max()
+                .orElseThrow();
         node("controller", "--mode", "pause");
         double late;
         try {
             // So long that it is fenced, and out of the ISRs: what is back in them is told by that.
             TestCluster.await("out of every ISR", () -> out(paused, seenOut) == 8);
-            TestCluster.await("another is elected", () -> ofType("controller").stream().skip(seen).anyMatch(e -> (int) e.get("controller") > 0 && (int) e.get("controller") != paused));
+            TestCluster.await(
+                    "another is elected",
+                    () -> ofType("controller").stream()
+                            .skip(seen)
+                            .anyMatch(e -> (int) e.get("controller") > 0 && (int) e.get("controller") != paused));
             Outage o = OutageAnalysis.of(events()).outages().get(before);
-            late = ms(wonAt(o.moments().elected().node(), o.moments().elected().epoch()), o.moments().elected().at());
-        } finally { node("" + paused, "--restore"); }
+            late = ms(
+                    wonAt(o.moments().elected().node(), o.moments().elected().epoch()),
+                    o.moments().elected().at());
+        } finally {
+            node("" + paused, "--restore");
+        }
         awaitBackInSync(before + 1);
-        List<Map<String, Object>> since = ofType("controller").subList(seen, ofType("controller").size());
-        assertTrue(since.stream().skip(2).noneMatch(e -> (int) e.get("controller") == paused && ((Number) e.get("epoch")).longValue() == epoch),
+        List<Map<String, Object>> since =
+                ofType("controller").subList(seen, ofType("controller").size());
+        assertTrue(
+                since.stream()
+                        .skip(2)
+                        .noneMatch(e ->
+                                (int) e.get("controller") == paused && ((Number) e.get("epoch")).longValue() == epoch),
                 "the paused one, which for a moment still believes in its epoch, is not believed: " + since);
         return late;
     }
 
-    @Test @Order(3) void aBrokerStopped() throws Exception {
+    @Test
+    @Order(3)
+    void aBrokerStopped() throws Exception {
         int node = TestCluster.follower();
         node("" + node, "--mode", "stop");
         TestCluster.await("out of every ISR", () -> out(node) == 8);
@@ -182,7 +307,9 @@ class OutagesClusterTest {
         awaitBackInSync(1);
         Outage o = OutageAnalysis.of(events()).outages().get(0);
         assertNull(o.moments().elected(), "the controller is another: " + o);
-        assertTrue(o.notes().stream().anyMatch(n -> n.contains("no election")), o.notes().toString());
+        assertTrue(
+                o.notes().stream().anyMatch(n -> n.contains("no election")),
+                o.notes().toString());
         assertTrue(o.since(o.moments().led()) > 0 && o.since(o.moments().led()) < 20_000, o.toString());
     }
 }

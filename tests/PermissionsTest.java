@@ -33,9 +33,10 @@ class PermissionsTest {
     @BeforeAll
     static void start() throws Exception {
         cluster = OddCluster.single(temp);
-        TestCluster.createTopic("orders", "--partitions", "2", "--replication-factor", "1", "-b", cluster.address("plain"));
-        AccessControlEntry describe = new AccessControlEntry(
-                "User:" + OddCluster.POOR, "*", AclOperation.DESCRIBE, AclPermissionType.ALLOW);
+        TestCluster.createTopic(
+                "orders", "--partitions", "2", "--replication-factor", "1", "-b", cluster.address("plain"));
+        AccessControlEntry describe =
+                new AccessControlEntry("User:" + OddCluster.POOR, "*", AclOperation.DESCRIBE, AclPermissionType.ALLOW);
         ResourcePattern orders = new ResourcePattern(ResourceType.TOPIC, "orders", PatternType.LITERAL);
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", cluster.address("plain")))) {
             admin.createAcls(Set.of(new AclBinding(orders, describe))).all().get();
@@ -51,7 +52,8 @@ class PermissionsTest {
 
     private static TestCluster.Run poor(TestCluster.Script script, String... options) throws Exception {
         String config = cluster.login(OddCluster.POOR).toString();
-        return TestCluster.run(script, TestCluster.with(options, "-b", cluster.address("sasl"), "--command-config", config));
+        return TestCluster.run(
+                script, TestCluster.with(options, "-b", cluster.address("sasl"), "--command-config", config));
     }
 
     private static void assertFails(TestCluster.Run run, int code, String sentence) {
@@ -64,15 +66,23 @@ class PermissionsTest {
     void watchIsrShowsTheTopicsThatMayBeDescribed() throws Exception {
         TestCluster.Run run = poor(WatchIsr::run, "--once", "--until", "in-sync");
         assertEquals(0, run.code(), run.toString());
-        assertTrue(run.out().startsWith("controller not shown (the principal needs DESCRIBE on the cluster)\n"), run.out());
+        assertTrue(
+                run.out().startsWith("controller not shown (the principal needs DESCRIBE on the cluster)\n"),
+                run.out());
         assertTrue(run.out().contains("in-sync replicas 2 of 2"), run.out());
     }
 
     @Test
     void whatIsNotPermittedNamesThePermission() throws Exception {
         assertFails(poor(FindController::run), 1, "needs DESCRIBE on the cluster");
-        assertFails(poor(CreateTopic::run, "invoices", "--replication-factor", "1"), 1, "topic invoices: the principal needs CREATE");
-        assertFails(poor(WatchIsr::run, "--once", "--topic", "secret"), 1, "topic secret: the principal needs DESCRIBE on the topic");
+        assertFails(
+                poor(CreateTopic::run, "invoices", "--replication-factor", "1"),
+                1,
+                "topic invoices: the principal needs CREATE");
+        assertFails(
+                poor(WatchIsr::run, "--once", "--topic", "secret"),
+                1,
+                "topic secret: the principal needs DESCRIBE on the topic");
         assertFails(poor(ResilientProducer::run, "--topic", "secret"), 1, "the principal needs WRITE on topic secret.");
     }
 
@@ -80,25 +90,36 @@ class PermissionsTest {
     void aProducerThatMayNotWriteSaysWhichPermissionItLacks() throws Exception {
         String sentence = ": the principal needs WRITE on topic orders.";
         for (String acks : List.of("all", "1")) {
-            TestCluster.Run run = poor(ResilientProducer::run, "--topic", "orders", "--count", "3", "--rate", "100", "--acks", acks);
+            TestCluster.Run run =
+                    poor(ResilientProducer::run, "--topic", "orders", "--count", "3", "--rate", "100", "--acks", acks);
             assertEquals(16, run.code(), run.toString());
             List<String> errors = run.out().lines().sorted().toList(); // answers of several leaders overtake each other
-            assertEquals(List.of("Error sending 1" + sentence, "Error sending 2" + sentence, "Error sending 3" + sentence), errors, run.toString());
+            assertEquals(
+                    List.of("Error sending 1" + sentence, "Error sending 2" + sentence, "Error sending 3" + sentence),
+                    errors,
+                    run.toString());
             assertTrue(run.err().endsWith(sentence + "\n"), run.toString());
         }
     }
 
     @Test
     void whatMayNotBeSeenIsNoEventOfALostController() throws Exception {
-        List<Map<String, Object>> events = poor(WatchIsr::run, "--until", "in-sync", "--json").events();
+        List<Map<String, Object>> events =
+                poor(WatchIsr::run, "--until", "in-sync", "--json").events();
         assertEquals(List.of(), TestCluster.ofType(events, "controller"));
-        assertEquals("DESCRIBE on the cluster", TestCluster.ofType(events, "isr").get(0).get("needs"));
+        assertEquals(
+                "DESCRIBE on the cluster",
+                TestCluster.ofType(events, "isr").get(0).get("needs"));
     }
 
     @Test
     void aDynamicQuorumHasDirectoryIds() throws Exception {
         TestCluster.Run run = TestCluster.run(FindController::run, "--long", "-b", cluster.address("plain"));
-        List<String> rows = run.out().lines().skip(1).map(line -> line.replaceAll(" +", " ")).toList();
+        List<String> rows = run.out()
+                .lines()
+                .skip(1)
+                .map(line -> line.replaceAll(" +", " "))
+                .toList();
         assertEquals("NODE ROLE LAG CAUGHT UP ENDPOINT DIRECTORY ID", rows.get(0));
         assertTrue(rows.get(1).matches("0 leader .* " + cluster.address("plain") + " [\\w-]{22}"), run.toString());
         run = TestCluster.run(FindController::run, "--json", "-b", cluster.address("plain"));
@@ -108,7 +129,8 @@ class PermissionsTest {
 
     @Test
     void everyScriptThatCannotTalkToTheClusterSaysWhy() {
-        List<TestCluster.Script> scripts = List.of(FindController::run, WatchIsr::run, CreateTopic::run, ResilientProducer::run);
+        List<TestCluster.Script> scripts =
+                List.of(FindController::run, WatchIsr::run, CreateTopic::run, ResilientProducer::run);
         for (TestCluster.Script script : scripts) {
             assertFails(TestCluster.run(script, "-b", cluster.address("sasl")), 10, "wants a login");
             assertFails(TestCluster.run(script, "-b", cluster.address("tls")), 10, "wants TLS");
@@ -130,7 +152,8 @@ class PermissionsTest {
     }
 
     private static void assertRefused(TestCluster.Script script, String address, Path config, String reason) {
-        TestCluster.Run run = TestCluster.run(script, "-b", address, "--command-config", config.toString(), "--timeout", "5s");
+        TestCluster.Run run =
+                TestCluster.run(script, "-b", address, "--command-config", config.toString(), "--timeout", "5s");
         assertFails(run, 10, "login refused");
         assertTrue(run.err().contains(reason) && run.err().contains(address), run.toString());
     }
@@ -141,9 +164,12 @@ class PermissionsTest {
         for (String option : List.of("--timeout=5s", "--long", "--json")) {
             TestCluster.Run asked = TestCluster.run(FindController::run, "-b", controller, option);
             assertEquals(0, asked.code(), asked.toString());
-            assertEquals(controller + ": a controller's port, so the controllers are asked.", asked.err().strip());
+            assertEquals(
+                    controller + ": a controller's port, so the controllers are asked.",
+                    asked.err().strip());
         }
-        for (TestCluster.Script script : List.<TestCluster.Script>of(WatchIsr::run, CreateTopic::run, ProbeCluster::run)) {
+        for (TestCluster.Script script :
+                List.<TestCluster.Script>of(WatchIsr::run, CreateTopic::run, ProbeCluster::run)) {
             assertFails(TestCluster.run(script, "-b", controller), 10, "this is a controller's port");
         }
         TestCluster.Run both = TestCluster.run(FindController::run, "-b", controller + "," + cluster.address("plain"));
@@ -152,10 +178,19 @@ class PermissionsTest {
 
     @Test
     void topicsAreGivenAsArgumentsOrAsOptions() {
-        String[] where = {"-b", cluster.address("plain"), "--partitions", "2", "--replication-factor", "1", "--if-not-exists"};
-        assertEquals(0, TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders")).code());
-        assertEquals(0, TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders", "orders")).code());
-        TestCluster.Run both = TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders", "invoices"));
+        String[] where = {
+            "-b", cluster.address("plain"), "--partitions", "2", "--replication-factor", "1", "--if-not-exists"
+        };
+        assertEquals(
+                0,
+                TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders"))
+                        .code());
+        assertEquals(
+                0,
+                TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders", "orders"))
+                        .code());
+        TestCluster.Run both =
+                TestCluster.run(CreateTopic::run, TestCluster.with(where, "--topic", "orders", "invoices"));
         assertFails(both, 2, "The topics are given twice");
     }
 }

@@ -10,29 +10,44 @@ import org.junit.jupiter.api.*;
 @Order(75)
 @Tag("screen")
 class PipelineTest {
-    @BeforeAll static void bash() throws Exception {
+    @BeforeAll
+    static void bash() throws Exception {
         Assumptions.assumeTrue(onPath("bash"), "bash is not on PATH: the launcher is a bash script.");
     }
 
-    @BeforeEach void healthy() throws Exception { TestCluster.healthy(); }
+    @BeforeEach
+    void healthy() throws Exception {
+        TestCluster.healthy();
+    }
 
     private static boolean onPath(String command) {
-        return Arrays.stream(System.getenv("PATH").split(File.pathSeparator)).anyMatch(d -> new File(d, command).canExecute());
+        return Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
+                .anyMatch(d -> new File(d, command).canExecute());
     }
 
     /** Runs a line as a user of bash does; {@code ./jbang} in it is this repository's launcher, called from elsewhere. */
     private static TestCluster.Run bash(String line) throws Exception {
-        Path elsewhere = Files.createDirectories(TestCluster.HOME.resolve("else where")), out = elsewhere.resolve("out"), err = elsewhere.resolve("err");
-        ProcessBuilder builder = new ProcessBuilder("bash", "-c", line.replace("./jbang", "'" + ContractTest.REPO.resolve("jbang") + "'"))
-                .directory(elsewhere.toFile()).redirectOutput(out.toFile()).redirectError(err.toFile()).redirectInput(new File("/dev/null"));
+        Path elsewhere = Files.createDirectories(TestCluster.HOME.resolve("else where")),
+                out = elsewhere.resolve("out"),
+                err = elsewhere.resolve("err");
+        ProcessBuilder builder = new ProcessBuilder(
+                        "bash", "-c", line.replace("./jbang", "'" + ContractTest.REPO.resolve("jbang") + "'"))
+                .directory(elsewhere.toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .redirectInput(new File("/dev/null"));
         builder.environment().put("KRAFT_LAB_HOME", TestCluster.HOME.toString());
         builder.environment().remove("KAFKA_BOOTSTRAP");
         Process process = builder.start();
-        assertTrue(process.waitFor(120, TimeUnit.SECONDS), "does not end: " + line + "\n" + Files.readString(out) + Files.readString(err));
+        assertTrue(
+                process.waitFor(120, TimeUnit.SECONDS),
+                "does not end: " + line + "\n" + Files.readString(out) + Files.readString(err));
         return new TestCluster.Run(process.exitValue(), Files.readString(out), Files.readString(err));
     }
 
-    @Test @Order(1) void killNodeTakesWhatFindControllerPrints() throws Exception {
+    @Test
+    @Order(1)
+    void killNodeTakesWhatFindControllerPrints() throws Exception {
         int controller = TestCluster.controller();
         TestCluster.Run run = bash("./jbang kill-node $(./jbang find-controller)");
         assertEquals(0, run.code(), run.toString());
@@ -43,19 +58,28 @@ class PipelineTest {
         assertEquals(Cluster.name(controller) + " restored\n", start.out(), start.toString());
     }
 
-    @Test @Order(2) void watchIsrFeedsJq() throws Exception {
+    @Test
+    @Order(2)
+    void watchIsrFeedsJq() throws Exception {
         Assumptions.assumeTrue(onPath("jq"), "jq is not on PATH.");
         TestCluster.createTopic("critical_data", "--if-not-exists");
-        TestCluster.Run run = bash("./jbang watch-isr --once --json --topic critical_data | jq -r '\"\\(.inSync) of \\(.replicas)\"'");
+        TestCluster.Run run = bash(
+                "./jbang watch-isr --once --json --topic critical_data | jq -r '\"\\(.inSync) of \\(.replicas)\"'");
         assertEquals(0, run.code(), run.toString());
         assertEquals("24 of 24\n", run.out(), run.toString());
     }
 
-    @Test @Order(3) void theProducerEndsWhenItsReaderDoes() throws Exception {
+    @Test
+    @Order(3)
+    void theProducerEndsWhenItsReaderDoes() throws Exception {
         Assumptions.assumeTrue(onPath("jq"), "jq is not on PATH.");
         TestCluster.createTopic("critical_data", "--if-not-exists");
-        String pipe = "./jbang resilient-producer --json --rate 500 | jq -r 'select(.type==\"ack\").seq' | head -3; echo \"${PIPESTATUS[0]}\" >&2";
-        TestCluster.Run run = bash(pipe); // jq keeps what it prints until it has 4 KiB, hence the rate; acknowledgements of several leaders overtake each other
+        String pipe =
+                "./jbang resilient-producer --json --rate 500 | jq -r 'select(.type==\"ack\").seq' | head -3; echo"
+                        + " \"${PIPESTATUS[0]}\" >&2";
+        TestCluster.Run run =
+                bash(pipe); // jq keeps what it prints until it has 4 KiB, hence the rate; acknowledgements of several
+        // leaders overtake each other
         assertTrue(run.out().matches("\\d+\n\\d+\n\\d+\n"), run.toString());
         assertTrue(run.err().endsWith("\n0\n"), "the producer's own exit: " + run.err());
         TestCluster.Run slow = bash(pipe.replace("--rate 500", "").replace("jq", "jq --unbuffered"));

@@ -20,28 +20,64 @@ class ProbeTest {
     private static final String TOPIC = "probed";
 
     /** All that a probe could leave. */
-    record State(Set<String> topics, Set<String> groups, Set<String> transactionalIds, Map<String, Map<String, String>> configs, Map<TopicPartition, Long> ends) {
+    record State(
+            Set<String> topics,
+            Set<String> groups,
+            Set<String> transactionalIds,
+            Map<String, Map<String, String>> configs,
+            Map<TopicPartition, Long> ends) {
         static State now() throws Exception {
             while (true) {
-                try { return look(); }
-                catch (ExecutionException e) { if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e; } // deleted in between
+                try {
+                    return look();
+                } catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+                } // deleted in between
             }
         }
 
         private static State look() throws Exception {
             try (Admin admin = TestCluster.admin()) {
-                Set<String> topics = new TreeSet<>(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get());
+                Set<String> topics = new TreeSet<>(admin.listTopics(new ListTopicsOptions().listInternal(true))
+                        .names()
+                        .get());
                 Map<String, Map<String, String>> configs = new TreeMap<>();
-                List<ConfigResource> resources = Stream.concat(topics.stream().map(t -> new ConfigResource(ConfigResource.Type.TOPIC, t)), Stream.of(new ConfigResource(ConfigResource.Type.BROKER, ""))).toList();
-                admin.describeConfigs(resources).all().get().forEach((r, c) -> configs.put(r.toString(), c.entries().stream()
-                        .filter(e -> e.source().name().startsWith("DYNAMIC")).collect(Collectors.toMap(ConfigEntry::name, e -> String.valueOf(e.value()), (a, b) -> b, TreeMap::new))));
+                List<ConfigResource> resources = Stream.concat(
+                                topics.stream().map(t -> new ConfigResource(ConfigResource.Type.TOPIC, t)),
+                                Stream.of(new ConfigResource(ConfigResource.Type.BROKER, "")))
+                        .toList();
+                admin.describeConfigs(resources)
+                        .all()
+                        .get()
+                        .forEach((r, c) -> configs.put(
+                                r.toString(),
+                                c.entries().stream()
+                                        .filter(e -> e.source().name().startsWith("DYNAMIC"))
+                                        .collect(Collectors.toMap(
+                                                ConfigEntry::name,
+                                                e -> String.valueOf(e.value()),
+                                                (a, b) -> b,
+                                                TreeMap::new))));
                 Map<TopicPartition, OffsetSpec> ask = new HashMap<>();
-                for (TopicDescription t : admin.describeTopics(topics.stream().filter(t -> !t.startsWith("__")).toList()).allTopicNames().get().values())
-                    t.partitions().forEach(p -> ask.put(new TopicPartition(t.name(), p.partition()), OffsetSpec.latest()));
+                for (TopicDescription t : admin.describeTopics(
+                                topics.stream().filter(t -> !t.startsWith("__")).toList())
+                        .allTopicNames()
+                        .get()
+                        .values())
+                    t.partitions()
+                            .forEach(p -> ask.put(new TopicPartition(t.name(), p.partition()), OffsetSpec.latest()));
                 Map<TopicPartition, Long> ends = new HashMap<>();
                 admin.listOffsets(ask).all().get().forEach((p, o) -> ends.put(p, o.offset()));
-                return new State(topics, admin.listGroups().all().get().stream().map(GroupListing::groupId).collect(Collectors.toCollection(TreeSet::new)),
-                        admin.listTransactions().all().get().stream().map(TransactionListing::transactionalId).collect(Collectors.toCollection(TreeSet::new)), configs, ends);
+                return new State(
+                        topics,
+                        admin.listGroups().all().get().stream()
+                                .map(GroupListing::groupId)
+                                .collect(Collectors.toCollection(TreeSet::new)),
+                        admin.listTransactions().all().get().stream()
+                                .map(TransactionListing::transactionalId)
+                                .collect(Collectors.toCollection(TreeSet::new)),
+                        configs,
+                        ends);
             }
         }
     }
@@ -51,7 +87,11 @@ class ProbeTest {
         static Asked probe(String own, String... args) throws Exception {
             ProbeCluster script = new ProbeCluster();
             if (own != null) script.own = own;
-            script.common.configure(script, TestCluster.quiet(), TestCluster.quiet(), TestCluster.with(args, "-b", Cluster.bootstrap()));
+            script.common.configure(
+                    script,
+                    TestCluster.quiet(),
+                    TestCluster.quiet(),
+                    TestCluster.with(args, "-b", Cluster.bootstrap()));
             script.common.listener = event -> assertDoesNotThrow(() -> ContractTest.Schema.validate(event));
             long start = System.nanoTime();
             Asked asked = new Asked(script.probe(), (System.nanoTime() - start) / 1e9);
@@ -62,37 +102,80 @@ class ProbeTest {
 
         /** The outcomes of a question by node. */
         Map<Integer, String> of(String question) {
-            return answers.stream().filter(a -> a.question().equals(question)).collect(Collectors.toMap(ProbeAnswer::node, a -> a.outcome().toString()));
+            return answers.stream()
+                    .filter(a -> a.question().equals(question))
+                    .collect(
+                            Collectors.toMap(ProbeAnswer::node, a -> a.outcome().toString()));
         }
 
-        ProbeAnswer of(String question, int node) { return answers.stream().filter(a -> a.question().equals(question) && a.node() == node).findFirst().orElseThrow(() -> new AssertionError(question + " of " + node + " in " + this)); }
-        @Override public String toString() { return String.join("\n", ProbeTable.lines(answers)); }
+        ProbeAnswer of(String question, int node) {
+            return answers.stream()
+                    .filter(a -> a.question().equals(question) && a.node() == node)
+                    .findFirst()
+                    .orElseThrow(() -> new AssertionError(question + " of " + node + " in " + this));
+        }
+
+        @Override
+        public String toString() {
+            return String.join("\n", ProbeTable.lines(answers));
+        }
     }
 
     private static void nothingIsLeft(State before) throws Exception {
         TestCluster.await("nothing left of the probe", () -> State.now().equals(before));
     }
 
-    @Test @Order(1) void healthyAllOfItWorksAndNothingIsLeft() throws Exception {
+    @Test
+    @Order(1)
+    void healthyAllOfItWorksAndNothingIsLeft() throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic(TOPIC, "--partitions", "3", "--if-not-exists");
-        // What --all leaves, as its description says: the transactional id, and the internal topics, which the comparison from here on has.
+        // What --all leaves, as its description says: the transactional id, and the internal topics, which the
+        // comparison from here on has.
         Asked all = Asked.probe(null, "--all");
         assertEquals(Map.of(0, "ok"), all.of("transaction"), all.toString());
-        TestCluster.await("the id of the real transaction", () -> State.now().transactionalIds.equals(Set.of(ProbeCluster.MARK)));
+        TestCluster.await(
+                "the id of the real transaction",
+                () -> State.now().transactionalIds.equals(Set.of(ProbeCluster.MARK)));
 
         State before = State.now();
-        assertTrue(before.topics.containsAll(List.of("__consumer_offsets", "__transaction_state", TOPIC)) && before.groups.isEmpty(), before.toString());
+        assertTrue(
+                before.topics.containsAll(List.of("__consumer_offsets", "__transaction_state", TOPIC))
+                        && before.groups.isEmpty(),
+                before.toString());
         TestCluster.Run run = TestCluster.run(ProbeCluster::run, "--json");
         assertEquals(0, run.code(), run.toString());
         nothingIsLeft(before);
         List<Map<String, Object>> events = run.events();
-        assertEquals(List.of("ok"), events.stream().map(e -> e.get("outcome")).distinct().toList(), run.toString());
-        assertEquals(Set.of("describe cluster", "describe topics", "metadata quorum", "produce acks=0", "produce acks=1", "produce acks=all", "read committed", "create topic", "alter config", "group join",
-                "txn coordinator"), events.stream().map(e -> e.get("question")).collect(Collectors.toSet()));
+        assertEquals(
+                List.of("ok"),
+                events.stream().map(e -> e.get("outcome")).distinct().toList(),
+                run.toString());
+        assertEquals(
+                Set.of(
+                        "describe cluster",
+                        "describe topics",
+                        "metadata quorum",
+                        "produce acks=0",
+                        "produce acks=1",
+                        "produce acks=all",
+                        "read committed",
+                        "create topic",
+                        "alter config",
+                        "group join",
+                        "txn coordinator"),
+                events.stream().map(e -> e.get("question")).collect(Collectors.toSet()));
         for (String each : List.of("produce acks=0", "produce acks=1", "produce acks=all", "read committed"))
-            assertEquals(List.of(1, 2, 3), events.stream().filter(e -> e.get("question").equals(each)).map(e -> e.get("node")).toList(), each);
-        for (Map<String, Object> read : events.stream().filter(e -> e.get("question").equals("read committed")).toList()) assertEquals(true, read.get("visible"), read.toString());
+            assertEquals(
+                    List.of(1, 2, 3),
+                    events.stream()
+                            .filter(e -> e.get("question").equals(each))
+                            .map(e -> e.get("node"))
+                            .toList(),
+                    each);
+        for (Map<String, Object> read : events.stream()
+                .filter(e -> e.get("question").equals("read committed"))
+                .toList()) assertEquals(true, read.get("visible"), read.toString());
 
         TestCluster.Run table = TestCluster.run(ProbeCluster::run, "--topic", TOPIC);
         assertEquals(0, table.code(), table.toString());
@@ -102,56 +185,95 @@ class ProbeTest {
 
     /** The records of a named topic stay, and can be told. */
     private static void onlyMarkedRecordsCame(State before) throws Exception {
-        TestCluster.await("only records in " + TOPIC, () -> { State s = State.now(); return s.topics.equals(before.topics) && s.groups.isEmpty() && s.transactionalIds.equals(before.transactionalIds) && s.configs.equals(before.configs); });
+        TestCluster.await("only records in " + TOPIC, () -> {
+            State s = State.now();
+            return s.topics.equals(before.topics)
+                    && s.groups.isEmpty()
+                    && s.transactionalIds.equals(before.transactionalIds)
+                    && s.configs.equals(before.configs);
+        });
         State now = State.now();
         Map<TopicPartition, Long> came = new HashMap<>();
-        now.ends.forEach((p, end) -> { if (end > before.ends.get(p)) came.put(p, before.ends.get(p)); });
+        now.ends.forEach((p, end) -> {
+            if (end > before.ends.get(p)) came.put(p, before.ends.get(p));
+        });
         assertFalse(came.isEmpty(), now.toString());
         assertTrue(came.keySet().stream().allMatch(p -> p.topic().equals(TOPIC)), came.toString());
-        try (var consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", Cluster.bootstrap()), new StringDeserializer(), new StringDeserializer())) {
+        try (var consumer = new KafkaConsumer<>(
+                Map.of("bootstrap.servers", Cluster.bootstrap()), new StringDeserializer(), new StringDeserializer())) {
             consumer.assign(came.keySet());
             came.forEach(consumer::seek);
             while (came.keySet().stream().anyMatch(p -> consumer.position(p) < now.ends.get(p)))
-                for (var r : consumer.poll(Duration.ofMillis(200))) assertNotNull(r.headers().lastHeader(ProbeCluster.MARK), "not marked: " + r);
+                for (var r : consumer.poll(Duration.ofMillis(200)))
+                    assertNotNull(r.headers().lastHeader(ProbeCluster.MARK), "not marked: " + r);
         }
     }
 
-    @Test @Order(2) void withOneNodeKilledTheOthersDoIt() throws Exception {
+    @Test
+    @Order(2)
+    void withOneNodeKilledTheOthersDoIt() throws Exception {
         TestCluster.healthy();
         State before = State.now();
         int dead = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + dead).code());
         // At once: a join hangs until the dead node is fenced, and is completed then, when the probe would have gone.
-        Asked early = Asked.probe(coordinatedBy(TestCluster.controller(), System.currentTimeMillis() / 1000), "--each", "1s");
+        Asked early =
+                Asked.probe(coordinatedBy(TestCluster.controller(), System.currentTimeMillis() / 1000), "--each", "1s");
         assertEquals(Map.of(0, "hangs"), early.of("group join"), early.toString());
         nothingIsLeft(before);
-        assertEquals(0, TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "under-replicated", "--timeout", "30s").code());
+        assertEquals(
+                0,
+                TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "under-replicated", "--timeout", "30s")
+                        .code());
         nothingIsLeft(before);
         Asked asked = Asked.probe(null);
-        assertEquals(Set.of("ok"), asked.answers.stream().map(a -> a.outcome().toString()).collect(Collectors.toSet()), asked.toString());
-        Map<Integer, String> living = Stream.of(1, 2, 3).filter(id -> id != dead).collect(Collectors.toMap(id -> id, id -> "ok"));
-        for (String each : List.of("produce acks=1", "produce acks=all", "read committed")) assertEquals(living, asked.of(each), asked.toString());
+        assertEquals(
+                Set.of("ok"),
+                asked.answers.stream().map(a -> a.outcome().toString()).collect(Collectors.toSet()),
+                asked.toString());
+        Map<Integer, String> living =
+                Stream.of(1, 2, 3).filter(id -> id != dead).collect(Collectors.toMap(id -> id, id -> "ok"));
+        for (String each : List.of("produce acks=1", "produce acks=all", "read committed"))
+            assertEquals(living, asked.of(each), asked.toString());
         nothingIsLeft(before);
         assertEquals(0, TestCluster.startNode("" + dead).code());
     }
 
-    @Test @Order(3) void withoutAQuorumItSaysWhatHangsAndNothingOfItHappensLater() throws Exception {
+    @Test
+    @Order(3)
+    void withoutAQuorumItSaysWhatHangsAndNothingOfItHappensLater() throws Exception {
         TestCluster.healthy();
         State before = State.now();
         int first = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + first).code());
-        assertEquals(0, TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "under-replicated", "--timeout", "30s").code());
+        assertEquals(
+                0,
+                TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "under-replicated", "--timeout", "30s")
+                        .code());
         int second = TestCluster.controller(), survivor = 6 - first - second;
         assertEquals(0, TestCluster.killNode("controller", "--force").code());
-        assertEquals(0, TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "no-quorum", "--timeout", "30s").code());
+        assertEquals(
+                0,
+                TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "no-quorum", "--timeout", "30s")
+                        .code());
         String late = coordinatedBy(survivor, System.currentTimeMillis() / 1000 - 100);
         try {
             Asked asked = Asked.probe(coordinatedBy(survivor, System.currentTimeMillis() / 1000));
-            for (String q : List.of("describe cluster", "describe topics")) assertEquals(Map.of(0, "ok"), asked.of(q), asked.toString());
-            for (String q : List.of("metadata quorum", "create topic", "alter config")) assertEquals(Map.of(0, "hangs"), asked.of(q), asked.toString());
-            for (String q : List.of("produce acks=1", "read committed")) assertEquals(Map.of(0, "not-asked"), asked.of(q), asked.toString());
-            assertEquals(List.of("ok", "hangs"), List.of(asked.of("group coordinator").get(survivor), asked.of("group coordinator").get(second)), asked.toString());
-            assertTrue(asked.of("describe topics", 0).detail().endsWith("on silent nodes: frozen metadata"), asked.toString());
+            for (String q : List.of("describe cluster", "describe topics"))
+                assertEquals(Map.of(0, "ok"), asked.of(q), asked.toString());
+            for (String q : List.of("metadata quorum", "create topic", "alter config"))
+                assertEquals(Map.of(0, "hangs"), asked.of(q), asked.toString());
+            for (String q : List.of("produce acks=1", "read committed"))
+                assertEquals(Map.of(0, "not-asked"), asked.of(q), asked.toString());
+            assertEquals(
+                    List.of("ok", "hangs"),
+                    List.of(
+                            asked.of("group coordinator").get(survivor),
+                            asked.of("group coordinator").get(second)),
+                    asked.toString());
+            assertTrue(
+                    asked.of("describe topics", 0).detail().endsWith("on silent nodes: frozen metadata"),
+                    asked.toString());
 
             Asked named = Asked.probe(null, "--topic", TOPIC, "--each", "2s");
             assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("produce acks=1"), named.toString());
@@ -162,36 +284,66 @@ class ProbeTest {
 
             TestCluster.Run run = TestCluster.run(ProbeCluster::run, "--topic", "not_there", "--each", "2s");
             assertEquals(11, run.code(), run.toString());
-            assertTrue(run.out().startsWith("QUESTION ") && run.err().startsWith("No active controller, and no answer from broker " + second), run.toString());
+            assertTrue(
+                    run.out().startsWith("QUESTION ")
+                            && run.err().startsWith("No active controller, and no answer from broker " + second),
+                    run.toString());
 
             Asked all = Asked.probe(late, "--all", "--each", "2s");
-            for (String q : List.of("group join", "transaction")) assertEquals(Map.of(0, "hangs"), all.of(q), all.toString());
+            for (String q : List.of("group join", "transaction"))
+                assertEquals(Map.of(0, "hangs"), all.of(q), all.toString());
         } finally {
             assertEquals(0, TestCluster.startNode("all").code());
         }
         TestCluster.awaitInSync();
-        // What --all asked for does happen now, which shows why the others did not ask for it; the next probe deletes it.
-        TestCluster.await("the group of --all, and no other", () -> State.now().groups.equals(Set.of(late)));
-        TestCluster.await("the group deleted", () -> TestCluster.run(ProbeCluster::run).err().contains(late) || State.now().groups.isEmpty());
+        // What --all asked for does happen now, which shows why the others did not ask for it; the next probe deletes
+        // it.
+        TestCluster.await(
+                "the group of --all, and no other", () -> State.now().groups.equals(Set.of(late)));
+        TestCluster.await(
+                "the group deleted",
+                () -> TestCluster.run(ProbeCluster::run).err().contains(late)
+                        || State.now().groups.isEmpty());
         onlyMarkedRecordsCame(before);
     }
 
     /** A name of the probe's own, of that second or before, whose coordinator as a group is a broker. */
     private static String coordinatedBy(int broker, long second) throws Exception {
         try (Admin admin = TestCluster.admin()) {
-            var partitions = admin.describeTopics(List.of("__consumer_offsets")).allTopicNames().get().get("__consumer_offsets").partitions();
-            return Stream.iterate(second, t -> t - 1).limit(1000).map(t -> ProbeCluster.OWN + Long.toString(t, 36))
-                    .filter(name -> partitions.get(Utils.abs(name.hashCode()) % partitions.size()).leader().id() == broker).findFirst().orElseThrow();
+            var partitions = admin.describeTopics(List.of("__consumer_offsets"))
+                    .allTopicNames()
+                    .get()
+                    .get("__consumer_offsets")
+                    .partitions();
+            return Stream.iterate(second, t -> t - 1)
+                    .limit(1000)
+                    .map(t -> ProbeCluster.OWN + Long.toString(t, 36))
+                    .filter(name -> partitions
+                                    .get(Utils.abs(name.hashCode()) % partitions.size())
+                                    .leader()
+                                    .id()
+                            == broker)
+                    .findFirst()
+                    .orElseThrow();
         }
     }
 
-    @Test @Order(4) void whatAKilledProbeLeftTheNextOneDeletes() throws Exception {
+    @Test
+    @Order(4)
+    void whatAKilledProbeLeftTheNextOneDeletes() throws Exception {
         TestCluster.healthy();
         State before = State.now();
-        String old = ProbeCluster.OWN + Long.toString(System.currentTimeMillis() / 1000 - 100, 36), young = ProbeCluster.OWN + Long.toString(System.currentTimeMillis() / 1000, 36);
-        assertTrue(ProbeCluster.isOld(old) && !ProbeCluster.isOld(young) && !ProbeCluster.isOld(ProbeCluster.OWN + "of-mine") && !ProbeCluster.isOld("x" + old));
+        String old = ProbeCluster.OWN + Long.toString(System.currentTimeMillis() / 1000 - 100, 36),
+                young = ProbeCluster.OWN + Long.toString(System.currentTimeMillis() / 1000, 36);
+        assertTrue(ProbeCluster.isOld(old)
+                && !ProbeCluster.isOld(young)
+                && !ProbeCluster.isOld(ProbeCluster.OWN + "of-mine")
+                && !ProbeCluster.isOld("x" + old));
         TestCluster.createTopic(old, "--partitions", "1");
-        try (var consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", Cluster.bootstrap(), "group.id", old), new StringDeserializer(), new StringDeserializer())) {
+        try (var consumer = new KafkaConsumer<>(
+                Map.of("bootstrap.servers", Cluster.bootstrap(), "group.id", old),
+                new StringDeserializer(),
+                new StringDeserializer())) {
             consumer.assign(List.of(new TopicPartition(TOPIC, 0)));
             consumer.commitSync(Map.of(new TopicPartition(TOPIC, 0), new OffsetAndMetadata(0)));
         }
@@ -201,12 +353,17 @@ class ProbeTest {
         nothingIsLeft(before);
     }
 
-    @Test @Order(5) void ctrlCLeavesNothing() throws Exception {
+    @Test
+    @Order(5)
+    void ctrlCLeavesNothing() throws Exception {
         TestCluster.healthy();
         State before = State.now();
         TestCluster.Child child = TestCluster.child(ProbeCluster.class, "-b", Cluster.bootstrap());
         try (Admin admin = TestCluster.admin()) {
-            TestCluster.await("the probe's topic", () -> !child.process().isAlive() || admin.listTopics().names().get().stream().anyMatch(t -> t.startsWith(ProbeCluster.OWN)));
+            TestCluster.await(
+                    "the probe's topic",
+                    () -> !child.process().isAlive()
+                            || admin.listTopics().names().get().stream().anyMatch(t -> t.startsWith(ProbeCluster.OWN)));
         }
         assertEquals(130, child.interrupt(), child.text());
         assertEquals("Interrupted.\n", child.text());

@@ -1,5 +1,4 @@
 import static org.junit.jupiter.api.Assertions.*;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.*;
 import java.net.*;
@@ -18,11 +17,19 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ReachTest {
     /** Ports as they are out there, and what is said of them. */
     enum Kind {
-        TLS("wants TLS (security.protocol=SSL"), SASL("wants a login (security.protocol=SASL_PLAINTEXT"), CONTROLLER("is a controller's port"), STRANGE("is not Kafka"),
-        LOST("advertises nowhere.invalid:9092, which does not resolve here"), REFUSING("advertises localhost:1, which cannot be reached from here"), MUTE("does not answer");
+        TLS("wants TLS (security.protocol=SSL"),
+        SASL("wants a login (security.protocol=SASL_PLAINTEXT"),
+        CONTROLLER("is a controller's port"),
+        STRANGE("is not Kafka"),
+        LOST("advertises nowhere.invalid:9092, which does not resolve here"),
+        REFUSING("advertises localhost:1, which cannot be reached from here"),
+        MUTE("does not answer");
 
         final String reason;
-        Kind(String reason) { this.reason = reason; }
+
+        Kind(String reason) {
+            this.reason = reason;
+        }
     }
 
     /** Answers as a port of its kind does. */
@@ -33,7 +40,9 @@ class ReachTest {
         /** How long a listener with SASL waits before it hangs up, as brokers do to slow guessing down. */
         volatile long hangUpAfterMs;
 
-        Planted(Kind kind) throws IOException { this(kind, "nowhere.invalid"); }
+        Planted(Kind kind) throws IOException {
+            this(kind, "nowhere.invalid");
+        }
 
         Planted(Kind kind, String advertised) throws IOException {
             this.kind = kind;
@@ -43,7 +52,9 @@ class ReachTest {
             accepting.start();
         }
 
-        String address() { return "localhost:" + server.getLocalPort(); }
+        String address() {
+            return "localhost:" + server.getLocalPort();
+        }
 
         private void accept() {
             while (!server.isClosed()) {
@@ -52,15 +63,20 @@ class ReachTest {
                     Thread serving = new Thread(() -> serve(socket), "planted");
                     serving.setDaemon(true);
                     serving.start();
-                } catch (IOException closed) { return; }
+                } catch (IOException closed) {
+                    return;
+                }
             }
         }
 
         private void serve(Socket socket) {
             try (socket) {
                 DataInputStream in = new DataInputStream(socket.getInputStream());
-                for (byte[] answer = answer(in); answer != null; answer = answer(in)) socket.getOutputStream().write(answer);
-            } catch (IOException gone) { /* the script has seen enough */ }
+                for (byte[] answer = answer(in); answer != null; answer = answer(in))
+                    socket.getOutputStream().write(answer);
+            } catch (IOException gone) {
+                /* the script has seen enough */
+            }
         }
 
         /** @return null: hangs up */
@@ -85,136 +101,241 @@ class ReachTest {
         }
 
         private static byte[] versions(int... apis) {
-            ByteBuffer answer = ByteBuffer.allocate(14 + 6 * apis.length).putInt(10 + 6 * apis.length).putInt(1).putShort((short) 0).putInt(apis.length);
-            for (int api : apis) answer.putShort((short) api).putShort((short) 0).putShort((short) 4);
+            ByteBuffer answer = ByteBuffer.allocate(14 + 6 * apis.length)
+                    .putInt(10 + 6 * apis.length)
+                    .putInt(1)
+                    .putShort((short) 0)
+                    .putInt(apis.length);
+            for (int api : apis)
+                answer.putShort((short) api).putShort((short) 0).putShort((short) 4);
             return answer.array();
         }
 
         /** Metadata, version 1, of two brokers: one in a rack. */
         private static byte[] brokers(String name, int port) {
             byte[] host = name.getBytes(StandardCharsets.UTF_8);
-            ByteBuffer answer = ByteBuffer.allocate(46 + 2 * host.length).putInt(42 + 2 * host.length).putInt(2).putInt(2);
-            answer.putInt(7).putShort((short) host.length).put(host).putInt(port).putShort((short) 2).put((byte) 'r').put((byte) '1');
-            answer.putInt(8).putShort((short) host.length).put(host).putInt(port).putShort((short) -1);
+            ByteBuffer answer = ByteBuffer.allocate(46 + 2 * host.length)
+                    .putInt(42 + 2 * host.length)
+                    .putInt(2)
+                    .putInt(2);
+            answer.putInt(7)
+                    .putShort((short) host.length)
+                    .put(host)
+                    .putInt(port)
+                    .putShort((short) 2)
+                    .put((byte) 'r')
+                    .put((byte) '1');
+            answer.putInt(8)
+                    .putShort((short) host.length)
+                    .put(host)
+                    .putInt(port)
+                    .putShort((short) -1);
             return answer.putInt(7).putInt(0).array();
         }
 
-        @Override public void close() throws IOException { server.close(); }
+        @Override
+        public void close() throws IOException {
+            server.close();
+        }
     }
 
     /** Who would break or list nodes asks the cluster for them where commands are given. */
     private static final Set<String> HOOKED = Set.of("kill-node", "start-node", "nodes");
+
     private static final String[] HOOKS = {"--kill-command", "false", "--start-command", "false"};
 
-    static List<ContractTest.Alias> asking() throws Exception { return ContractTest.scripts().stream().filter(a -> !ContractTest.MAKE_THE_CLUSTER.containsKey(a.name())).toList(); }
-
-    @ParameterizedTest(name = "{0}") @MethodSource("asking") void whatCannotBeTalkedToIsExit10WithTheReason(ContractTest.Alias script, @TempDir Path folder) throws Exception {
-        for (Kind kind : List.of(Kind.TLS, Kind.SASL, Kind.CONTROLLER, Kind.STRANGE, Kind.LOST)) try (Planted port = new Planted(kind)) {
-            if (kind == Kind.CONTROLLER && script.name().equals("find-controller")) continue; // it can ask there
-            long began = System.nanoTime();
-            ContractTest.Ended e = ContractTest.ask(script, folder, port.address(), HOOKED.contains(script.name()) ? HOOKS : new String[0]).without("Runtime: hooks\n");
-            double seconds = (System.nanoTime() - began) / 1e9;
-            assertEquals(10, e.code(), kind + ": " + e.err());
-            assertTrue(e.saysOneLine() && e.err().contains(kind.reason) && e.err().contains(port.address()), kind + ": " + e.err());
-            assertFalse(e.err().contains("quorum lost") || e.err().contains("Exception"), kind + ": " + e.err());
-            assertEquals("", e.out(), "on stdout");
-            assertTrue(seconds < 5, kind + " took " + seconds + " s");
-        }
+    static List<ContractTest.Alias> asking() throws Exception {
+        return ContractTest.scripts().stream()
+                .filter(a -> !ContractTest.MAKE_THE_CLUSTER.containsKey(a.name()))
+                .toList();
     }
 
-    @Test void silenceIsLookedIntoBeforeItIsCalledALostQuorum() throws Exception {
-        for (Kind kind : Kind.values()) try (Planted port = new Planted(kind)) {
-            FindController.Common common = configured("-b", port.address(), "--timeout", "4s");
-            FindController.Exit exit = assertThrows(FindController.Exit.class, common::requireReachable);
-            assertEquals(10, exit.code);
-            assertTrue(exit.getMessage().contains(kind.reason), exit.getMessage());
-        }
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("asking")
+    void whatCannotBeTalkedToIsExit10WithTheReason(ContractTest.Alias script, @TempDir Path folder) throws Exception {
+        for (Kind kind : List.of(Kind.TLS, Kind.SASL, Kind.CONTROLLER, Kind.STRANGE, Kind.LOST))
+            try (Planted port = new Planted(kind)) {
+                if (kind == Kind.CONTROLLER && script.name().equals("find-controller")) continue; // it can ask there
+                long began = System.nanoTime();
+                ContractTest.Ended e = ContractTest.ask(
+                                script, folder, port.address(), HOOKED.contains(script.name()) ? HOOKS : new String[0])
+                        .without("Runtime: hooks\n");
+                double seconds = (System.nanoTime() - began) / 1e9;
+                assertEquals(10, e.code(), kind + ": " + e.err());
+                assertTrue(
+                        e.saysOneLine()
+                                && e.err().contains(kind.reason)
+                                && e.err().contains(port.address()),
+                        kind + ": " + e.err());
+                assertFalse(e.err().contains("quorum lost") || e.err().contains("Exception"), kind + ": " + e.err());
+                assertEquals("", e.out(), "on stdout");
+                assertTrue(seconds < 5, kind + " took " + seconds + " s");
+            }
     }
 
-    @Test void aListenerThatHangsUpLateIsNotTakenForOneWithoutALogin() throws Exception {
+    @Test
+    void silenceIsLookedIntoBeforeItIsCalledALostQuorum() throws Exception {
+        for (Kind kind : Kind.values())
+            try (Planted port = new Planted(kind)) {
+                FindController.Common common = configured("-b", port.address(), "--timeout", "4s");
+                FindController.Exit exit = assertThrows(FindController.Exit.class, common::requireReachable);
+                assertEquals(10, exit.code);
+                assertTrue(exit.getMessage().contains(kind.reason), exit.getMessage());
+            }
+    }
+
+    @Test
+    void aListenerThatHangsUpLateIsNotTakenForOneWithoutALogin() throws Exception {
         try (Planted login = new Planted(Kind.SASL)) {
             login.hangUpAfterMs = 2_500;
-            Path sasl = Files.writeString(Files.createTempFile("kraft-lab", ".properties"), "security.protocol=SASL_PLAINTEXT");
-            FindController.Common common = configured("-b", login.address(), "--timeout", "4s", "--command-config", sasl.toString());
-            assertEquals(List.of(login.address()), common.usable().stream().map(FindController.Common.Endpoint::address).toList());
+            Path sasl = Files.writeString(
+                    Files.createTempFile("kraft-lab", ".properties"), "security.protocol=SASL_PLAINTEXT");
+            FindController.Common common =
+                    configured("-b", login.address(), "--timeout", "4s", "--command-config", sasl.toString());
+            assertEquals(
+                    List.of(login.address()),
+                    common.usable().stream()
+                            .map(FindController.Common.Endpoint::address)
+                            .toList());
             Files.delete(sasl);
         }
     }
 
-    @Test void aHostThatDoesNotExistIsNamed() {
-        FindController.Exit exit = assertThrows(FindController.Exit.class, () -> configured("-b", "nowhere.invalid:9092", "--timeout", "4s").usable());
-        assertEquals("10 No cluster at nowhere.invalid:9092: no such host", exit.code + " " + exit.getMessage().split(";")[0]);
+    @Test
+    void aHostThatDoesNotExistIsNamed() {
+        FindController.Exit exit = assertThrows(
+                FindController.Exit.class,
+                () -> configured("-b", "nowhere.invalid:9092", "--timeout", "4s")
+                        .usable());
+        assertEquals(
+                "10 No cluster at nowhere.invalid:9092: no such host",
+                exit.code + " " + exit.getMessage().split(";")[0]);
     }
 
-    @Test void whatABrokerAdvertisesIsRead() throws Exception {
+    @Test
+    void whatABrokerAdvertisesIsRead() throws Exception {
         try (Planted port = new Planted(Kind.LOST)) {
-            FindController.Common.Endpoint seen = FindController.Common.endpoint(new org.apache.kafka.common.Node(-1, "localhost", port.server.getLocalPort()), 1000);
-            assertEquals(List.of("7 nowhere.invalid:9092", "8 nowhere.invalid:9092"), seen.advertised().stream().map(n -> n.id() + " " + n.host() + ":" + n.port()).toList());
+            FindController.Common.Endpoint seen = FindController.Common.endpoint(
+                    new org.apache.kafka.common.Node(-1, "localhost", port.server.getLocalPort()), 1000);
+            assertEquals(
+                    List.of("7 nowhere.invalid:9092", "8 nowhere.invalid:9092"),
+                    seen.advertised().stream()
+                            .map(n -> n.id() + " " + n.host() + ":" + n.port())
+                            .toList());
         }
     }
 
-    @Test void oneAddressThatCanBeTalkedToIsEnough() throws Exception {
-        try (Planted tls = new Planted(Kind.TLS); Planted login = new Planted(Kind.SASL)) {
-            assertThrows(FindController.Exit.class, () -> configured("-b", tls.address() + "," + login.address()).usable());
-            Path sasl = Files.writeString(Files.createTempFile("kraft-lab", ".properties"), "security.protocol=SASL_PLAINTEXT");
-            FindController.Common common = configured("-b", tls.address() + "," + login.address(), "--command-config", sasl.toString());
-            assertEquals(List.of(login.address()), common.usable().stream().map(FindController.Common.Endpoint::address).toList());
+    @Test
+    void oneAddressThatCanBeTalkedToIsEnough() throws Exception {
+        try (Planted tls = new Planted(Kind.TLS);
+                Planted login = new Planted(Kind.SASL)) {
+            assertThrows(
+                    FindController.Exit.class,
+                    () -> configured("-b", tls.address() + "," + login.address())
+                            .usable());
+            Path sasl = Files.writeString(
+                    Files.createTempFile("kraft-lab", ".properties"), "security.protocol=SASL_PLAINTEXT");
+            FindController.Common common =
+                    configured("-b", tls.address() + "," + login.address(), "--command-config", sasl.toString());
+            assertEquals(
+                    List.of(login.address()),
+                    common.usable().stream()
+                            .map(FindController.Common.Endpoint::address)
+                            .toList());
             common.requireReachable();
             Files.writeString(sasl, "security.protocol=SSL");
             common = configured("-b", tls.address() + "," + login.address(), "--command-config", sasl.toString());
-            assertEquals(List.of(tls.address()), common.usable().stream().map(FindController.Common.Endpoint::address).toList());
+            assertEquals(
+                    List.of(tls.address()),
+                    common.usable().stream()
+                            .map(FindController.Common.Endpoint::address)
+                            .toList());
             Files.delete(sasl);
         }
     }
 
     /** Where a file asks for more than the port has. */
-    @Test void aPortWithoutTlsOrLoginIsNamedToo(@TempDir Path folder) throws Exception {
-        for (String protocol : List.of("SSL", "SASL_SSL", "SASL_PLAINTEXT")) try (Planted port = new Planted(Kind.REFUSING)) {
-            Path file = Files.writeString(folder.resolve("client.properties"), "security.protocol=" + protocol);
-            FindController.Exit exit = assertThrows(FindController.Exit.class, () -> configured("-b", port.address(), "--command-config", file.toString()).usable());
-            assertTrue(exit.getMessage().contains(protocol.endsWith("SSL") ? "speaks no TLS" : "takes no login") && exit.getMessage().contains(protocol), exit.getMessage());
-        }
+    @Test
+    void aPortWithoutTlsOrLoginIsNamedToo(@TempDir Path folder) throws Exception {
+        for (String protocol : List.of("SSL", "SASL_SSL", "SASL_PLAINTEXT"))
+            try (Planted port = new Planted(Kind.REFUSING)) {
+                Path file = Files.writeString(folder.resolve("client.properties"), "security.protocol=" + protocol);
+                FindController.Exit exit = assertThrows(
+                        FindController.Exit.class,
+                        () -> configured("-b", port.address(), "--command-config", file.toString())
+                                .usable());
+                assertTrue(
+                        exit.getMessage().contains(protocol.endsWith("SSL") ? "speaks no TLS" : "takes no login")
+                                && exit.getMessage().contains(protocol),
+                        exit.getMessage());
+            }
     }
 
     /** A controller's port is used by what can be asked there. */
-    @Test void findControllerAsksAController() throws Exception {
+    @Test
+    void findControllerAsksAController() throws Exception {
         try (Planted port = new Planted(Kind.CONTROLLER)) {
             FindController.Common common = configured("-b", port.address());
             common.controllersAnswer = true;
-            assertEquals(List.of(port.address()), common.usable().stream().map(FindController.Common.Endpoint::address).toList());
+            assertEquals(
+                    List.of(port.address()),
+                    common.usable().stream()
+                            .map(FindController.Common.Endpoint::address)
+                            .toList());
             common.requireReachable();
         }
     }
 
     // ---- Client properties ----
 
-    @Test void propertiesAreReadAsJavaReadsThem(@TempDir Path folder) throws Exception {
-        Path file = Files.write(folder.resolve("latin1.properties"), "# gr\u00fc\u00dfe\nssl.key.password=stra\u00dfe\nclient.id=\\u00e4\n".getBytes(StandardCharsets.ISO_8859_1));
+    @Test
+    void propertiesAreReadAsJavaReadsThem(@TempDir Path folder) throws Exception {
+        Path file = Files.write(
+                folder.resolve("latin1.properties"),
+                "# gr\u00fc\u00dfe\nssl.key.password=stra\u00dfe\nclient.id=\\u00e4\n"
+                        .getBytes(StandardCharsets.ISO_8859_1));
         Properties read = configured("--command-config", file.toString()).client();
         assertEquals("stra\u00dfe", read.getProperty("ssl.key.password"));
         assertEquals("\u00e4", read.getProperty("client.id"));
     }
 
-    @Test void aFileThatCannotBeReadSaysWhy(@TempDir Path folder) throws Exception {
+    @Test
+    void aFileThatCannotBeReadSaysWhy(@TempDir Path folder) throws Exception {
         Path escape = Files.writeString(folder.resolve("escape.properties"), "a=\\u00zz");
         Path closed = Files.writeString(folder.resolve("closed.properties"), "a=b");
         assertTrue(closed.toFile().setReadable(false));
-        Map<Path, String> cases = new LinkedHashMap<>(Map.of(folder.resolve("none"), "there is no file", folder, "directory", escape, "encoding"));
+        Map<Path, String> cases = new LinkedHashMap<>(
+                Map.of(folder.resolve("none"), "there is no file", folder, "directory", escape, "encoding"));
         if (!Files.isReadable(closed)) cases.put(closed, "no permission"); // root may read all
         cases.forEach((file, why) -> {
             TestCluster.Run e = TestCluster.run(FindController::run, "--command-config", file.toString());
             assertEquals(2, e.code(), e.err());
-            assertTrue(e.err().startsWith("Cannot read --command-config " + file) && e.err().contains(why) && e.err().lines().count() == 1, e.err());
+            assertTrue(
+                    e.err().startsWith("Cannot read --command-config " + file)
+                            && e.err().contains(why)
+                            && e.err().lines().count() == 1,
+                    e.err());
         });
     }
 
-    @Test void aPropertyThatCannotBeUsedIsNamed(@TempDir Path folder) throws Exception {
+    @Test
+    void aPropertyThatCannotBeUsedIsNamed(@TempDir Path folder) throws Exception {
         String login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n";
         Map<String, String> cases = new LinkedHashMap<>();
-        cases.put("ssl.truststore.location", "security.protocol=SSL\nssl.truststore.location=" + folder + "/none.jks\nssl.truststore.password=x");
-        cases.put("ssl.keystore.location", "security.protocol=SSL\nssl.keystore.location=" + folder + "\nssl.keystore.password=x");
-        cases.put("sasl.client.callback.handler.class", login + "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required;\nsasl.client.callback.handler.class=no.such.Handler");
-        cases.put("sasl.jaas.config", login + "sasl.jaas.config=PlainLoginModule required username=\"a\" password=\"hunter2\"");
+        cases.put(
+                "ssl.truststore.location",
+                "security.protocol=SSL\nssl.truststore.location=" + folder + "/none.jks\nssl.truststore.password=x");
+        cases.put(
+                "ssl.keystore.location",
+                "security.protocol=SSL\nssl.keystore.location=" + folder + "\nssl.keystore.password=x");
+        cases.put(
+                "sasl.client.callback.handler.class",
+                login
+                        + "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required;\n"
+                        + "sasl.client.callback.handler.class=no.such.Handler");
+        cases.put(
+                "sasl.jaas.config",
+                login + "sasl.jaas.config=PlainLoginModule required username=\"a\" password=\"hunter2\"");
         cases.put("sasl.jaas.config*", login + "sasl.jaas.config=no.such.LoginModule required password=\"hunter2\";");
         cases.put("metric.reporters", "metric.reporters=no.such.Reporter");
         cases.put("security.protocol", "security.protocol=TLS");
@@ -223,9 +344,20 @@ class ReachTest {
             for (var wrong : cases.entrySet()) {
                 String name = wrong.getKey().replace("*", "");
                 Path file = Files.writeString(folder.resolve("client.properties"), wrong.getValue());
-                TestCluster.Run e = TestCluster.run(FindController::run, "-b", port.address(), "--timeout", "1s", "--command-config", file.toString());
+                TestCluster.Run e = TestCluster.run(
+                        FindController::run,
+                        "-b",
+                        port.address(),
+                        "--timeout",
+                        "1s",
+                        "--command-config",
+                        file.toString());
                 assertEquals(2, e.code(), name + ": " + e.err());
-                assertTrue(e.err().contains(name) && e.err().lines().count() == 1 && !e.err().contains("hunter2"), name + ": " + e.err());
+                assertTrue(
+                        e.err().contains(name)
+                                && e.err().lines().count() == 1
+                                && !e.err().contains("hunter2"),
+                        name + ": " + e.err());
             }
         }
     }

@@ -14,7 +14,10 @@ class Terminal implements AutoCloseable {
     private final Path raw = TestCluster.HOME.resolve(socket + ".raw");
     int width;
 
-    static boolean has(String command) { return Stream.of(System.getenv("PATH").split(":")).anyMatch(folder -> Files.isExecutable(Path.of(folder, command))); }
+    static boolean has(String command) {
+        return Stream.of(System.getenv("PATH").split(":"))
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, command)));
+    }
 
     Terminal(int width, String commands) throws Exception {
         assumeTrue(has("tmux"), "there is no tmux, which is the terminal of these tests");
@@ -28,13 +31,27 @@ class Terminal implements AutoCloseable {
     }
 
     /** A script with this environment and these redirections. What it has printed at its end is followed by EXIT and its code. */
-    static Terminal of(int width, String environment, String redirection, Class<?> script, String... args) throws Exception {
+    static Terminal of(int width, String environment, String redirection, Class<?> script, String... args)
+            throws Exception {
         List<String> command = new ArrayList<>(List.of("env"));
         command.addAll(TestCluster.signalled().stream().skip(1).toList());
-        command.addAll(List.of("-u", "COLUMNS", "KRAFT_LAB_HOME=" + TestCluster.HOME, environment, Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-cp", System.getProperty("java.class.path"), script.getName()));
+        command.addAll(List.of(
+                "-u",
+                "COLUMNS",
+                "KRAFT_LAB_HOME=" + TestCluster.HOME,
+                environment,
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                script.getName()));
         command.addAll(List.of(args));
-        return new Terminal(width, "set -o pipefail\ntrap : INT\n" + command.stream().map(w -> "'" + w + "'").collect(Collectors.joining(" ")) + redirection + "\necho EXIT $?\nread -r on\necho \"GOT $on\"\nexec sleep 600");
+        return new Terminal(
+                width,
+                "set -o pipefail\ntrap : INT\n"
+                        + command.stream().map(w -> "'" + w + "'").collect(Collectors.joining(" ")) + redirection
+                        + "\necho EXIT $?\nread -r on\necho \"GOT $on\"\nexec sleep 600");
     }
 
     private String tmux(String... args) throws Exception {
@@ -49,33 +66,57 @@ class Terminal implements AutoCloseable {
         return said;
     }
 
-    void keys(String... keys) throws Exception { tmux(Stream.concat(Stream.of("send-keys"), Stream.of(keys)).toArray(String[]::new)); }
+    void keys(String... keys) throws Exception {
+        tmux(Stream.concat(Stream.of("send-keys"), Stream.of(keys)).toArray(String[]::new));
+    }
 
     void resize(int columns) throws Exception {
         width = columns;
         tmux("resize-window", "-x", "" + columns, "-y", "24");
     }
 
-    String capture(String... options) throws Exception { return tmux(Stream.concat(Stream.of("capture-pane", "-p"), Stream.of(options)).toArray(String[]::new)); }
-    String text() throws Exception { return capture(); }
+    String capture(String... options) throws Exception {
+        return tmux(Stream.concat(Stream.of("capture-pane", "-p"), Stream.of(options))
+                .toArray(String[]::new));
+    }
+
+    String text() throws Exception {
+        return capture();
+    }
     /** All that there was, as the terminal shows it. */
-    String lines() throws Exception { return capture("-S", "-"); }
+    String lines() throws Exception {
+        return capture("-S", "-");
+    }
     /** The same, and none of its lines was broken by the terminal. */
     String history() throws Exception {
         String text = lines(), joined = capture("-S", "-", "-J");
-        assertEquals(joined.lines().map(String::stripTrailing).toList(), text.lines().map(String::stripTrailing).toList(), "the terminal had to break lines");
+        assertEquals(
+                joined.lines().map(String::stripTrailing).toList(),
+                text.lines().map(String::stripTrailing).toList(),
+                "the terminal had to break lines");
         return text;
     }
-    String raw() throws Exception { return Files.readString(raw); }
 
-    void await(String what, Predicate condition) throws Exception { await(what, TestCluster.PATIENCE, condition); }
+    String raw() throws Exception {
+        return Files.readString(raw);
+    }
+
+    void await(String what, Predicate condition) throws Exception {
+        await(what, TestCluster.PATIENCE, condition);
+    }
 
     void await(String what, Duration patience, Predicate condition) throws Exception {
         String[] text = {""};
-        try { TestCluster.await(what, patience, () -> condition.test(text[0] = text())); } catch (AssertionError e) { throw new AssertionError(e.getMessage() + " in\n" + text[0]); }
+        try {
+            TestCluster.await(what, patience, () -> condition.test(text[0] = text()));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + " in\n" + text[0]);
+        }
     }
 
-    interface Predicate { boolean test(String text) throws Exception; }
+    interface Predicate {
+        boolean test(String text) throws Exception;
+    }
 
     /** The cursor is there, and what is typed is seen and read. */
     void isUsable() throws Exception {
@@ -84,11 +125,19 @@ class Terminal implements AutoCloseable {
         await("what was typed", s -> s.contains("\nhello\nGOT hello\n"));
     }
 
-    @Override public void close() throws Exception {
+    @Override
+    public void close() throws Exception {
         String pane = tmux("display-message", "-p", "#{pane_pid}").strip();
-        List<ProcessHandle> inside = ProcessHandle.of(Long.parseLong(pane)).map(p -> p.descendants().toList()).orElse(List.of());
+        List<ProcessHandle> inside = ProcessHandle.of(Long.parseLong(pane))
+                .map(p -> p.descendants().toList())
+                .orElse(List.of());
         inside.forEach(ProcessHandle::destroy);
-        for (ProcessHandle p : inside) try { p.onExit().get(15, TimeUnit.SECONDS); } catch (java.util.concurrent.TimeoutException e) { p.destroyForcibly(); }
+        for (ProcessHandle p : inside)
+            try {
+                p.onExit().get(15, TimeUnit.SECONDS);
+            } catch (java.util.concurrent.TimeoutException e) {
+                p.destroyForcibly();
+            }
         tmux("kill-server");
     }
 }

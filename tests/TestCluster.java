@@ -28,6 +28,7 @@ class TestCluster {
 
     /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the class archive. */
     static final Path HOME = home();
+
     static final String DATA = HOME.resolve("cluster").toString();
 
     private static Path home() {
@@ -35,10 +36,14 @@ class TestCluster {
         try {
             Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
             // The class archive is made once, also for children and the other lanes.
-            Files.createSymbolicLink(home.resolve("cache"), Files.createDirectories(Path.of(System.getProperty("user.home"), ".kraft-lab", "cache")));
+            Files.createSymbolicLink(
+                    home.resolve("cache"),
+                    Files.createDirectories(Path.of(System.getProperty("user.home"), ".kraft-lab", "cache")));
             Runtime.getRuntime().addShutdownHook(new Thread(TestCluster::end));
             return home;
-        } catch (IOException e) { throw new UncheckedIOException(e); }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** All three nodes are up, and every replica is in sync. Aborts the test when others have the ports; where CI is set, that fails. */
@@ -52,7 +57,9 @@ class TestCluster {
 
     /** One lane at a time, or each of those that begin on a bare machine would make the class archive. */
     private static Run up() throws IOException {
-        try (FileChannel file = FileChannel.open(HOME.resolve("cache/tests.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE); FileLock held = file.lock()) {
+        try (FileChannel file = FileChannel.open(
+                        HOME.resolve("cache/tests.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock held = file.lock()) {
             return run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", DATA);
         }
     }
@@ -70,7 +77,8 @@ class TestCluster {
         Cluster cluster = new Cluster();
         cluster.common.configure(cluster, quiet(), quiet(), "down", "--data-dir", DATA);
         cluster.down(true);
-        for (int port : ports()) assertTrue(isFree(port), "cluster down came back while port " + port + " was still taken");
+        for (int port : ports())
+            assertTrue(isFree(port), "cluster down came back while port " + port + " was still taken");
     }
 
     private static void requirePorts() {
@@ -78,31 +86,46 @@ class TestCluster {
         if (ending) throw new TestAbortedException("The tests are being ended.");
         for (int port : ours ? List.<Integer>of() : ports()) {
             if (isFree(port)) continue;
-            String reason = "Port " + port + " is taken by " + Cluster.listener(port) + ": end it (cluster down) and the tests on a real cluster will run.";
+            String reason = "Port " + port + " is taken by " + Cluster.listener(port)
+                    + ": end it (cluster down) and the tests on a real cluster will run.";
             if (System.getenv("CI") != null) fail(reason);
             throw new TestAbortedException(reason);
         }
         ours = true;
     }
 
-    static List<Integer> ports() { return Cluster.IDS.stream().flatMap(id -> Stream.of(Cluster.port(id), Cluster.controllerPort(id))).toList(); }
+    static List<Integer> ports() {
+        return Cluster.IDS.stream()
+                .flatMap(id -> Stream.of(Cluster.port(id), Cluster.controllerPort(id)))
+                .toList();
+    }
 
     static boolean isFree(int port) {
         try (ServerSocket socket = new ServerSocket()) {
             socket.setReuseAddress(true);
             socket.bind(new InetSocketAddress("127.0.0.1", port));
             return true;
-        } catch (IOException taken) { return false; }
+        } catch (IOException taken) {
+            return false;
+        }
     }
 
     // ---- Scripts ----
 
-    interface Script { int run(PrintWriter out, PrintWriter err, String... args); }
+    interface Script {
+        int run(PrintWriter out, PrintWriter err, String... args);
+    }
 
     record Run(int code, String out, String err) {
         /** stdout of --json, each line checked against docs/events.md. */
-        List<Map<String, Object>> events() throws Exception { return TestCluster.events(out.lines().toList()); }
-        @Override public String toString() { return "exit " + code + "\nstdout: " + out + "\nstderr: " + err; }
+        List<Map<String, Object>> events() throws Exception {
+            return TestCluster.events(out.lines().toList());
+        }
+
+        @Override
+        public String toString() {
+            return "exit " + code + "\nstdout: " + out + "\nstderr: " + err;
+        }
     }
 
     /** Runs a script in this JVM. */
@@ -113,8 +136,13 @@ class TestCluster {
     }
 
     /** kill-node on the shared cluster. */
-    static Run killNode(String... args) { return run(KillNode::run, with(args, "--data-dir", DATA)); }
-    static Run startNode(String... args) { return killNode(with(args, "--restore")); }
+    static Run killNode(String... args) {
+        return run(KillNode::run, with(args, "--data-dir", DATA));
+    }
+
+    static Run startNode(String... args) {
+        return killNode(with(args, "--restore"));
+    }
 
     static String[] with(String[] args, String... more) {
         return Stream.concat(Stream.of(args), Stream.of(more)).toArray(String[]::new);
@@ -122,7 +150,9 @@ class TestCluster {
 
     /** A script in a JVM of its own, to be interrupted or killed. */
     record Child(Process process, Path out) {
-        String text() throws IOException { return Files.readString(out); }
+        String text() throws IOException {
+            return Files.readString(out);
+        }
 
         /** Ctrl-C. @return the exit code */
         int interrupt() throws Exception {
@@ -131,36 +161,66 @@ class TestCluster {
         }
 
         int awaitExit() throws Exception {
-            if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) fail("Still running after " + PATIENCE + ":\n" + text());
+            if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                fail("Still running after " + PATIENCE + ":\n" + text());
             return process.exitValue();
         }
     }
 
     /** What a command begins with that shall hear Ctrl-C: a shell that starts tests in the background has them ignore SIGINT, and so would a child of theirs. */
     static List<String> signalled() throws Exception {
-        return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null").start().waitFor() == 0 ? List.of("env", "--default-signal=INT") : List.of();
+        return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null")
+                                .start()
+                                .waitFor()
+                        == 0
+                ? List.of("env", "--default-signal=INT")
+                : List.of();
     }
 
-    static Child child(Class<?> script, String... args) throws Exception { return child(Map.of(), script, args); }
+    static Child child(Class<?> script, String... args) throws Exception {
+        return child(Map.of(), script, args);
+    }
 
     static Child child(Map<String, String> environment, Class<?> script, String... args) throws Exception {
         List<String> command = new ArrayList<>(signalled());
-        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-cp", System.getProperty("java.class.path"), script.getName()));
+        command.addAll(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                script.getName()));
         command.addAll(List.of(args));
         Path out = HOME.resolve("child" + ++children + ".out");
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().putAll(environment);
-        return new Child(builder.redirectErrorStream(true).redirectInput(new File("/dev/null")).redirectOutput(out.toFile()).start(), out);
+        return new Child(
+                builder.redirectErrorStream(true)
+                        .redirectInput(new File("/dev/null"))
+                        .redirectOutput(out.toFile())
+                        .start(),
+                out);
     }
 
     // ---- What tests look at ----
 
     /** It turns to another node soon when one does not answer because it is paused. */
-    static Admin admin() { return Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap(), "request.timeout.ms", 2000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000)); }
+    static Admin admin() {
+        return Admin.create(Map.of(
+                "bootstrap.servers",
+                (Object) Cluster.bootstrap(),
+                "request.timeout.ms",
+                2000,
+                "reconnect.backoff.ms",
+                3000,
+                "reconnect.backoff.max.ms",
+                3000));
+    }
 
     /** Returns when the condition holds, and fails when it does not within a minute. */
-    static void await(String what, Callable<Boolean> condition) throws Exception { await(what, PATIENCE, condition); }
+    static void await(String what, Callable<Boolean> condition) throws Exception {
+        await(what, PATIENCE, condition);
+    }
 
     static void await(String what, Duration patience, Callable<Boolean> condition) throws Exception {
         long deadline = System.nanoTime() + patience.toNanos();
@@ -193,29 +253,45 @@ class TestCluster {
 
     /** Of topics with a single replica, for whose node's death a later test would have to ask with --force. */
     static void deleteTopics(List<String> topics) throws Exception {
-        try (Admin admin = admin()) { admin.deleteTopics(topics).all().get(); }
+        try (Admin admin = admin()) {
+            admin.deleteTopics(topics).all().get();
+        }
     }
 
     /** The active controller, by the metadata quorum. */
     static int controller() throws Exception {
-        try (Admin admin = admin()) { return admin.describeMetadataQuorum().quorumInfo().get().leaderId(); }
+        try (Admin admin = admin()) {
+            return admin.describeMetadataQuorum().quorumInfo().get().leaderId();
+        }
     }
 
     /** A node that is not the active controller. */
-    static int follower() throws Exception { return controller() % 3 + 1; }
+    static int follower() throws Exception {
+        return controller() % 3 + 1;
+    }
 
-    static Path nodeFile(int id) { return Path.of(DATA, Cluster.name(id), "node.json"); }
-    static Map<String, Object> node(int id) throws IOException { return JSON.std.mapFrom(nodeFile(id).toFile()); }
+    static Path nodeFile(int id) {
+        return Path.of(DATA, Cluster.name(id), "node.json");
+    }
+
+    static Map<String, Object> node(int id) throws IOException {
+        return JSON.std.mapFrom(nodeFile(id).toFile());
+    }
 
     /** Whether the node's process lives. A zombie, which its parent has not reaped yet, does not. */
     static boolean runs(int id) throws IOException {
         long pid = ((Number) node(id).get("pid")).longValue();
         if (!ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) return false;
-        try { return !Files.readString(Path.of("/proc/" + pid + "/stat")).matches("(?s).*\\) Z .*"); }
-        catch (IOException gone) { return ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false); }
+        try {
+            return !Files.readString(Path.of("/proc/" + pid + "/stat")).matches("(?s).*\\) Z .*");
+        } catch (IOException gone) {
+            return ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false);
+        }
     }
 
-    static String log(int id) throws IOException { return Files.readString(Path.of(DATA, Cluster.name(id), "server.log")); }
+    static String log(int id) throws IOException {
+        return Files.readString(Path.of(DATA, Cluster.name(id), "server.log"));
+    }
 
     /** The process ids of the nodes by node. */
     static Map<Integer, Object> pids() throws IOException {
@@ -226,10 +302,17 @@ class TestCluster {
 
     /** The processes of nodes whose data is in a folder, whether their node.json says so or not. */
     static List<ProcessHandle> processesOf(Path dataDir) {
-        return ProcessHandle.allProcesses().filter(p -> p.info().arguments().map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator))).orElse(false)).toList();
+        return ProcessHandle.allProcesses()
+                .filter(p -> p.info()
+                        .arguments()
+                        .map(a -> Stream.of(a).anyMatch(x -> x.startsWith(MARK + dataDir + File.separator)))
+                        .orElse(false))
+                .toList();
     }
 
-    static PrintWriter quiet() { return new PrintWriter(Writer.nullWriter()); }
+    static PrintWriter quiet() {
+        return new PrintWriter(Writer.nullWriter());
+    }
 
     // ---- The end ----
 
@@ -239,16 +322,27 @@ class TestCluster {
         TestLane.endAll();
         try {
             for (int quiet = 0; quiet < 2; ) {
-                List<ProcessHandle> left = Stream.concat(ProcessHandle.current().descendants(), processesOf(HOME).stream()).distinct().toList();
+                List<ProcessHandle> left = Stream.concat(
+                                ProcessHandle.current().descendants(), processesOf(HOME).stream())
+                        .distinct()
+                        .toList();
                 left.forEach(ProcessHandle::destroyForcibly);
                 for (ProcessHandle p : left) p.onExit().get(10, TimeUnit.SECONDS);
                 quiet = left.isEmpty() ? quiet + 1 : 0;
                 if (quiet < 2) Thread.sleep(100);
             }
-        } catch (Exception e) { System.err.println("Not all processes of the tests could be ended: " + e); }
-        try { TestEngine.end(); } catch (Throwable e) { System.err.println("The compose cluster of the tests could not be ended: " + e); }
+        } catch (Exception e) {
+            System.err.println("Not all processes of the tests could be ended: " + e);
+        }
+        try {
+            TestEngine.end();
+        } catch (Throwable e) {
+            System.err.println("The compose cluster of the tests could not be ended: " + e);
+        }
         try (Stream<Path> files = Files.walk(HOME)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
-        } catch (IOException | UncheckedIOException e) { System.err.println("The tests' folder " + HOME + " could not be deleted: " + e.getMessage()); }
+        } catch (IOException | UncheckedIOException e) {
+            System.err.println("The tests' folder " + HOME + " could not be deleted: " + e.getMessage());
+        }
     }
 }

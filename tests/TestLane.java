@@ -25,16 +25,27 @@ class TestLane {
     static final String SOAK = "soak";
     /** Classes that start many processes: with --fast they run beside those that compute. */
     private static final String PROCESSES = "processes";
+
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
     /** On Docker last: its image may still be being made. */
     private static final List<String> OTHERS = List.of(TIMED, COMPUTING, DOCKER);
+
     static final String OPTION = "--lane=";
-    private static final List<String> OWN_NETWORK = List.of("unshare", "--net", "sh", "-c", "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"", "lane");
+    private static final List<String> OWN_NETWORK = List.of(
+            "unshare",
+            "--net",
+            "sh",
+            "-c",
+            "(ip link set lo up || busybox ip link set lo up) 2> /dev/null && exec \"$@\"",
+            "lane");
     /** What a lane prints at its end, for the one that has started it. */
     private static final String COUNTS = "= counts ", SECONDS = "= seconds ";
+
     private static final List<TestLane> STARTED = new ArrayList<>();
 
-    interface Question { boolean of(String tag) throws Exception; }
+    interface Question {
+        boolean of(String tag) throws Exception;
+    }
 
     private final String tag;
     private final Process process;
@@ -51,19 +62,24 @@ class TestLane {
     static Queue<String> tags(Question hasTests) throws Exception {
         Queue<String> tags = new ConcurrentLinkedQueue<>();
         if (Runtime.getRuntime().availableProcessors() < 2 || !AllTests.fast && !hasOwnNetwork()) return tags;
-        List<String> all = AllTests.fast ? List.of(PROCESSES, "!" + PROCESSES) : Stream.concat(ON_A_CLUSTER.stream(), OTHERS.stream()).toList();
+        List<String> all = AllTests.fast
+                ? List.of(PROCESSES, "!" + PROCESSES)
+                : Stream.concat(ON_A_CLUSTER.stream(), OTHERS.stream()).toList();
         for (String tag : all) if (hasTests.of(tag)) tags.add(tag);
         return tags;
     }
 
     /** Runs those on the embedded cluster one after the other, and beside them the others. */
-    static void run(Queue<String> tags, List<String> args, AllTests.Counts counts, Map<String, Double> seconds) throws Exception {
+    static void run(Queue<String> tags, List<String> args, AllTests.Counts counts, Map<String, Double> seconds)
+            throws Exception {
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
         List<String> beside = AllTests.fast ? List.of(PROCESSES) : OTHERS;
         ExecutorService workers = Executors.newCachedThreadPool();
         List<Future<?>> working = new ArrayList<>();
         for (boolean isBeside : new boolean[] {false, true}) {
-            List<String> queue = tags.stream().filter(tag -> beside.contains(tag) == isBeside).toList();
+            List<String> queue = tags.stream()
+                    .filter(tag -> beside.contains(tag) == isBeside)
+                    .toList();
             working.add(workers.submit(() -> {
                 for (String tag : queue) start(tag, args).awaitEnd(counts, seconds);
                 return null;
@@ -95,8 +111,11 @@ class TestLane {
 
     private static boolean hasOwnNetwork() throws InterruptedException {
         try {
-            List<String> command = Stream.concat(OWN_NETWORK.stream(), Stream.of("true")).toList();
-            ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+            List<String> command =
+                    Stream.concat(OWN_NETWORK.stream(), Stream.of("true")).toList();
+            ProcessBuilder builder = new ProcessBuilder(command)
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD);
             return builder.start().waitFor() == 0;
         } catch (IOException noUnshare) {
             return false;
@@ -116,7 +135,8 @@ class TestLane {
             }
             System.out.print(lines);
         } catch (IOException e) { // its end is noticed by its counts, which are not there
-            if (process.isAlive()) System.err.println("The lane " + tag + " cannot be read any longer: " + e.getMessage());
+            if (process.isAlive())
+                System.err.println("The lane " + tag + " cannot be read any longer: " + e.getMessage());
         }
     }
 
@@ -134,7 +154,8 @@ class TestLane {
             if (add(told, counts, seconds)) return null;
             counts.failed++;
         }
-        System.out.println("FAIL  the tests of the lane " + tag + " ended with " + process.exitValue() + " before they were done");
+        System.out.println(
+                "FAIL  the tests of the lane " + tag + " ended with " + process.exitValue() + " before they were done");
         return null;
     }
 
@@ -158,7 +179,9 @@ class TestLane {
     /** Ends them as Ctrl-C does: each ends its own nodes. */
     static void endAll() {
         List<TestLane> lanes;
-        synchronized (STARTED) { lanes = List.copyOf(STARTED); }
+        synchronized (STARTED) {
+            lanes = List.copyOf(STARTED);
+        }
         for (TestLane lane : lanes) lane.process.destroy();
         for (TestLane lane : lanes) {
             try {

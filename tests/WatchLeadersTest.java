@@ -33,15 +33,22 @@ class WatchLeadersTest {
 
     private static DescribeQuorumResponseData names(int controller, int epoch) {
         PartitionData partition = new PartitionData().setLeaderId(controller).setLeaderEpoch(epoch);
-        return new DescribeQuorumResponseData().setTopics(List.of(new TopicData().setTopicName("__cluster_metadata").setPartitions(List.of(partition))));
+        return new DescribeQuorumResponseData()
+                .setTopics(List.of(
+                        new TopicData().setTopicName("__cluster_metadata").setPartitions(List.of(partition))));
     }
 
-    private static DescribeQuorumResponseData error() { return new DescribeQuorumResponseData().setErrorCode(Errors.REQUEST_TIMED_OUT.code()); }
+    private static DescribeQuorumResponseData error() {
+        return new DescribeQuorumResponseData().setErrorCode(Errors.REQUEST_TIMED_OUT.code());
+    }
 
-    private static RequestHeader asking() { return new RequestHeader(ApiKeys.DESCRIBE_QUORUM, (short) 0, "t", 1); }
+    private static RequestHeader asking() {
+        return new RequestHeader(ApiKeys.DESCRIBE_QUORUM, (short) 0, "t", 1);
+    }
 
     /** It was asked while nobody led, and its broker gave up on the controller that was dead. */
-    @Test void aLateErrorOfOneBrokerDoesNotUndoAnElectionThatAnotherHasReported() {
+    @Test
+    void aLateErrorOfOneBrokerDoesNotUndoAnElectionThatAnotherHasReported() {
         watch.see(one, names(2, 8));
         watch.see(two, error());
         watch.see(one, names(2, 8));
@@ -49,7 +56,8 @@ class WatchLeadersTest {
         assertEquals(List.of(2), seen);
     }
 
-    @Test void whenNobodyNamesItAnyMoreThereIsNoController() {
+    @Test
+    void whenNobodyNamesItAnyMoreThereIsNoController() {
         watch.see(one, names(2, 8));
         watch.see(two, names(2, 8));
         watch.see(three, error());
@@ -63,7 +71,8 @@ class WatchLeadersTest {
     }
 
     /** The question of a broker that waits for the dead controller itself hangs: it does not stand for what it said before. */
-    @Test void aBrokerThatDoesNotAnswerVouchesForNobody() {
+    @Test
+    void aBrokerThatDoesNotAnswerVouchesForNobody() {
         watch.see(one, names(2, 8));
         one.question = asking();
         one.askedAt = System.nanoTime() - 2_000_000_000L;
@@ -71,14 +80,16 @@ class WatchLeadersTest {
         assertEquals(List.of(2, -1), seen);
     }
 
-    @Test void aBrokerWhoseConnectionEndedVouchesForNobody() {
+    @Test
+    void aBrokerWhoseConnectionEndedVouchesForNobody() {
         watch.see(one, names(2, 8));
         one.live = false;
         watch.see(two, error());
         assertEquals(List.of(2, -1), seen);
     }
 
-    @Test void whoNamesTheControllerBeforeVouchesNotForTheOneNow() {
+    @Test
+    void whoNamesTheControllerBeforeVouchesNotForTheOneNow() {
         watch.see(one, names(1, 7));
         watch.see(two, names(2, 8));
         watch.see(two, error());

@@ -11,61 +11,111 @@ import org.junit.jupiter.api.*;
 class WatchTest {
     private static final Path EVENTS = TestCluster.HOME.resolve("watch.jsonl");
 
-    @BeforeEach void healthy() throws Exception { TestCluster.healthy(); }
+    @BeforeEach
+    void healthy() throws Exception {
+        TestCluster.healthy();
+    }
 
-    @Test @Order(1) void createTopicMakesTheLabsTopicAndPrintsItsLayout() throws Exception {
+    @Test
+    @Order(1)
+    void createTopicMakesTheLabsTopicAndPrintsItsLayout() throws Exception {
         TestCluster.Run run = TestCluster.run(CreateTopic::run);
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.err().startsWith("Created topic test_topic, every partition led and in sync after "), run.err());
         List<String> lines = run.out().lines().toList();
         assertTrue(lines.get(0).matches("PARTITION +LEADER +REPLICAS +ISR"), run.out());
         assertEquals(9, lines.size(), run.out());
-        for (int p = 0; p < 8; p++) assertTrue(lines.get(p + 1).matches(p + " +[123] +[123],[123],[123] +[123],[123],[123] *"), run.out());
+        for (int p = 0; p < 8; p++)
+            assertTrue(lines.get(p + 1).matches(p + " +[123] +[123],[123],[123] +[123],[123],[123] *"), run.out());
     }
 
-    @Test @Order(2) void aTopicThatExistsIsAnErrorUnlessAcceptedAndTheSame() throws Exception {
+    @Test
+    @Order(2)
+    void aTopicThatExistsIsAnErrorUnlessAcceptedAndTheSame() throws Exception {
         TestCluster.Run again = TestCluster.run(CreateTopic::run);
         assertEquals(1, again.code(), again.toString());
         assertTrue(again.err().contains("exists already, same layout"), again.err());
         TestCluster.Run accepted = TestCluster.run(CreateTopic::run, "--if-not-exists", "--json");
         assertEquals(0, accepted.code(), accepted.toString());
-        assertEquals(false, TestCluster.ofType(accepted.events(), "topic").get(0).get("created"));
-        for (String[] other : new String[][] {{"--partitions", "4", "partitions expected 4, found 8"}, {"--replication-factor", "2", "replication factor expected 2, found 3"},
-                {"--config", "min.insync.replicas=3", "min.insync.replicas expected 3, found 2"}}) {
+        assertEquals(
+                false, TestCluster.ofType(accepted.events(), "topic").get(0).get("created"));
+        for (String[] other : new String[][] {
+            {"--partitions", "4", "partitions expected 4, found 8"},
+            {"--replication-factor", "2", "replication factor expected 2, found 3"},
+            {"--config", "min.insync.replicas=3", "min.insync.replicas expected 3, found 2"}
+        }) {
             TestCluster.Run run = TestCluster.run(CreateTopic::run, other[0], other[1], "--if-not-exists");
             assertEquals(1, run.code(), run.toString());
             assertTrue(run.err().contains(other[2]), run.err());
         }
-        assertEquals(1, TestCluster.run(CreateTopic::run, "four", "--replication-factor", "4").code());
-        assertEquals(2, TestCluster.run(CreateTopic::run, "bad", "--config", "no.such.config=1").code());
+        assertEquals(
+                1,
+                TestCluster.run(CreateTopic::run, "four", "--replication-factor", "4")
+                        .code());
+        assertEquals(
+                2,
+                TestCluster.run(CreateTopic::run, "bad", "--config", "no.such.config=1")
+                        .code());
     }
 
-    @Test @Order(3) void watchIsrCountsTheReplicas() throws Exception {
+    @Test
+    @Order(3)
+    void watchIsrCountsTheReplicas() throws Exception {
         TestCluster.Run once = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic");
         assertEquals(0, once.code(), once.toString());
         Map<String, Object> isr = once.events().get(0);
-        assertEquals(List.of(24, 24, 8, 8, 0), List.of(isr.get("inSync"), isr.get("replicas"), isr.get("online"), isr.get("partitions"), isr.get("underReplicated")));
+        assertEquals(
+                List.of(24, 24, 8, 8, 0),
+                List.of(
+                        isr.get("inSync"),
+                        isr.get("replicas"),
+                        isr.get("online"),
+                        isr.get("partitions"),
+                        isr.get("underReplicated")));
         assertEquals(List.of(1, 2, 3), isr.get("brokers"));
-        assertEquals(Map.of("inSync", 24, "replicas", 24, "online", 8, "partitions", 8), ((Map<?, ?>) isr.get("topics")).get("test_topic"));
+        assertEquals(
+                Map.of("inSync", 24, "replicas", 24, "online", 8, "partitions", 8),
+                ((Map<?, ?>) isr.get("topics")).get("test_topic"));
         assertEquals(TestCluster.controller(), isr.get("controller"));
-        assertTrue(TestCluster.run(WatchIsr::run, "--once", "--topic", "test_topic").out().contains("in-sync replicas 24 of 24"));
+        assertTrue(TestCluster.run(WatchIsr::run, "--once", "--topic", "test_topic")
+                .out()
+                .contains("in-sync replicas 24 of 24"));
         until(0, "in-sync", "30s");
         TestCluster.Run not = until(15, "offline", "1s");
         assertTrue(not.err().startsWith("Not offline after 1000 ms"), not.err());
-        assertEquals(15, TestCluster.run(WatchIsr::run, "--once", "--until", "no-quorum").code());
+        assertEquals(
+                15,
+                TestCluster.run(WatchIsr::run, "--once", "--until", "no-quorum").code());
     }
 
     private static TestCluster.Run until(int code, String condition, String timeout) {
-        TestCluster.Run run = TestCluster.run(WatchIsr::run, "--topic", "test_topic", "--until", condition, "--timeout", timeout, "--events", EVENTS.toString());
+        TestCluster.Run run = TestCluster.run(
+                WatchIsr::run,
+                "--topic",
+                "test_topic",
+                "--until",
+                condition,
+                "--timeout",
+                timeout,
+                "--events",
+                EVENTS.toString());
         assertEquals(code, run.code(), run.toString());
         return run;
     }
 
-    @Test @Order(4) void theQuorumIsLostAndComesBack() throws Exception {
+    @Test
+    @Order(4)
+    void theQuorumIsLostAndComesBack() throws Exception {
         int first = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + first).code());
         TestCluster.Run watch = until(0, "under-replicated", "30s");
-        assertTrue(watch.out().lines().anyMatch(l -> l.contains("URP 8") && l.contains("in-sync replicas 16 of 24") && l.contains(first + " left 8")), watch.out());
+        assertTrue(
+                watch.out()
+                        .lines()
+                        .anyMatch(l -> l.contains("URP 8")
+                                && l.contains("in-sync replicas 16 of 24")
+                                && l.contains(first + " left 8")),
+                watch.out());
         TestCluster.Run once = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic");
         assertEquals(16, once.events().get(0).get("inSync"), once.toString());
 
@@ -78,9 +128,17 @@ class WatchTest {
 
         TestCluster.Run started = TestCluster.startNode("all");
         assertEquals(0, started.code(), started.toString());
-        assertEquals(Set.of(first, second), Set.copyOf(started.out().lines().map(l -> Integer.parseInt(l.replaceAll("kafka0(\\d) restored", "$1"))).toList()));
+        assertEquals(
+                Set.of(first, second),
+                Set.copyOf(started.out()
+                        .lines()
+                        .map(l -> Integer.parseInt(l.replaceAll("kafka0(\\d) restored", "$1")))
+                        .toList()));
         until(0, "in-sync", "60s");
-        Map<String, Object> last = TestCluster.events(Files.readAllLines(EVENTS)).stream().filter(e -> e.get("type").equals("isr")).reduce((a, b) -> b).orElseThrow();
+        Map<String, Object> last = TestCluster.events(Files.readAllLines(EVENTS)).stream()
+                .filter(e -> e.get("type").equals("isr"))
+                .reduce((a, b) -> b)
+                .orElseThrow();
         assertEquals(List.of(24, 24), List.of(last.get("inSync"), last.get("replicas")));
     }
 
@@ -89,13 +147,27 @@ class WatchTest {
         TestCluster.Run find = TestCluster.run(FindController::run, "--timeout", "4s", "--json");
         assertEquals(11, find.code(), find.toString());
         assertTrue(System.nanoTime() - start < Duration.ofSeconds(7).toNanos(), "exit 11 within --timeout");
-        assertTrue(find.err().contains("quorum lost: 1 of 3 voters answer (" + survivor + " at localhost:" + Cluster.port(survivor) + "), 1 more needed for a majority"), find.err());
-        assertEquals(List.of(-1, List.of(survivor)), List.of(find.events().get(0).get("controller"), find.events().get(0).get("answering")));
+        assertTrue(
+                find.err()
+                        .contains("quorum lost: 1 of 3 voters answer (" + survivor + " at localhost:"
+                                + Cluster.port(survivor) + "), 1 more needed for a majority"),
+                find.err());
+        assertEquals(
+                List.of(-1, List.of(survivor)),
+                List.of(
+                        find.events().get(0).get("controller"),
+                        find.events().get(0).get("answering")));
 
         TestCluster.Run once = TestCluster.run(WatchIsr::run, "--once", "--topic", "test_topic");
         assertEquals(0, once.code(), once.toString());
-        assertTrue(once.out().contains("metadata frozen since") && once.out().contains("last known: ") && once.out().contains("answers " + survivor), once.out());
-        Map<String, Object> isr = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic").events().get(0);
+        assertTrue(
+                once.out().contains("metadata frozen since")
+                        && once.out().contains("last known: ")
+                        && once.out().contains("answers " + survivor),
+                once.out());
+        Map<String, Object> isr = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic")
+                .events()
+                .get(0);
         assertNotNull(isr.get("frozenSince"), isr.toString());
         assertEquals(List.of(-1, List.of(survivor)), List.of(isr.get("controller"), isr.get("answering")));
         until(15, "in-sync", "2s");

@@ -27,49 +27,97 @@ import picocli.CommandLine.TypeConversionException;
  * What every script understands alike: exit codes, output, connection. The master of the block that the steps carry.
  */
 class Cli {
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them. ----
+    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them.
+    // ----
 
-    static final int UNREACHABLE = 10, NO_CONTROLLER = 11, REFUSED = 12, ANOMALY = 13, INCOMPLETE = 14, MISSED = 15, ALL_FAILED = 16;
+    static final int UNREACHABLE = 10,
+            NO_CONTROLLER = 11,
+            REFUSED = 12,
+            ANOMALY = 13,
+            INCOMPLETE = 14,
+            MISSED = 15,
+            ALL_FAILED = 16;
 
     /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
     static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
-        Exit(int code, String sentence) { super(sentence); this.code = code; }
-        @Override public int getExitCode() { return code; }
+
+        Exit(int code, String sentence) {
+            super(sentence);
+            this.code = code;
+        }
+
+        @Override
+        public int getExitCode() {
+            return code;
+        }
     }
 
     /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
     static class Common {
-        @Option(names = {"-b", "--bootstrap-server"}, paramLabel = "HOST:PORT,...", description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
+        @Option(
+                names = {"-b", "--bootstrap-server"},
+                paramLabel = "HOST:PORT,...",
+                description = "The cluster (default: $$KAFKA_BOOTSTRAP, else the lab's three nodes).",
                 defaultValue = "${KAFKA_BOOTSTRAP:-localhost:29192,localhost:29292,localhost:29392}")
         String bootstrapServer;
-        @Option(names = "--command-config", paramLabel = "FILE", description = "Client properties, such as SASL and TLS.")
+
+        @Option(
+                names = "--command-config",
+                paramLabel = "FILE",
+                description = "Client properties, such as SASL and TLS.")
         Path commandConfig;
-        @Option(names = "--timeout", paramLabel = "DURATION", defaultValue = "30s", description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+
+        @Option(
+                names = "--timeout",
+                paramLabel = "DURATION",
+                defaultValue = "30s",
+                description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
         Duration timeout;
+
         @Option(names = "--json", description = "Print one JSON object a line.")
         boolean json;
+
         @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
         File events;
+
         boolean verbose;
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+
+        @Option(
+                names = {"-h", "--help"},
+                usageHelp = true,
+                description = "Show this help.")
         boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Show the version.")
+
+        @Option(
+                names = {"-V", "--version"},
+                versionHelp = true,
+                description = "Show the version.")
         boolean version;
-        @Spec(Spec.Target.MIXEE) CommandSpec spec;
+
+        @Spec(Spec.Target.MIXEE)
+        CommandSpec spec;
 
         PrintWriter out, err;
         static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-        static { System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off")); }
 
-        @Option(names = {"-v", "--verbose"}, description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) { if (verbose = on) System.setProperty(LOG_LEVEL, "info"); }
+        static {
+            System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off"));
+        }
+
+        @Option(
+                names = {"-v", "--verbose"},
+                description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) {
+            if (verbose = on) System.setProperty(LOG_LEVEL, "info");
+        }
 
         /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> { };
+        Consumer<Map<String, Object>> listener = event -> {};
         /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
         Duration patience = Duration.ofSeconds(10);
-        Runnable leftover = () -> { };
+
+        Runnable leftover = () -> {};
         private Writer eventsWriter;
         /** The newest client's properties. */
         private Properties given = new Properties();
@@ -87,33 +135,58 @@ class Cli {
             CountDownLatch done = new CountDownLatch(1);
             Thread hook = new Thread(() -> {
                 worker.interrupt();
-                try { if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run(); } catch (InterruptedException e) { return; }
+                try {
+                    if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run();
+                } catch (InterruptedException e) {
+                    return;
+                }
             });
             Runtime.getRuntime().addShutdownHook(hook);
             try {
                 return cli.execute(args);
             } finally {
-                try { if (eventsWriter != null) eventsWriter.close(); } catch (IOException e) { err.println(e.getMessage()); }
+                try {
+                    if (eventsWriter != null) eventsWriter.close();
+                } catch (IOException e) {
+                    err.println(e.getMessage());
+                }
                 out.flush();
                 done.countDown();
-                try { Runtime.getRuntime().removeShutdownHook(hook); } catch (IllegalStateException shuttingDown) { /* after Ctrl-C */ }
+                try {
+                    Runtime.getRuntime().removeShutdownHook(hook);
+                } catch (IllegalStateException shuttingDown) {
+                    /* after Ctrl-C */
+                }
             }
         }
 
         private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
             this.out = Guard.over(out);
             this.err = Guard.over(err);
-            return new CommandLine(script).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
+            return new CommandLine(script)
+                    .setOut(out)
+                    .setErr(err)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
                     .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> { err.println(printable(e.getMessage()) + " (see --help)"); return 2; })
+                    .setParameterExceptionHandler((e, args) -> {
+                        err.println(printable(e.getMessage()) + " (see --help)");
+                        return 2;
+                    })
                     .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
         }
 
         /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
         static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
-            if (!m.matches()) throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) { case "ms" -> 1; case "m" -> 60_000; case "h" -> 3_600_000; default -> 1_000; };
+            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)")
+                    .matcher(text.trim());
+            if (!m.matches())
+                throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+            double unit = switch (m.group(2)) {
+                case "ms" -> 1;
+                case "m" -> 60_000;
+                case "h" -> 3_600_000;
+                default -> 1_000;
+            };
             return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
         }
 
@@ -121,10 +194,15 @@ class Cli {
         Properties client(Object... pairs) throws IOException {
             Properties properties = new Properties();
             if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) { properties.load(in); } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) { throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + "."); }
+                try (InputStream in = Files.newInputStream(commandConfig)) {
+                    properties.load(in);
+                } // ISO-8859-1, as Java and Apache's tools read properties
+                catch (IOException | IllegalArgumentException e) {
+                    throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
+                }
             }
-            if (properties.containsKey("bootstrap.servers") && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
+            if (properties.containsKey("bootstrap.servers")
+                    && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
                 bootstrapServer = properties.getProperty("bootstrap.servers");
             properties.put("bootstrap.servers", bootstrapServer);
             for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
@@ -137,16 +215,25 @@ class Cli {
          * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
          */
         Admin admin(Object... more) throws IOException {
-            Properties properties = client("default.api.timeout.ms", timeout.toMillis(), "request.timeout.ms", Math.min(timeout.toMillis(), 30_000));
+            Properties properties = client(
+                    "default.api.timeout.ms",
+                    timeout.toMillis(),
+                    "request.timeout.ms",
+                    Math.min(timeout.toMillis(), 30_000));
             properties.putAll(client(more));
             Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable()) addresses.computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : usable())
+                addresses
+                        .computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>())
+                        .add(e.address());
             boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
             if (controllers) {
                 say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
                 properties.remove("bootstrap.servers");
             }
-            properties.put(controllers ? "bootstrap.controllers" : "bootstrap.servers", String.join(",", addresses.get(controllers)));
+            properties.put(
+                    controllers ? "bootstrap.controllers" : "bootstrap.servers",
+                    String.join(",", addresses.get(controllers)));
             return Admin.create(properties);
         }
 
@@ -154,46 +241,79 @@ class Cli {
         boolean controllersAnswer;
 
         Exit unreachable(String why) {
-            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + "; start one (cluster up) or name yours with --bootstrap-server.");
+            return new Exit(
+                    UNREACHABLE,
+                    "No cluster at " + bootstrapServer + ": " + why
+                            + "; start one (cluster up) or name yours with --bootstrap-server.");
         }
 
         /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
         void requireReachable() throws IOException {
             List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null)) throw cannotTalk(seen, Common::connects);
+            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null))
+                throw cannotTalk(seen, Common::connects);
         }
 
         /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
         List<Endpoint> usable() throws IOException {
             List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream().filter(e -> obstacle(e, Common::resolves) == null).toList();
-            if (usable.isEmpty()) usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
+            List<Endpoint> usable = seen.stream()
+                    .filter(e -> obstacle(e, Common::resolves) == null)
+                    .toList();
+            if (usable.isEmpty())
+                usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
             if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
             return usable;
         }
 
         private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED)) return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
+            if (seen.stream().allMatch(e -> e.port == Port.CLOSED))
+                return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
             Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen) reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>()).add(e.address());
+            for (Endpoint e : seen)
+                reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>())
+                        .add(e.address());
             if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(UNREACHABLE, "Cannot talk to " + String.join("; ", reasons.entrySet().stream().map(r -> String.join(", ", r.getValue()) + ": " + r.getKey()).toList()) + ".");
+            return new Exit(
+                    UNREACHABLE,
+                    "Cannot talk to "
+                            + String.join(
+                                    "; ",
+                                    reasons.entrySet().stream()
+                                            .map(r -> String.join(", ", r.getValue()) + ": " + r.getKey())
+                                            .toList())
+                            + ".");
         }
 
         /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port { CLOSED, MUTE, STRANGE, TLS, SASL, UNDECIDED, CONTROLLER, BROKER }
+        enum Port {
+            CLOSED,
+            MUTE,
+            STRANGE,
+            TLS,
+            SASL,
+            UNDECIDED,
+            CONTROLLER,
+            BROKER
+        }
 
         /** An address, what is there, and which brokers it advertises to clients. */
         record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() { return Common.address(at); }
+            String address() {
+                return Common.address(at);
+            }
         }
 
-        static String address(Node node) { return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port(); }
+        static String address(Node node) {
+            return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port();
+        }
 
         List<Endpoint> endpoints() throws IOException {
             if (given.isEmpty()) client(); // --command-config may name the cluster
             int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
-            return bootstrapNodes().parallelStream().map(node -> endpoint(node, each)).toList();
+            return bootstrapNodes().parallelStream()
+                    .map(node -> endpoint(node, each))
+                    .toList();
         }
 
         /**
@@ -224,11 +344,14 @@ class Cli {
                 return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
             } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
                 return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) { return new Endpoint(at, port, List.of()); }
+            } catch (IOException e) {
+                return new Endpoint(at, port, List.of());
+            }
         }
 
         /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1}, METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1},
+                METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
 
         private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
             if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
@@ -251,35 +374,53 @@ class Cli {
             return brokers;
         }
 
-        private static final String CLOSED = "nothing listens there", NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
+        private static final String CLOSED = "nothing listens there",
+                NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
 
         /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
         private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol = given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
+            String protocol =
+                    given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
             boolean tls = protocol.endsWith("SSL");
             boolean login = protocol.startsWith("SASL");
             if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
             if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
             if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS) return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+            if (e.port == Port.TLS)
+                return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
             if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER) return controllersAnswer ? null : "this is a controller's port, where only the quorum can be asked about: name a broker's";
+            if (e.port == Port.CONTROLLER)
+                return controllersAnswer
+                        ? null
+                        : "this is a controller's port, where only the quorum can be asked about: name a broker's";
             if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL) return login ? null : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and sasl.jaas.config in --command-config)";
+            if (e.port == Port.SASL)
+                return login
+                        ? null
+                        : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and"
+                                + " sasl.jaas.config in --command-config)";
             if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
             if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
             Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first) + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here") + " (advertised.listeners)";
+            return "the broker there advertises " + address(first)
+                    + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here")
+                    + " (advertised.listeners)";
         }
 
-        static boolean resolves(Node node) { return !new InetSocketAddress(node.host(), 0).isUnresolved(); }
-        static boolean connects(Node node) { return connects(node.host(), node.port(), 1000); }
+        static boolean resolves(Node node) {
+            return !new InetSocketAddress(node.host(), 0).isUnresolved();
+        }
+
+        static boolean connects(Node node) {
+            return connects(node.host(), node.port(), 1000);
+        }
 
         /** The bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
             List<Node> nodes = new ArrayList<>();
             for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*").matcher(address);
+                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*")
+                        .matcher(address);
                 if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
                 nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
             }
@@ -287,8 +428,12 @@ class Cli {
         }
 
         static boolean connects(String host, int port, int timeoutMs) {
-            try (Socket socket = new Socket()) { socket.connect(new InetSocketAddress(host, port), timeoutMs); return true; }
-            catch (IOException | IllegalArgumentException e) { return false; }
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
+                return true;
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
@@ -297,14 +442,19 @@ class Cli {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up yet, only closes.
+                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up
+                // yet, only closes.
                 return socket.getInputStream().read() >= 0;
-            } catch (IOException | IllegalArgumentException e) { return false; }
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Progress and warnings: stderr. */
         void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args).map(arg -> arg instanceof Number ? arg : printable(arg)).toArray();
+            Object[] safe = java.util.stream.Stream.of(args)
+                    .map(arg -> arg instanceof Number ? arg : printable(arg))
+                    .toArray();
             err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
         }
 
@@ -321,17 +471,22 @@ class Cli {
                 String line = JSON.std.asString(event);
                 if (json) out.println(line);
                 if (events == null) return;
-                if (eventsWriter == null) eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
+                if (eventsWriter == null)
+                    eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
                 eventsWriter.write(line + "\n");
                 eventsWriter.flush();
-            } catch (IOException e) { throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + "."); }
+            } catch (IOException e) {
+                throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + ".");
+            }
         }
 
         /** One line and an exit code for whatever ended the script. */
         private int explain(Exception problem) {
             if (verbose) problem.printStackTrace(err);
             Throwable e = problem;
-            while ((e instanceof ExecutionException || e instanceof CompletionException || e.getClass() == org.apache.kafka.common.KafkaException.class)
+            while ((e instanceof ExecutionException
+                            || e instanceof CompletionException
+                            || e.getClass() == org.apache.kafka.common.KafkaException.class)
                     && e.getCause() != null) e = e.getCause();
             Exit exit = exit(e, problem);
             err.println(printable(exit.getMessage()));
@@ -341,24 +496,47 @@ class Cli {
         private Exit exit(Throwable e, Throwable whole) {
             // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
             if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException) return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap")) return unreachable("no such host");
-            if (e instanceof AuthenticationException) return new Exit(UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
-            if (e instanceof AuthorizationException) return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
+            if (e instanceof InterruptedException || e instanceof InterruptException)
+                return new Exit(130, "Interrupted.");
+            if (e instanceof ConfigException && e.getMessage().contains("bootstrap"))
+                return unreachable("no such host");
+            if (e instanceof AuthenticationException)
+                return new Exit(
+                        UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
+            if (e instanceof AuthorizationException)
+                return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException || chain(whole).anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*"))) return refused(whole);
-            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            if (e instanceof ConfigException
+                    || chain(whole)
+                            .anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*")))
+                return refused(whole);
+            return new Exit(
+                    1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
         }
 
         private Exit noAnswer() {
-            try { requireReachable(); } catch (Exit exit) { return exit; } catch (IOException e) { /* then without a reason */ }
-            String advice = given.containsKey("security.protocol") ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the client's log)" : "find-controller says who is missing";
-            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; " + advice + ".");
+            try {
+                requireReachable();
+            } catch (Exit exit) {
+                return exit;
+            } catch (IOException e) {
+                /* then without a reason */
+            }
+            String advice = given.containsKey("security.protocol")
+                    ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the"
+                            + " client's log)"
+                    : "find-controller says who is missing";
+            return new Exit(
+                    UNREACHABLE,
+                    "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; "
+                            + advice + ".");
         }
 
         /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
         private Exit refused(Throwable problem) {
-            String reasons = String.join("\n", chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
+            String reasons = String.join(
+                    "\n",
+                    chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
             String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
             int longest = 3;
             for (String key : new TreeSet<>(given.stringPropertyNames())) {
@@ -368,10 +546,14 @@ class Cli {
                     name = key;
                 }
             }
-            return new Exit(2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+            return new Exit(
+                    2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
         }
 
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) { return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause).limit(20); }
+        private static java.util.stream.Stream<Throwable> chain(Throwable e) {
+            return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause)
+                    .limit(20);
+        }
 
         static String deepest(Throwable e) {
             String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
@@ -380,7 +562,8 @@ class Cli {
 
         /** Java's exceptions of files and classes have nothing but a name for a message. */
         static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) return "there is no file " + e.getMessage();
+            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException)
+                return "there is no file " + e.getMessage();
             if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
             if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
             return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
@@ -395,22 +578,50 @@ class Cli {
         private final PrintWriter raw;
 
         private Guard(PrintWriter raw) {
-            super(new FilterWriter(raw) {
-                @Override public void write(int c) { write(String.valueOf((char) c), 0, 1); }
-                @Override public void write(char[] chars, int from, int length) { write(new String(chars), from, length); }
-                @Override public void write(String text, int from, int length) { raw.write(harmless(text.substring(from, from + length))); }
-            }, true);
+            super(
+                    new FilterWriter(raw) {
+                        @Override
+                        public void write(int c) {
+                            write(String.valueOf((char) c), 0, 1);
+                        }
+
+                        @Override
+                        public void write(char[] chars, int from, int length) {
+                            write(new String(chars), from, length);
+                        }
+
+                        @Override
+                        public void write(String text, int from, int length) {
+                            raw.write(harmless(text.substring(from, from + length)));
+                        }
+                    },
+                    true);
             this.raw = raw;
         }
 
-        static PrintWriter over(PrintWriter out) { return out instanceof java.util.function.Supplier ? out : new Guard(out); }
-        @Override public PrintWriter get() { return raw; }
-        @Override public boolean checkError() { return super.checkError() | raw.checkError(); }
+        static PrintWriter over(PrintWriter out) {
+            return out instanceof java.util.function.Supplier ? out : new Guard(out);
+        }
+
+        @Override
+        public PrintWriter get() {
+            return raw;
+        }
+
+        @Override
+        public boolean checkError() {
+            return super.checkError() | raw.checkError();
+        }
 
         /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
-        static String harmless(String text) { return HARMFUL.matcher(text).replaceAll(m -> String.format(Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0))); }
-        private static final java.util.regex.Pattern HARMFUL =
-                java.util.regex.Pattern.compile("\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
+        static String harmless(String text) {
+            return HARMFUL.matcher(text)
+                    .replaceAll(m -> String.format(
+                            Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
+        }
+
+        private static final java.util.regex.Pattern HARMFUL = java.util.regex.Pattern.compile(
+                "\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
     /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
@@ -418,7 +629,10 @@ class Cli {
         StringBuilder text = new StringBuilder();
         for (char c : String.valueOf(value).toCharArray()) {
             int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL && type != Character.FORMAT && type != Character.LINE_SEPARATOR && type != Character.PARAGRAPH_SEPARATOR;
+            boolean harmless = type != Character.CONTROL
+                    && type != Character.FORMAT
+                    && type != Character.LINE_SEPARATOR
+                    && type != Character.PARAGRAPH_SEPARATOR;
             text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
         }
         return text.toString();
@@ -426,7 +640,9 @@ class Cli {
 
     /** Now, as the events have it: ISO-8601, UTC, microseconds. */
     static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC).format(Instant.now());
+        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+                .withZone(ZoneOffset.UTC)
+                .format(Instant.now());
     }
     // ---- End of what is common. ----
 }

@@ -6,8 +6,11 @@ import java.util.*;
 class LabPage {
     /** @throws Cli.Exit when the port is taken, or none */
     static LivePage serve(Path folder, int port) throws IOException {
-        try { return new LivePage(List.of(ReportRun.ofFolder(folder)), port); }
-        catch (Cli.Exit e) { throw new Cli.Exit(e.getExitCode(), e.getMessage().replace("--port", "--dashboard=PORT")); }
+        try {
+            return new LivePage(List.of(ReportRun.ofFolder(folder)), port);
+        } catch (Cli.Exit e) {
+            throw new Cli.Exit(e.getExitCode(), e.getMessage().replace("--port", "--dashboard=PORT"));
+        }
     }
 
     /** Whatever goes wrong in it costs the run nothing. @return what it was, to be said */
@@ -18,6 +21,8 @@ class LabPage {
             run.readAll();
             ReportPage.write(folder.resolve("report.html"), List.of(run));
             return Optional.empty();
-        } catch (IOException | RuntimeException | LinkageError | OutOfMemoryError e) { return Optional.of(e); }
+        } catch (IOException | RuntimeException | LinkageError | OutOfMemoryError e) {
+            return Optional.of(e);
+        }
     }
 }

@@ -259,8 +259,7 @@ final class MatrixTrial {
     }
 
     /** Returns what the producer's end and the delivery check come to. */
-    static MatrixRun result(
-            MatrixRun.Plan plan, ResilientProducer.Summary sent, DeliveryVerdict verdict, long tookMs) {
+    static MatrixRun result(MatrixRun.Plan plan, ResilientProducer.Summary sent, DeliveryVerdict verdict, long tookMs) {
         Long all = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
         Long partition = sent.partitionGaps().stream()
                 .map(gap -> gap.length().toMillis())

@@ -243,6 +243,7 @@ class DockerFaultsTest {
      * Leftovers of an embedded cluster that was ended are no reason to start that one; of one that was broken they make it a
      * question. And nodes that were paused or cut off can be killed, and come back from both.
      */
+    @Tag("soak")
     @Test
     @Order(8)
     void ofTwoDeadClustersTheOneThatWasBrokenIsMeant() throws Exception {

@@ -87,6 +87,7 @@ class DockerLabTest {
         });
     }
 
+    @Tag("soak")
     @Test
     @Order(2)
     void theLabOnAClusterOfTheUsersIsDrivenByHooks() throws Exception {
@@ -113,6 +114,7 @@ class DockerLabTest {
         assertTrue(unsaid.err().contains("--kill-command and --start-command"), unsaid.err());
     }
 
+    @Tag("soak")
     @Test
     @Order(3)
     void containersThatWereUpAreLeftUpAndOtherTimeoutsAreRefused() throws Exception {

@@ -532,6 +532,7 @@ class FailoverMatrixTest {
     }
 
     /** Nothing has to be mended on nodes that end: with two of three killed that would outlast the ten seconds of Ctrl-C. */
+    @Tag("soak")
     @Test
     @Order(6)
     void ctrlCEndsTheNodesOfItsOwn() throws Exception {

@@ -212,6 +212,7 @@ class LabTest {
         assertEquals(List.of(false, false), List.of(Files.exists(out), Files.exists(data)), "nothing was made");
     }
 
+    @Tag("soak")
     @Test
     @Order(2)
     void ctrlCInTheMiddleLeavesNoProcessAndANotebook() throws Exception {

@@ -84,15 +84,9 @@ class SigkillTest {
             FIRST_KILL = "\"type\":\"fault\"",
             NO_QUORUM = "\"phase\":\"Two of three\",\"state\":\"end\"";
 
-    @Test
-    @Order(1)
-    void aLabThatIsKilledLeavesAClusterForTheNextOne() throws Exception {
-        killLabs(NO_QUORUM);
-    }
-
     @Tag("soak")
     @Test
-    void labsThatAreKilledAtOtherMomentsLeaveItToo() throws Exception {
+    void labsThatAreKilledLeaveAClusterForTheNextOne() throws Exception {
         killLabs(BOOTING, FIRST_KILL, NO_QUORUM);
     }
 

@@ -10,13 +10,12 @@ import java.util.stream.Stream;
  * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
  * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
  *
- * <p>Tests on the embedded cluster need some 0.8 of a core, in bursts of two. So one such lane runs at a time; beside it run
- * the tests that only compute, and then those on Docker. Two cluster lanes at a time took as long on two cores, and tests
- * that measure failed.
+ * <p>A cluster's tests wait more than they compute, so two such lanes run at a time, one of them on its own loopback; what
+ * they leave of the cores is for the tests that only compute, which have the lowest priority.
  */
 class TestLane {
-    /** The tags of tests on an embedded cluster: a lab's whole run, records and their check, what is drawn, faults. */
-    static final List<String> ON_A_CLUSTER = List.of("lab", "records", "screen", "faults");
+    /** The tags of tests on an embedded cluster: records and their check, faults, a lab's whole run, what is drawn. */
+    static final List<String> ON_A_CLUSTER = List.of("records", "faults", "lab", "screen");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
     /** Tests without a cluster that measure times: they run first. */
@@ -27,8 +26,11 @@ class TestLane {
     private static final String PROCESSES = "processes";
 
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
-    /** On Docker last: its image may still be being made. */
-    private static final List<String> OTHERS = List.of(TIMED, COMPUTING, DOCKER);
+    /** What runs side by side, each list in its order: on Docker last, since its image may still be being made. */
+    private static final List<List<String>> SIDE_BY_SIDE =
+            List.of(List.of("records", "faults", "lab"), List.of(TIMED, "screen", DOCKER), List.of(COMPUTING));
+
+    private static final List<List<String>> SIDE_BY_SIDE_FAST = List.of(List.of(PROCESSES), List.of("!" + PROCESSES));
 
     static final String OPTION = "--lane=";
     private static final List<String> OWN_NETWORK = List.of(
@@ -62,26 +64,26 @@ class TestLane {
     static Queue<String> tags(Question hasTests) throws Exception {
         Queue<String> tags = new ConcurrentLinkedQueue<>();
         if (Runtime.getRuntime().availableProcessors() < 2 || !AllTests.fast && !hasOwnNetwork()) return tags;
-        List<String> all = AllTests.fast
-                ? List.of(PROCESSES, "!" + PROCESSES)
-                : Stream.concat(ON_A_CLUSTER.stream(), OTHERS.stream()).toList();
+        List<String> all = sideBySide().stream().flatMap(List::stream).toList();
         for (String tag : all) if (hasTests.of(tag)) tags.add(tag);
         return tags;
     }
 
-    /** Runs those on the embedded cluster one after the other, and beside them the others. */
+    private static List<List<String>> sideBySide() {
+        return AllTests.fast ? SIDE_BY_SIDE_FAST : SIDE_BY_SIDE;
+    }
+
+    /** Runs the lanes of these tags, those of a list one after the other. */
     static void run(Queue<String> tags, List<String> args, AllTests.Counts counts, Map<String, Double> seconds)
             throws Exception {
         Runtime.getRuntime().addShutdownHook(new Thread(TestLane::endAll));
-        List<String> beside = AllTests.fast ? List.of(PROCESSES) : OTHERS;
         ExecutorService workers = Executors.newCachedThreadPool();
         List<Future<?>> working = new ArrayList<>();
-        for (boolean isBeside : new boolean[] {false, true}) {
-            List<String> queue = tags.stream()
-                    .filter(tag -> beside.contains(tag) == isBeside)
-                    .toList();
+        for (List<String> inTurn : sideBySide()) {
             working.add(workers.submit(() -> {
-                for (String tag : queue) start(tag, args).awaitEnd(counts, seconds);
+                for (String tag : inTurn) {
+                    if (tags.contains(tag)) start(tag, args).awaitEnd(counts, seconds);
+                }
                 return null;
             }));
         }
@@ -92,6 +94,7 @@ class TestLane {
     private static TestLane start(String tag, List<String> args) throws IOException {
         boolean onACluster = ON_A_CLUSTER.contains(tag);
         List<String> command = new ArrayList<>(onACluster ? OWN_NETWORK : List.of());
+        if (tag.equals(COMPUTING)) command.addAll(List.of("nice", "-n", "19"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         // It waits more than it computes, and the brokers need the cores.

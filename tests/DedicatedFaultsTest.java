@@ -20,6 +20,7 @@ class DedicatedFaultsTest {
     @BeforeAll
     static void start() throws Exception {
         temp = Files.createDirectories(TestCluster.HOME.resolve("dedicated"));
+        AllTests.needs("cluster");
         int broker, controller;
         try (ServerSocket a = new ServerSocket(0);
                 ServerSocket b = new ServerSocket(0)) {

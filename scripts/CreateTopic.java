@@ -21,7 +21,6 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.*;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.*;
 import org.apache.kafka.common.config.ConfigException;
@@ -43,9 +42,9 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * Creates topics and waits until they can be relied on.
  *
- * <p>The controller answers createTopics as soon as it has written the topic down; brokers learn of it later, and replicas
- * join the ISR later still. This returns when every partition has a leader and a full ISR, and when each leader itself
- * answers for its partitions, so that a producer started next meets no UnknownTopicOrPartition.
+ * <p>The controller answers createTopics as soon as the topic is in its log; brokers learn of it later, and replicas
+ * join the ISR later still. This returns when every partition has a leader and a full ISR, and each leader itself
+ * answers for its partitions, so that a producer started next gets no UnknownTopicOrPartitionException.
  *
  * <pre>create-topic test_topic critical_data --if-not-exists --config min.insync.replicas=2</pre>
  */
@@ -56,7 +55,7 @@ import picocli.CommandLine.TypeConversionException;
         description =
                 "Creates topics; returns when every partition has a leader and a full ISR, and prints the layout.")
 class CreateTopic implements Callable<Integer> {
-    /** One Admin call may hang on a paused broker; asked again after this long, the client takes another broker. */
+    /** A call may hang on a paused broker; when it is repeated after this time, the client takes another broker. */
     private static final Duration ATTEMPT = Duration.ofSeconds(4);
 
     @Parameters(paramLabel = "TOPIC", arity = "0..*", description = "The topics (default: test_topic).")
@@ -120,40 +119,42 @@ class CreateTopic implements Callable<Integer> {
         return 0;
     }
 
-    /** Creates each topic that the options name, one after the other, and hands over each layout once it is led and in sync. */
+    /** Creates the topics that the options name, one after the other; passes on each layout once it is in sync. */
     public void create(Admin admin, Consumer<Layout> each) throws InterruptedException {
-        for (String topic : topics())
-            each.accept(create(
-                    admin, new Wanted(topic, partitions, replicationFactor, configs), ifNotExists, common.timeout));
+        for (String topic : topics()) {
+            Wanted wanted = new Wanted(topic, partitions, replicationFactor, configs);
+            each.accept(create(admin, wanted, ifNotExists, common.timeout));
+        }
     }
 
-    /** The topics, whichever way they were given. Throws {@link Exit} 2 if both ways were used and do not agree. */
+    /** Returns the topics, given as arguments or options. Throws {@link Exit} 2 if both were used and differ. */
     private List<String> topics() {
         if (topics.isEmpty()) topics.addAll(byOption.isEmpty() ? List.of("test_topic") : byOption);
-        if (!byOption.isEmpty() && !byOption.equals(new LinkedHashSet<>(topics)))
+        if (!byOption.isEmpty() && !byOption.equals(new LinkedHashSet<>(topics))) {
             throw new Exit(
                     2,
                     "The topics are given twice, as " + String.join(", ", topics) + " and with --topic as "
                             + String.join(", ", byOption) + ": give them one way.");
+        }
         return topics;
     }
 
-    /** What a topic shall be; of the configurations only those named here are compared. */
+    /** The layout that a topic should have. Configurations that are not named here are not compared. */
     record Wanted(String topic, int partitions, short replicationFactor, Map<String, String> configs) {
-        /** How a topic that exists differs, in words; empty when it does not. */
+        /** Describes how an existing topic differs; empty when it does not. */
         String difference(List<Partition> found, Map<String, String> foundConfigs) {
             List<String> differences = new ArrayList<>();
-            if (found.size() != partitions)
+            if (found.size() != partitions) {
                 differences.add("partitions expected " + partitions + ", found " + found.size());
-            Set<Integer> factors =
-                    new TreeSet<>(found.stream().map(p -> p.replicas.size()).toList());
-            if (!factors.equals(Set.of((int) replicationFactor)))
+            }
+            Set<Integer> factors = new TreeSet<>();
+            found.forEach(partition -> factors.add(partition.replicas.size()));
+            if (!factors.equals(Set.of((int) replicationFactor))) {
                 differences.add("replication factor expected " + replicationFactor + ", found " + commas(factors));
+            }
             configs.forEach((key, value) -> {
-                String there = foundConfigs.get(key);
-                if (!value.equals(there))
-                    differences.add(key + " expected " + value + ", found "
-                            + (there == null ? "no such configuration" : there));
+                String existing = Objects.requireNonNullElse(foundConfigs.get(key), "no such configuration");
+                if (!value.equals(existing)) differences.add(key + " expected " + value + ", found " + existing);
             });
             return String.join("; ", differences);
         }
@@ -165,113 +166,140 @@ class CreateTopic implements Callable<Integer> {
         }
 
         String state() {
-            return "partition " + partition + " (" + (leader < 0 ? "no leader" : "leader " + leader) + ", ISR "
-                    + commas(isr) + " of " + commas(replicas) + ")";
+            String leaderState = leader < 0 ? "no leader" : "leader " + leader;
+            return "partition " + partition + " (" + leaderState + ", ISR " + commas(isr) + " of " + commas(replicas)
+                    + ")";
         }
     }
 
-    /** A topic as it is, led and in sync, and how long that took; not {@code created} when it was there before. */
+    /** A topic that is in sync, and how long that took; not {@code created} if it existed before. */
     record Layout(String topic, boolean created, List<Partition> partitions, Map<String, String> configs, long ms) {
         Object[] fields() {
             List<Map<String, Object>> each = new ArrayList<>();
-            for (Partition p : partitions)
+            for (Partition p : partitions) {
                 each.add(new TreeMap<>(
                         Map.of("partition", p.partition, "leader", p.leader, "replicas", p.replicas, "isr", p.isr)));
+            }
             return new Object[] {"topic", topic, "created", created, "configs", configs, "partitions", each, "ms", ms};
         }
     }
 
+    /** A request of a topic: what it should be, and the time until which the cluster is asked for it. */
+    private record Request(Admin admin, Wanted wanted, Duration timeout, long deadline) {
+        boolean isOver() {
+            return System.nanoTime() >= deadline;
+        }
+    }
+
     /**
-     * Creates one topic, or finds it as wanted, and waits until it is led and in sync.
-     * Throws {@link Exit}: 1 it exists (otherwise), or there are too few brokers; 2 refused as it was asked for; 11 no active controller; 15 not in sync in time.
+     * Creates a topic, or finds it as wanted, and waits until it has leaders and is in sync. Throws {@link Exit}: 1 it
+     * exists with another layout, or there are too few brokers; 2 the cluster refuses the layout; 11 no active
+     * controller; 15 not in sync in time.
      */
     public static Layout create(Admin admin, Wanted wanted, boolean ifNotExists, Duration timeout)
             throws InterruptedException {
-        long start = System.nanoTime(), deadline = start + timeout.toNanos();
-        Made made = createOrFind(admin, wanted, timeout, deadline);
-        boolean created = made != Made.EXISTED;
+        long start = System.nanoTime();
+        Request request = new Request(admin, wanted, timeout, start + timeout.toNanos());
+        Made made = createOrFind(request);
         if (made != Made.CREATED) {
-            String difference =
-                    wanted.difference(describe(admin, wanted.topic, deadline), configs(admin, wanted, deadline));
-            if (!difference.isEmpty())
-                throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
-            if (!created && !ifNotExists)
-                throw new Exit(
-                        1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
+            requireSameLayout(request);
         }
-        List<Partition> partitions = awaitInSync(admin, wanted, timeout, deadline);
-        return new Layout(wanted.topic, created, partitions, wanted.configs, (System.nanoTime() - start) / 1_000_000);
+        if (made == Made.EXISTED && !ifNotExists) {
+            throw new Exit(1, "Topic " + wanted.topic + " exists already, same layout; --if-not-exists accepts that.");
+        }
+        List<Partition> partitions = awaitInSync(request);
+        long ms = (System.nanoTime() - start) / 1_000_000;
+        return new Layout(wanted.topic, made != Made.EXISTED, partitions, wanted.configs, ms);
     }
 
-    /** MAYBE: it exists after an attempt without an answer, which may have made it. */
+    private static void requireSameLayout(Request request) throws InterruptedException {
+        Wanted wanted = request.wanted;
+        String difference = wanted.difference(describe(request), configs(request));
+        if (!difference.isEmpty()) {
+            throw new Exit(1, "Topic " + wanted.topic + " exists with another layout: " + difference + ".");
+        }
+    }
+
     private enum Made {
         CREATED,
         EXISTED,
+        /** It exists after an attempt without an answer, which may have created it. */
         MAYBE
     }
 
-    private static Made createOrFind(Admin admin, Wanted wanted, Duration timeout, long deadline)
-            throws InterruptedException {
+    private static Made createOrFind(Request request) throws InterruptedException {
+        String topic = request.wanted.topic;
         for (boolean tried = false; ; tried = true) {
             try {
-                NewTopic topic =
-                        new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor).configs(wanted.configs);
-                get(admin.createTopics(List.of(topic), new CreateTopicsOptions().timeoutMs(attempt(deadline)))
-                        .all());
+                createTopics(request);
                 return Made.CREATED;
             } catch (TopicExistsException e) {
                 return tried ? Made.MAYBE : Made.EXISTED;
             } catch (InvalidReplicationFactorException e) {
-                throw new Exit(
-                        1,
-                        "Cannot create topic " + wanted.topic + " with replication factor " + wanted.replicationFactor
-                                + ": " + brokers(admin, e) + ".");
+                String factor = " with replication factor " + request.wanted.replicationFactor;
+                throw new Exit(1, "Cannot create topic " + topic + factor + ": " + brokers(request.admin, e) + ".");
             } catch (AuthorizationException e) {
                 throw new Exit(
                         1,
-                        "Not permitted to create topic " + wanted.topic
+                        "Not permitted to create topic " + topic
                                 + ": the principal needs CREATE on the topic or on the cluster, and DESCRIBE on the"
                                 + " topic.");
             } catch (AuthenticationException e) {
-                throw e; // to Kafka an invalid configuration as well, but not the topic's
+                throw e; // an InvalidConfigurationException for Kafka, but not of the topic
             } catch (InvalidConfigurationException | InvalidPartitionsException e) {
-                throw new Exit(2, "Cannot create topic " + wanted.topic + ": " + e.getMessage());
+                throw new Exit(2, "Cannot create topic " + topic + ": " + e.getMessage());
             } catch (RetriableException e) {
-                List<Node> nodes = nodes(admin, e);
-                List<Node> answering = nodes.stream()
-                        .filter(n -> Common.answers(n.host(), n.port(), 1000))
-                        .toList();
-                boolean over = System.nanoTime() >= deadline;
-                if (answering.isEmpty() && over) throw e;
-                if (over || tried && answering.size() * 2 <= nodes.size() && !answering.isEmpty())
-                    throw new Exit(
-                            NO_CONTROLLER,
-                            "No active controller" + (over ? " within " + timeout.toMillis() + " ms" : "")
-                                    + ": createTopics of "
-                                    + wanted.topic + " got no answer, and " + answering.size() + " of " + nodes.size()
-                                    + " nodes answer ("
-                                    + commas(answering.stream().map(Node::id).toList())
-                                    + "); the topic is not created, or not yet.");
+                requireController(request, e, tried);
             }
         }
     }
 
-    /** Waits until the brokers agree: a full ISR, each leader itself answers for its partitions, and after that the layout is still the same. */
-    private static List<Partition> awaitInSync(Admin admin, Wanted wanted, Duration timeout, long deadline)
+    private static void createTopics(Request request) throws InterruptedException {
+        Wanted wanted = request.wanted;
+        NewTopic topic = new NewTopic(wanted.topic, wanted.partitions, wanted.replicationFactor);
+        CreateTopicsOptions options = new CreateTopicsOptions().timeoutMs(attempt(request.deadline));
+        get(request.admin
+                .createTopics(List.of(topic.configs(wanted.configs)), options)
+                .all());
+    }
+
+    /** Throws {@link Exit} 11 if the time is over, or if most nodes do not answer when the cluster is asked again. */
+    private static void requireController(Request request, RetriableException e, boolean tried)
             throws InterruptedException {
-        List<Partition> seen = List.of(), answered = null;
+        List<Node> nodes = nodes(request.admin, e);
+        List<Node> answering = nodes.stream()
+                .filter(n -> Common.answers(n.host(), n.port(), 1000))
+                .toList();
+        boolean over = request.isOver();
+        if (answering.isEmpty()) {
+            if (over) throw e;
+            return;
+        }
+        if (over || tried && answering.size() * 2 <= nodes.size()) {
+            String within = over ? " within " + request.timeout.toMillis() + " ms" : "";
+            throw new Exit(
+                    NO_CONTROLLER,
+                    "No active controller" + within + ": createTopics of " + request.wanted.topic
+                            + " got no answer, and " + answering.size() + " of " + nodes.size() + " nodes answer ("
+                            + commas(ids(answering)) + "); the topic is not created, or not yet.");
+        }
+    }
+
+    /**
+     * Waits until the brokers agree: a full ISR, each leader answers for its partitions, and after that the layout is
+     * still the same.
+     */
+    private static List<Partition> awaitInSync(Request request) throws InterruptedException {
+        List<Partition> seen = List.of();
+        List<Partition> answered = null;
         String why = "the layout keeps changing.";
         do {
             try {
-                seen = describe(admin, wanted.topic, deadline);
+                seen = describe(request);
                 if (seen.equals(answered)) return seen;
                 answered = null;
                 if (seen.stream().allMatch(Partition::inSync)) {
-                    Map<TopicPartition, OffsetSpec> ends = seen.stream()
-                            .collect(Collectors.toMap(
-                                    p -> new TopicPartition(wanted.topic, p.partition), p -> OffsetSpec.latest()));
-                    get(admin.listOffsets(ends, new ListOffsetsOptions().timeoutMs(attempt(deadline)))
-                            .all());
+                    askLeaders(request, seen);
                     answered = seen;
                     continue;
                 }
@@ -282,36 +310,51 @@ class CreateTopic implements Callable<Integer> {
                         : "not every leader answers, although the metadata shows a full ISR.";
             }
             Thread.sleep(50);
-        } while (System.nanoTime() < deadline);
+        } while (!request.isOver());
         String behind =
-                seen.stream().filter(p -> !p.inSync()).map(Partition::state).collect(Collectors.joining(", "));
+                seen.stream().filter(p -> !p.inSync()).map(Partition::state).collect(joining(", "));
         throw new Exit(
                 MISSED,
-                "Topic " + wanted.topic + " is not in sync after " + timeout.toMillis() + " ms: "
+                "Topic " + request.wanted.topic + " is not in sync after " + request.timeout.toMillis() + " ms: "
                         + (behind.isEmpty() ? why : behind + "."));
     }
 
-    /** The topic as one broker knows it, in the order of its partitions. */
-    private static List<Partition> describe(Admin admin, String topic, long deadline) throws InterruptedException {
-        return ask(
-                        deadline,
-                        ms -> admin.describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(ms))
-                                .topicNameValues()
-                                .get(topic))
-                .partitions()
-                .stream()
+    private static void askLeaders(Request request, List<Partition> partitions) throws InterruptedException {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (Partition p : partitions) {
+            ends.put(new TopicPartition(request.wanted.topic, p.partition), OffsetSpec.latest());
+        }
+        ListOffsetsOptions options = new ListOffsetsOptions().timeoutMs(attempt(request.deadline));
+        get(request.admin.listOffsets(ends, options).all());
+    }
+
+    /** Returns the topic as one broker knows it, in the order of its partitions. */
+    private static List<Partition> describe(Request request) throws InterruptedException {
+        String topic = request.wanted.topic;
+        TopicDescription found = ask(
+                request.deadline,
+                ms -> request.admin
+                        .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(ms))
+                        .topicNameValues()
+                        .get(topic));
+        return found.partitions().stream()
                 .sorted(Comparator.comparing(TopicPartitionInfo::partition))
-                .map(p -> new Partition(
-                        p.partition(), p.leader() == null ? -1 : p.leader().id(), ids(p.replicas()), ids(p.isr())))
+                .map(CreateTopic::partition)
                 .toList();
     }
 
-    private static Map<String, String> configs(Admin admin, Wanted wanted, long deadline) throws InterruptedException {
-        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, wanted.topic);
+    private static Partition partition(TopicPartitionInfo info) {
+        int leader = info.leader() == null ? -1 : info.leader().id();
+        return new Partition(info.partition(), leader, ids(info.replicas()), ids(info.isr()));
+    }
+
+    private static Map<String, String> configs(Request request) throws InterruptedException {
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, request.wanted.topic);
         Map<String, String> found = new HashMap<>();
         ask(
-                        deadline,
-                        ms -> admin.describeConfigs(List.of(topic), new DescribeConfigsOptions().timeoutMs(ms))
+                        request.deadline,
+                        ms -> request.admin
+                                .describeConfigs(List.of(topic), new DescribeConfigsOptions().timeoutMs(ms))
                                 .all())
                 .get(topic)
                 .entries()
@@ -319,7 +362,7 @@ class CreateTopic implements Callable<Integer> {
         return found;
     }
 
-    /** Asks again until the deadline, for a broker may not have heard of the topic yet, or not answer at all. */
+    /** Asks until the deadline: a broker may not know the topic yet, or not answer at all. */
     private static <T> T ask(long deadline, IntFunction<KafkaFuture<T>> question) throws InterruptedException {
         while (true) {
             try {
@@ -333,20 +376,17 @@ class CreateTopic implements Callable<Integer> {
 
     private static String brokers(Admin admin, ApiException why) throws InterruptedException {
         List<Node> nodes = nodes(admin, why);
-        return (nodes.size() == 1 ? "1 broker is" : nodes.size() + " brokers are") + " registered ("
-                + nodes.stream()
-                        .map(n -> n.id() + (n.isFenced() ? " fenced" : ""))
-                        .collect(Collectors.joining(", ")) + ")";
+        String count = nodes.size() == 1 ? "1 broker is" : nodes.size() + " brokers are";
+        return nodes.stream()
+                .map(node -> node.id() + (node.isFenced() ? " fenced" : ""))
+                .collect(joining(", ", count + " registered (", ")"));
     }
 
-    /** The registered brokers; when not even those are known, what led here is the answer. */
+    /** Returns the registered brokers; if not even they are known, what led here is the answer. */
     private static List<Node> nodes(Admin admin, ApiException why) throws InterruptedException {
         try {
-            return get(admin.describeCluster(new DescribeClusterOptions()
-                                    .includeFencedBrokers(true)
-                                    .timeoutMs(2_000))
-                            .nodes())
-                    .stream()
+            DescribeClusterOptions options = new DescribeClusterOptions().includeFencedBrokers(true);
+            return get(admin.describeCluster(options.timeoutMs(2_000)).nodes()).stream()
                     .sorted(Comparator.comparing(Node::id))
                     .toList();
         } catch (ApiException e) {
@@ -358,7 +398,7 @@ class CreateTopic implements Callable<Integer> {
         return (int) Math.max(200, Math.min((deadline - System.nanoTime()) / 1_000_000, ATTEMPT.toMillis()));
     }
 
-    /** The answer, or what the cluster said instead; each call brings its own time limit. */
+    /** Returns the answer, or throws the cluster's error; each call has its own time limit. */
     private static <T> T get(KafkaFuture<T> answer) throws InterruptedException {
         try {
             return answer.get();
@@ -372,24 +412,25 @@ class CreateTopic implements Callable<Integer> {
     }
 
     private static String commas(Collection<?> values) {
-        return values.stream().map(String::valueOf).collect(Collectors.joining(","));
+        return values.stream().map(String::valueOf).collect(joining(","));
     }
 
     private void print(Layout layout) {
-        boolean several = topics.size() > 1;
-        int width = Math.max(5, topics.stream().mapToInt(String::length).max().orElse(0)) + 2;
-        String first = several ? "%-" + width + "s" : "%s", row = first + "%-10s %-7s %-12s %s%n";
-        if (!several || layout.topic.equals(topics.get(0)))
-            common.out.printf(Locale.ROOT, row, several ? "TOPIC" : "", "PARTITION", "LEADER", "REPLICAS", "ISR");
-        for (Partition p : layout.partitions)
-            common.out.printf(
-                    Locale.ROOT,
-                    row,
-                    several ? layout.topic : "",
-                    p.partition,
-                    p.leader,
-                    commas(p.replicas),
-                    commas(p.isr));
+        if (layout.topic.equals(topics.get(0)) || topics.size() == 1) {
+            print("TOPIC", "PARTITION", "LEADER", "REPLICAS", "ISR");
+        }
+        for (Partition p : layout.partitions) {
+            print(layout.topic, p.partition, p.leader, commas(p.replicas), commas(p.isr));
+        }
+    }
+
+    /** Prints a row; the topic has a column only if there are several. */
+    private void print(Object topic, Object... cells) {
+        if (topics.size() > 1) {
+            int width = topics.stream().mapToInt(String::length).max().orElse(0);
+            common.out.printf(Locale.ROOT, "%-" + (Math.max(5, width) + 2) + "s", topic);
+        }
+        common.out.printf(Locale.ROOT, "%-10s %-7s %-12s %s%n", cells);
     }
 
     // ---- Common to the step scripts: options, output, clients, errors. ./jbang format copies it from lib/cli. ----

@@ -21,7 +21,7 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.function.*;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
+import java.util.regex.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.Uuid;
@@ -44,8 +44,8 @@ import picocli.CommandLine.TypeConversionException;
  * Finds the active controller of a KRaft cluster.
  *
  * <p>It asks {@code describeMetadataQuorum}. {@code describeCluster().controller()}, which many tools show, is a random
- * live broker: brokers hide the controller from clients since KIP-590. A leader counts only while a majority of the voters
- * fetches from it, because the last survivor of a quorum may stay "leader" for some seconds before it resigns.
+ * live broker: since KIP-590, brokers hide the controller from clients. A leader counts only while a majority of the
+ * voters fetches from it, because the last node of a lost quorum stays "leader" for some seconds before it resigns.
  *
  * <pre>find-controller            prints: 2
  * kill-node $(find-controller)</pre>
@@ -57,10 +57,10 @@ import picocli.CommandLine.TypeConversionException;
         description =
                 "Prints the node id of the active controller; without a quorum, exits with 11 and says who is missing.")
 class FindController implements Callable<Integer> {
-    /** How long a voter may have been silent and still count as following, by the leader's own clock. */
+    /** How long ago a voter may have fetched from the leader and still count as following it. */
     static final long FETCH_FRESH_MS = 3_000;
 
-    private static final Duration LOOK = Duration.ofSeconds(2);
+    private static final Duration QUERY_TIMEOUT = Duration.ofSeconds(2);
 
     @Option(
             names = "--long",
@@ -68,7 +68,7 @@ class FindController implements Callable<Integer> {
                     "Also show the epoch, and each voter and observer with role, lag, last catch-up and endpoint.")
     boolean detailed;
 
-    @Option(names = "--watch", description = "Go on, and print a line for each change, until Ctrl-C.")
+    @Option(names = "--watch", description = "Print a line for each change until Ctrl-C.")
     boolean watch;
 
     @Mixin
@@ -91,21 +91,9 @@ class FindController implements Callable<Integer> {
             if (watch) return watch(admin);
             QuorumInfo quorum = await(admin, began + common.timeout.toNanos());
             List<Member> members = members(quorum, brokerEndpoints(admin));
-            common.emit(
-                    "controller",
-                    "controller",
-                    quorum.leaderId(),
-                    "epoch",
-                    quorum.leaderEpoch(),
-                    "voters",
-                    members.stream().filter(Member::isVoter).map(Member::fields).toList(),
-                    "observers",
-                    members.stream()
-                            .filter(m -> !m.isVoter())
-                            .map(Member::fields)
-                            .toList());
+            emit(quorum, members);
             if (!common.json && detailed) printLong(quorum, members);
-            else if (!common.json) common.out.println(quorum.leaderId());
+            if (!common.json && !detailed) common.out.println(quorum.leaderId());
             return 0;
         } catch (ClusterAuthorizationException e) {
             throw new Exit(1, "Not permitted to see the metadata quorum: the principal needs DESCRIBE on the cluster.");
@@ -127,25 +115,31 @@ class FindController implements Callable<Integer> {
         return Admin.create(properties);
     }
 
-    /** Waits for an active controller. Returns early with "quorum lost" when two looks in a row see too few voters answer. */
+    private void emit(QuorumInfo quorum, List<Member> members) {
+        Map<Boolean, List<Map<String, Object>>> fields =
+                members.stream().collect(partitioningBy(Member::isVoter, mapping(Member::fields, toList())));
+        Object[] event = {
+            "controller", quorum.leaderId(),
+            "epoch", quorum.leaderEpoch(),
+            "voters", fields.get(true),
+            "observers", fields.get(false)
+        };
+        common.emit("controller", event);
+    }
+
+    /** Waits for an active controller. Ends early if too few voters answered twice in a row. */
     private QuorumInfo await(Admin admin, long deadline) throws Exception {
         int lost = 0;
         while (true) {
             Duration left = Duration.ofNanos(Math.max(deadline - System.nanoTime(), 50_000_000));
-            Optional<QuorumInfo> quorum = look(admin, left.compareTo(LOOK) < 0 ? left : LOOK);
+            Optional<QuorumInfo> quorum = look(admin, left.compareTo(QUERY_TIMEOUT) < 0 ? left : QUERY_TIMEOUT);
             if (quorum.isPresent()) return quorum.get();
             common.requireReachable();
             Survivors survivors = survivors(admin, left);
             lost = survivors.isMinority() ? lost + 1 : 0;
             if (lost >= 2 || System.nanoTime() >= deadline) {
-                common.emit(
-                        "controller",
-                        "controller",
-                        -1,
-                        "answering",
-                        ids(survivors.answering),
-                        "silent",
-                        ids(survivors.silent));
+                List<Integer> answering = ids(survivors.answering);
+                common.emit("controller", "controller", -1, "answering", answering, "silent", ids(survivors.silent));
                 throw new Exit(NO_CONTROLLER, survivors.sentence());
             }
             Thread.sleep(100);
@@ -155,23 +149,20 @@ class FindController implements Callable<Integer> {
     private int watch(Admin admin) throws Exception {
         String last = "";
         for (; !common.out.checkError(); Thread.sleep(200)) {
-            Optional<QuorumInfo> quorum = look(admin, LOOK);
+            Optional<QuorumInfo> quorum = look(admin, QUERY_TIMEOUT);
             String now = quorum.map(q -> "controller " + q.leaderId() + " epoch " + q.leaderEpoch())
                     .orElse("no active controller");
             if (now.equals(last)) continue;
             last = now;
-            common.emit(
-                    "controller",
-                    "controller",
-                    quorum.map(QuorumInfo::leaderId).orElse(-1),
-                    "epoch",
-                    quorum.map(QuorumInfo::leaderEpoch).orElse(-1L));
+            int controller = quorum.map(QuorumInfo::leaderId).orElse(-1);
+            long epoch = quorum.map(QuorumInfo::leaderEpoch).orElse(-1L);
+            common.emit("controller", "controller", controller, "epoch", epoch);
             if (!common.json) common.out.println(timestamp() + " " + now);
         }
         return 0;
     }
 
-    /** One look at the quorum: empty when there is no leader, none answered in time, or a majority does not follow it. */
+    /** Asks for the quorum; empty if it has no leader, nobody answers in time, or no majority follows the leader. */
     public static Optional<QuorumInfo> look(Admin admin, Duration timeout) throws InterruptedException {
         try {
             int ms = (int) timeout.toMillis();
@@ -188,7 +179,7 @@ class FindController implements Callable<Integer> {
         }
     }
 
-    /** Fetch times are by the leader's clock, so they are compared with the leader's own entry and not with this machine's time. */
+    /** Fetch times are the leader's, so they are compared with its own entry and not with this machine's clock. */
     static boolean isFollowedByMajority(QuorumInfo quorum) {
         long now = quorum.voters().stream()
                 .filter(v -> v.replicaId() == quorum.leaderId())
@@ -202,21 +193,22 @@ class FindController implements Callable<Integer> {
         return following * 2 > quorum.voters().size();
     }
 
-    /** Who answers when the quorum does not: the voters as the configuration has them, which are not the brokers. */
+    /** Returns which of the voters answer while the quorum does not; who they are is in the brokers' configuration. */
     private Survivors survivors(Admin admin, Duration timeout) throws InterruptedException {
         int ms = (int) Math.min(timeout.toMillis(), 2_000);
         List<Node> brokers = brokers(admin, ms);
         Configured configured = configured(admin, brokers, ms);
         Survivors survivors = new Survivors(configured, new ArrayList<>(), new ArrayList<>());
         Collection<Node> asked = configured.names() ? asBrokersWhereTheyAre(configured.nodes, brokers) : brokers;
-        for (Node node : asked)
+        for (Node node : asked) {
             (Common.answers(node.host(), node.port(), 1000) ? survivors.answering : survivors.silent).add(node);
+        }
         return survivors;
     }
 
-    /** The brokers of frozen metadata, or the addresses that were given where no broker answers. */
+    /** Returns the brokers as the last metadata has them, or the bootstrap addresses if no broker answers. */
     private List<Node> brokers(Admin admin, int timeoutMs) throws InterruptedException {
-        for (boolean fenced : List.of(true, false)) { // a controller, where one is asked, knows of no fenced ones
+        for (boolean fenced : List.of(true, false)) { // a controller does not know which are fenced
             try {
                 var options = new DescribeClusterOptions().timeoutMs(timeoutMs).includeFencedBrokers(fenced);
                 return admin.describeCluster(options).nodes().get().stream()
@@ -229,7 +221,7 @@ class FindController implements Callable<Integer> {
         return common.bootstrapNodes();
     }
 
-    /** A combined node's port for clients can be reached where its controller's may not, as behind Docker. */
+    /** A combined node may be reachable on its client port alone, as in Docker. */
     private static Collection<Node> asBrokersWhereTheyAre(List<Node> voters, List<Node> brokers) {
         Map<Integer, Node> nodes = new LinkedHashMap<>();
         for (Node voter : voters) nodes.put(voter.id(), voter);
@@ -237,8 +229,14 @@ class FindController implements Callable<Integer> {
         return nodes.values();
     }
 
-    /** What a broker's configuration says of the quorum: its voters; or, where it is dynamic, only addresses, whose ids are negative; or nothing, and why. */
+    /**
+     * The quorum in a broker's configuration: its voters; or only addresses, with negative ids, if it is dynamic; or
+     * nothing, and why.
+     */
     record Configured(boolean areVoters, List<Node> nodes, String unknown) {
+        private static final Pattern VOTER =
+                Pattern.compile("(?<![^\\s,])(?:(\\d{1,9})@)?\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?![^\\s,])");
+
         boolean names() {
             return !nodes.isEmpty();
         }
@@ -247,55 +245,50 @@ class FindController implements Callable<Integer> {
             return new Configured(false, List.of(), why);
         }
 
-        /** Returns what a node's properties say: {@code controller.quorum.voters}, else {@code controller.quorum.bootstrap.servers}. */
+        /** Parses {@code controller.quorum.voters}, else {@code controller.quorum.bootstrap.servers}. */
         static Configured of(String voters, String bootstrap) {
             List<Node> named = parse(voters);
-            if (!named.isEmpty())
-                return new Configured(
-                        true,
-                        named.stream().sorted(Comparator.comparing(Node::id)).toList(),
-                        "");
+            if (!named.isEmpty()) {
+                named.sort(Comparator.comparing(Node::id));
+                return new Configured(true, named, "");
+            }
             List<Node> addresses = parse(bootstrap);
-            if (!addresses.isEmpty())
-                return new Configured(false, addresses, "the quorum is dynamic, and only it knows them");
-            return nothing("the brokers' configuration names neither voters nor controllers");
+            return addresses.isEmpty()
+                    ? nothing("the brokers' configuration names neither voters nor controllers")
+                    : new Configured(false, addresses, "the quorum is dynamic, and only it knows them");
         }
 
         /** Parses {@code 1@host:9093,2@[::1]:9093}; the ids may be missing. */
         static List<Node> parse(String text) {
             List<Node> nodes = new ArrayList<>();
-            var m = java.util.regex.Pattern.compile(
-                            "(?<![^\\s,])(?:(\\d{1,9})@)?\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?![^\\s,])")
-                    .matcher(Objects.requireNonNullElse(text, ""));
-            while (m.find())
-                nodes.add(new Node(
-                        m.group(1) == null ? -1 - nodes.size() : Integer.parseInt(m.group(1)),
-                        m.group(2),
-                        Integer.parseInt(m.group(3))));
+            Matcher m = VOTER.matcher(Objects.requireNonNullElse(text, ""));
+            while (m.find()) {
+                int id = m.group(1) == null ? -1 - nodes.size() : Integer.parseInt(m.group(1));
+                nodes.add(new Node(id, m.group(2), Integer.parseInt(m.group(3))));
+            }
             return nodes;
         }
     }
 
-    /** Returns who the controllers are as a broker that answers was started with them: that can be asked for without a quorum. */
+    /** Asks a broker that answers which controllers it was started with, which needs no quorum. */
     static Configured configured(Admin admin, List<Node> brokers, int timeoutMs) throws InterruptedException {
         Configured found = Configured.nothing("no broker answers that could name them");
         for (Node broker : brokers) {
             if (broker.id() < 0 || !Common.answers(broker.host(), broker.port(), 1000)) continue;
             ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.idString());
+            DescribeConfigsOptions options = new DescribeConfigsOptions().timeoutMs(timeoutMs);
             try {
-                Config config = admin.describeConfigs(
-                                List.of(resource), new DescribeConfigsOptions().timeoutMs(timeoutMs))
-                        .all()
-                        .get()
-                        .get(resource);
-                return Configured.of(
-                        value(config, "controller.quorum.voters"),
-                        value(config, "controller.quorum.bootstrap.servers"));
+                Config config = admin.describeConfigs(List.of(resource), options)
+                        .values()
+                        .get(resource)
+                        .get();
+                String bootstrap = value(config, "controller.quorum.bootstrap.servers");
+                return Configured.of(value(config, "controller.quorum.voters"), bootstrap);
             } catch (ExecutionException e) {
-                if (e.getCause() instanceof AuthorizationException)
-                    found = Configured.nothing(
-                            "to see them in a broker's configuration, the principal needs DESCRIBE_CONFIGS on the"
-                                    + " cluster");
+                if (e.getCause() instanceof AuthorizationException) {
+                    found = Configured.nothing("to see them in a broker's configuration, the principal needs"
+                            + " DESCRIBE_CONFIGS on the cluster");
+                }
             }
         }
         return found;
@@ -306,7 +299,7 @@ class FindController implements Callable<Integer> {
         return entry == null ? null : entry.value();
     }
 
-    /** Who answers and who does not: voters, or controllers of which only the addresses are known, or, where not even these are, brokers. */
+    /** The nodes that answer and those that do not: voters, else controllers known by address, else brokers. */
     record Survivors(Configured configured, List<Node> answering, List<Node> silent) {
         boolean areVoters() {
             return configured.areVoters;
@@ -361,26 +354,27 @@ class FindController implements Callable<Integer> {
         return nodes.stream().map(Node::id).toList();
     }
 
-    /** Where clients reach the brokers; empty if only a controller was asked, which does not say. */
+    /** Returns the brokers' client endpoints; none if a controller is asked, which does not know them. */
     private static Map<Integer, String> brokerEndpoints(Admin admin) throws InterruptedException {
         Map<Integer, String> endpoints = new HashMap<>();
+        DescribeClusterOptions options = new DescribeClusterOptions().includeFencedBrokers(true);
         try {
-            for (Node node : admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true))
-                    .nodes()
-                    .get()) endpoints.put(node.id(), node.host() + ":" + node.port());
+            for (Node node : admin.describeCluster(options).nodes().get()) {
+                endpoints.put(node.id(), node.host() + ":" + node.port());
+            }
         } catch (ExecutionException e) {
             endpoints.clear(); // the quorum was the question, and it has answered
         }
         return endpoints;
     }
 
-    /** One that fetches the metadata log: a voter (leader or follower), or an observer (a broker, or a controller that may become a voter). */
+    /** A node that fetches the metadata log: a voter, or an observer, such as a broker or a controller in reserve. */
     record Member(QuorumInfo.ReplicaState replica, String role, long lag, String endpoint) {
         boolean isVoter() {
             return !role.equals("observer");
         }
 
-        /** Returns the id of its metadata folder, or nothing where the quorum is static and has none. */
+        /** Returns the id of its metadata directory; a static quorum has none. */
         String directory() {
             return replica.replicaDirectoryId().equals(Uuid.ZERO_UUID)
                     ? ""
@@ -399,70 +393,57 @@ class FindController implements Callable<Integer> {
         }
     }
 
-    /** Returns the voters, then the observers. @param brokers where clients reach the brokers; a controller's own endpoint is what the quorum says */
+    /** Returns the voters, then the observers; a controller that is not among the brokers has its quorum endpoint. */
     static List<Member> members(QuorumInfo quorum, Map<Integer, String> brokers) {
+        Map<Integer, String> endpoints = new HashMap<>();
+        quorum.nodes()
+                .forEach((id, node) -> endpoints.put(
+                        id,
+                        node.endpoints().stream()
+                                .map(e -> e.host() + ":" + e.port())
+                                .collect(joining(","))));
+        endpoints.putAll(brokers);
         long end = quorum.voters().stream()
                 .mapToLong(QuorumInfo.ReplicaState::logEndOffset)
                 .max()
                 .orElse(0);
         List<Member> members = new ArrayList<>();
-        for (QuorumInfo.ReplicaState v : quorum.voters())
-            members.add(member(v, v.replicaId() == quorum.leaderId() ? "leader" : "follower", end, quorum, brokers));
-        for (QuorumInfo.ReplicaState o : quorum.observers()) members.add(member(o, "observer", end, quorum, brokers));
+        for (QuorumInfo.ReplicaState voter : quorum.voters()) {
+            String role = voter.replicaId() == quorum.leaderId() ? "leader" : "follower";
+            members.add(member(voter, role, end, endpoints));
+        }
+        quorum.observers().forEach(observer -> members.add(member(observer, "observer", end, endpoints)));
         return members;
     }
 
     private static Member member(
-            QuorumInfo.ReplicaState replica, String role, long end, QuorumInfo quorum, Map<Integer, String> brokers) {
-        QuorumInfo.Node controller = quorum.nodes().get(replica.replicaId());
-        String own = controller == null
-                ? ""
-                : String.join(
-                        ",",
-                        controller.endpoints().stream()
-                                .map(e -> e.host() + ":" + e.port())
-                                .toList());
-        return new Member(
-                replica,
-                role,
-                Math.max(0, end - replica.logEndOffset()),
-                brokers.getOrDefault(replica.replicaId(), own));
+            QuorumInfo.ReplicaState replica, String role, long end, Map<Integer, String> endpoints) {
+        long lag = Math.max(0, end - replica.logEndOffset());
+        return new Member(replica, role, lag, endpoints.getOrDefault(replica.replicaId(), ""));
     }
 
     private void printLong(QuorumInfo quorum, List<Member> members) {
         boolean directories = members.stream().anyMatch(m -> !m.directory().isEmpty());
         int width = Math.max(
                 8, members.stream().mapToInt(m -> m.endpoint.length()).max().orElse(0));
-        String endpoint = directories ? "%-" + width + "s  %s" : "%s%s";
+        String row = "%-5s %-9s %8s  %-14s " + (directories ? "%-" + width + "s  %s" : "%s%s");
         common.out.printf(
                 Locale.ROOT,
                 "Active controller %d, epoch %d, high watermark %d%n",
                 quorum.leaderId(),
                 quorum.leaderEpoch(),
                 quorum.highWatermark());
-        common.out.printf(
-                Locale.ROOT,
-                "%-5s %-9s %8s  %-14s " + endpoint + "%n",
-                "NODE",
-                "ROLE",
-                "LAG",
-                "CAUGHT UP",
-                "ENDPOINT",
-                directories ? "DIRECTORY ID" : "");
+        String directory = directories ? "DIRECTORY ID" : "";
+        printRow(row, "NODE", "ROLE", "LAG", "CAUGHT UP", "ENDPOINT", directory);
         for (Member m : members) {
             long at = m.replica.lastCaughtUpTimestamp().orElse(-1);
             String ago = at < 0 ? "never" : Math.max(0, System.currentTimeMillis() - at) + " ms ago";
-            String row = String.format(
-                    Locale.ROOT,
-                    "%-5s %-9s %8s  %-14s " + endpoint,
-                    m.replica.replicaId(),
-                    m.role,
-                    m.lag,
-                    ago,
-                    printable(m.endpoint),
-                    m.directory());
-            common.out.println(row.stripTrailing());
+            printRow(row, m.replica.replicaId(), m.role, m.lag, ago, printable(m.endpoint), m.directory());
         }
+    }
+
+    private void printRow(String row, Object... cells) {
+        common.out.println(String.format(Locale.ROOT, row, cells).stripTrailing());
     }
 
     // ---- Common to the step scripts: options, output, clients, errors. ./jbang format copies it from lib/cli. ----

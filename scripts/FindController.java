@@ -109,7 +109,9 @@ class FindController implements Callable<Integer> {
             return common.admin();
         }
         common.say("%s: a controller's port, so the controllers are asked.", controllers);
-        Properties properties = common.client("default.api.timeout.ms", common.timeout.toMillis());
+        long limit = common.timeout.toMillis();
+        Properties properties =
+                common.client("default.api.timeout.ms", limit, "request.timeout.ms", Math.min(limit, 30_000));
         properties.remove("bootstrap.servers");
         properties.put("bootstrap.controllers", controllers);
         return Admin.create(properties);

@@ -228,7 +228,7 @@ class Bench implements Callable<Integer> {
                         .redirectErrorStream(true)
                         .redirectOutput(folder.resolve(id + "/log").toFile())
                         .start());
-            while (!Cluster.IDS.stream().allMatch(id -> Cli.Common.connects("127.0.0.1", Cluster.port(id), 200)))
+            while (!Cluster.IDS.stream().allMatch(id -> Cli.connects("127.0.0.1", Cluster.port(id), 200)))
                 Thread.sleep(20);
             try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) Cluster.bootstrap()))) {
                 while (admin.describeCluster().nodes().get().size() < 3) Thread.sleep(50);

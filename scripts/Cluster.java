@@ -529,7 +529,7 @@ class Cluster implements Callable<Integer> {
                     .redirectOutput(folder.resolve("log").toFile())
                     .start();
             long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-            while (process.isAlive() && !Cli.Common.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline)
+            while (process.isAlive() && !Cli.connects("127.0.0.1", client, 200) && System.nanoTime() < deadline)
                 Thread.sleep(50);
             process.destroy();
             if (process.waitFor(60, TimeUnit.SECONDS) && Files.exists(fresh)) {
@@ -581,7 +581,7 @@ class Cluster implements Callable<Integer> {
                 && common.spec.commandLine().getParseResult().hasMatchedOption("--timeout");
         Duration limit = chosen ? common.timeout : Duration.ofMinutes(2);
         long deadline = System.nanoTime() + limit.toNanos();
-        while (!IDS.stream().allMatch(id -> Cli.Common.connects("127.0.0.1", port(id), 200))) {
+        while (!IDS.stream().allMatch(id -> Cli.connects("127.0.0.1", port(id), 200))) {
             requireAlive(startedIds, started);
             if (System.nanoTime() > deadline)
                 throw new Cli.Exit(
@@ -796,7 +796,7 @@ class Cluster implements Callable<Integer> {
             String fault = read(id).get("fault") instanceof Map<?, ?> f ? String.valueOf(f.get("mode")) : null;
             String state = p.isEmpty()
                     ? "down"
-                    : !Cli.Common.connects("127.0.0.1", port(id), 500)
+                    : !Cli.connects("127.0.0.1", port(id), 500)
                             ? "starting"
                             : Cli.Common.answers("127.0.0.1", port(id), 1500) ? "up" : "paused";
             if (state.equals("up")) up++;
@@ -832,7 +832,7 @@ class Cluster implements Callable<Integer> {
         if (up == 0)
             for (int id : IDS)
                 if (process(id).isEmpty()
-                        && Cli.Common.connects(
+                        && Cli.connects(
                                 "127.0.0.1", port(id), 500)) { // or it would be answered by others while this says down
                     common.say(
                             "These are not up in %s, but port %d is taken by %s.",

@@ -9,6 +9,8 @@
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Breaks a node: kills, stops, pauses or disconnects it; start-node undoes it
 
+import static java.util.stream.Collectors.*;
+
 import com.fasterxml.jackson.jr.ob.JSON;
 import com.github.dockerjava.api.DockerClient;
 import com.github.dockerjava.api.async.ResultCallback;
@@ -21,6 +23,7 @@ import com.github.dockerjava.core.*;
 import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
 import java.net.*;
+import java.nio.ByteBuffer;
 import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
@@ -31,7 +34,9 @@ import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.*;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
@@ -39,6 +44,10 @@ import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.*;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.requests.*;
+import org.apache.kafka.common.utils.Utils;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -1966,18 +1975,16 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    // ---- Common to the step scripts: reach the cluster, answer, fail. The same text in each; a test compares them.
-    // ----
+    // ---- Common to the step scripts: options, output, clients, errors. ./jbang format copies it from lib/cli. ----
+    static final int UNREACHABLE = 10;
+    static final int NO_CONTROLLER = 11;
+    static final int REFUSED = 12;
+    static final int ANOMALY = 13;
+    static final int INCOMPLETE = 14;
+    static final int MISSED = 15;
+    static final int ALL_FAILED = 16;
 
-    static final int UNREACHABLE = 10,
-            NO_CONTROLLER = 11,
-            REFUSED = 12,
-            ANOMALY = 13,
-            INCOMPLETE = 14,
-            MISSED = 15,
-            ALL_FAILED = 16;
-
-    /** A foreseen end: the exit code, and one sentence for stderr that says what was wrong and what to do. */
+    /** Ends a script with an exit code and one sentence: what was wrong, and what to do. */
     static class Exit extends RuntimeException implements CommandLine.IExitCodeGenerator {
         final int code;
 
@@ -1992,8 +1999,150 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    /** The options that every script understands alike, and what they lead to: clients, output, events, exit codes. */
-    static class Common {
+    /** The options of every script, and its output: the answer, progress, events and errors. */
+    @Command(mixinStandardHelpOptions = true)
+    static class StandardOptions {
+        private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
+
+        @Option(names = "--json", description = "Print one JSON object a line.")
+        boolean json;
+
+        @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")
+        File events;
+
+        @Option(
+                names = {"-v", "--verbose"},
+                description = "Show stack traces and the client's own log.")
+        void verbose(boolean on) {
+            if (verbose = on) System.setProperty(LOG_LEVEL, "info");
+        }
+
+        @Spec(Spec.Target.MIXEE)
+        CommandSpec spec;
+
+        PrintWriter out, err;
+        boolean verbose;
+        Consumer<Map<String, Object>> listener = event -> {};
+        Duration patience = Duration.ofSeconds(10); // of Ctrl-C, before it calls leftover and exits
+        Runnable leftover = () -> {};
+        private Writer eventsWriter;
+
+        /** Parses the options of a script whose methods another script calls. */
+        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
+            commandLine(script, out, err).parseArgs(args);
+            return script;
+        }
+
+        /** Runs a script. Ctrl-C interrupts it, so that it can clean up before the JVM exits with 130. */
+        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
+            Thread worker = Thread.currentThread();
+            CountDownLatch done = new CountDownLatch(1);
+            Thread hook = new Thread(() -> {
+                worker.interrupt();
+                try {
+                    if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run();
+                } catch (InterruptedException e) {
+                    leftover.run();
+                }
+            });
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return commandLine(script, out, err).execute(args);
+            } finally {
+                out.flush();
+                done.countDown();
+                try {
+                    if (eventsWriter != null) eventsWriter.close();
+                    Runtime.getRuntime().removeShutdownHook(hook);
+                } catch (IOException | IllegalStateException e) {
+                    // Each event was flushed; after Ctrl-C a hook cannot be removed.
+                }
+            }
+        }
+
+        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
+            System.getProperties().putIfAbsent(LOG_LEVEL, "off");
+            this.out = Guard.over(out);
+            this.err = Guard.over(err);
+            return new CommandLine(script)
+                    .setOut(out)
+                    .setErr(err)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
+                    .registerConverter(Duration.class, StandardOptions::duration)
+                    .setParameterExceptionHandler((e, args) -> explain(new Exit(2, e.getMessage() + " (see --help)")))
+                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
+        }
+
+        /** Parses 500ms, 30s, 2m, 1h, or a number of seconds. */
+        static Duration duration(String text) {
+            var units = Map.of("ms", 1, "", 1_000, "s", 1_000, "m", 60_000, "h", 3_600_000);
+            var m = Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)").matcher(text.trim());
+            if (m.matches())
+                return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * units.get(m.group(2))));
+            throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
+        }
+
+        /** Prints progress or a warning to stderr. */
+        void say(String format, Object... args) {
+            Object[] safe = args.clone();
+            Arrays.setAll(safe, i -> args[i] instanceof Number ? args[i] : printable(args[i]));
+            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
+        }
+
+        /** Writes an event to --events, to the listener, and with --json to stdout. */
+        synchronized void emit(String type, Object... pairs) {
+            Map<String, Object> event = new LinkedHashMap<>(Map.of("ts", timestamp()));
+            event.put("source", spec.name());
+            event.put("type", type);
+            for (int i = 0; i < pairs.length; i += 2) event.put((String) pairs[i], pairs[i + 1]);
+            listener.accept(event);
+            if (!json && events == null) return;
+            try {
+                String line = JSON.std.asString(event);
+                if (json) out.println(line);
+                if (events == null) return;
+                if (eventsWriter == null) eventsWriter = new FileWriter(events, StandardCharsets.UTF_8, true);
+                eventsWriter.write(line + "\n");
+                eventsWriter.flush();
+            } catch (IOException e) {
+                throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + ".");
+            }
+        }
+
+        private int explain(Exception problem) throws IOException {
+            if (verbose) problem.printStackTrace(err);
+            Throwable cause = problem;
+            while (cause.getCause() != null
+                    && cause.getClass().getName().matches(".*\\.(Execution|Completion|Kafka)Exception"))
+                cause = cause.getCause();
+            Exit exit = exit(cause, problem);
+            err.println(printable(exit.getMessage()));
+            return exit.code;
+        }
+
+        Exit exit(Throwable e, Exception problem) throws IOException {
+            if (e instanceof CommandLine.IExitCodeGenerator exit) return new Exit(exit.getExitCode(), e.getMessage());
+            if (e instanceof InterruptedException || e instanceof InterruptException)
+                return new Exit(130, "Interrupted.");
+            String where = verbose ? "" : " (-v shows where)";
+            return new Exit(1, e.getClass().getSimpleName() + ": " + e.getMessage() + where);
+        }
+    }
+
+    /** The options of a script that connects to a cluster, its clients, and why they cannot connect. */
+    static class Common extends StandardOptions {
+        private static final Pattern ADDRESS = Pattern.compile("(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})");
+        static final String UNKNOWN_HOST = "no such host";
+        static final String CLOSED = "nothing listens there";
+        static final String MUTE = "what listens there does not answer";
+        static final String CONTROLLER =
+                "this is a controller's port, where only the quorum can be asked about: name a broker's";
+        static final String LOGIN = "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and"
+                + " sasl.jaas.config in --command-config)";
+        private static final int TLS_ALERT = 0x15;
+        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1};
+        private static final byte[] METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
+
         @Option(
                 names = {"-b", "--bootstrap-server"},
                 paramLabel = "HOST:PORT,...",
@@ -2011,577 +2160,237 @@ class KillNode implements Callable<Integer> {
                 names = "--timeout",
                 paramLabel = "DURATION",
                 defaultValue = "30s",
-                description = "Give up after this long: 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+                description = "Give up after this long: 500ms, 30s, 2m (default: 30s).")
         Duration timeout;
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
-        boolean json;
-
-        @Option(names = "--events", paramLabel = "FILE", description = "Append what happens to this JSON Lines file.")
-        File events;
-
-        boolean verbose;
-
-        @Option(
-                names = {"-h", "--help"},
-                usageHelp = true,
-                description = "Show this help.")
-        boolean help;
-
-        @Option(
-                names = {"-V", "--version"},
-                versionHelp = true,
-                description = "Show the version.")
-        boolean version;
-
-        @Spec(Spec.Target.MIXEE)
-        CommandSpec spec;
-
-        PrintWriter out, err;
-        static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
-
-        static {
-            System.setProperty(LOG_LEVEL, System.getProperty(LOG_LEVEL, "off"));
-        }
-
-        @Option(
-                names = {"-v", "--verbose"},
-                description = "Show stack traces and the client's own log.")
-        void verbose(boolean on) {
-            if (verbose = on) System.setProperty(LOG_LEVEL, "info");
-        }
-
-        /** For composite scripts: gets each event as well. */
-        Consumer<Map<String, Object>> listener = event -> {};
-        /** How long Ctrl-C waits for the script to end, and what is said if it has not by then. A script that has faults to undo takes its time. */
-        Duration patience = Duration.ofSeconds(10);
-
-        Runnable leftover = () -> {};
-        private Writer eventsWriter;
-        /** The newest client's properties. */
+        boolean controllersAnswer;
         private Properties given = new Properties();
 
-        /** Parses into the script, without running it: what a composite script calls before it uses the script's methods. */
-        <T> T configure(T script, PrintWriter out, PrintWriter err, String... args) {
-            commandLine(script, out, err).parseArgs(args);
-            return script;
-        }
-
-        /** Ctrl-C interrupts the script, which has its patience (ten seconds) to print its summary and close its files; the JVM then exits with 130. */
-        int run(Callable<Integer> script, PrintWriter out, PrintWriter err, String... args) {
-            CommandLine cli = commandLine(script, out, err);
-            Thread worker = Thread.currentThread();
-            CountDownLatch done = new CountDownLatch(1);
-            Thread hook = new Thread(() -> {
-                worker.interrupt();
-                try {
-                    if (!done.await(patience.toMillis(), TimeUnit.MILLISECONDS)) leftover.run();
-                } catch (InterruptedException e) {
-                    return;
-                }
-            });
-            Runtime.getRuntime().addShutdownHook(hook);
-            try {
-                return cli.execute(args);
-            } finally {
-                try {
-                    if (eventsWriter != null) eventsWriter.close();
-                } catch (IOException e) {
-                    err.println(e.getMessage());
-                }
-                out.flush();
-                done.countDown();
-                try {
-                    Runtime.getRuntime().removeShutdownHook(hook);
-                } catch (IllegalStateException shuttingDown) {
-                    /* after Ctrl-C */
-                }
-            }
-        }
-
-        private CommandLine commandLine(Object script, PrintWriter out, PrintWriter err) {
-            this.out = Guard.over(out);
-            this.err = Guard.over(err);
-            return new CommandLine(script)
-                    .setOut(out)
-                    .setErr(err)
-                    .setCaseInsensitiveEnumValuesAllowed(true)
-                    .registerConverter(Duration.class, Common::duration)
-                    .setParameterExceptionHandler((e, args) -> {
-                        err.println(printable(e.getMessage()) + " (see --help)");
-                        return 2;
-                    })
-                    .setExecutionExceptionHandler((e, cli, parsed) -> explain(e));
-        }
-
-        /** @return a duration from {@code 500ms}, {@code 30s}, {@code 2m}, {@code 1h} or plain seconds */
-        static Duration duration(String text) {
-            var m = java.util.regex.Pattern.compile("(\\d+(?:\\.\\d+)?)(ms|s|m|h|)")
-                    .matcher(text.trim());
-            if (!m.matches())
-                throw new TypeConversionException("'" + text + "' is not a duration such as 500ms, 30s or 2m");
-            double unit = switch (m.group(2)) {
-                case "ms" -> 1;
-                case "m" -> 60_000;
-                case "h" -> 3_600_000;
-                default -> 1_000;
-            };
-            return Duration.ofMillis(Math.round(Double.parseDouble(m.group(1)) * unit));
-        }
-
-        /** Client properties from --command-config and --bootstrap-server, then the given pairs; an option that is given wins over the file. */
+        /** Returns client properties: --command-config, then --bootstrap-server, then the pairs. */
         Properties client(Object... pairs) throws IOException {
-            Properties properties = new Properties();
-            if (commandConfig != null) {
-                try (InputStream in = Files.newInputStream(commandConfig)) {
-                    properties.load(in);
-                } // ISO-8859-1, as Java and Apache's tools read properties
-                catch (IOException | IllegalArgumentException e) {
-                    throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
-                }
+            try {
+                given = commandConfig == null ? new Properties() : Utils.loadProps(commandConfig.toString());
+            } catch (IOException | IllegalArgumentException e) {
+                throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
             }
-            if (properties.containsKey("bootstrap.servers")
-                    && !spec.commandLine().getParseResult().hasMatchedOption("-b"))
-                bootstrapServer = properties.getProperty("bootstrap.servers");
-            properties.put("bootstrap.servers", bootstrapServer);
-            for (int i = 0; i < pairs.length; i += 2) properties.put(pairs[i].toString(), pairs[i + 1].toString());
-            given = properties;
-            return properties;
+            if (!spec.commandLine().getParseResult().hasMatchedOption("-b"))
+                bootstrapServer = given.getProperty("bootstrap.servers", bootstrapServer);
+            given.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) given.put("" + pairs[i], "" + pairs[i + 1]);
+            return given;
         }
 
-        /**
-         * An Admin that starts from the addresses that answer: it would stay with one that only connects (a paused node). Exit 10 at once where no client could be
-         * answered: to a TLS port without TLS, a client takes the first bytes for the length of an answer of 350 MB.
-         */
-        Admin admin(Object... more) throws IOException {
-            Properties properties = client(
-                    "default.api.timeout.ms",
-                    timeout.toMillis(),
-                    "request.timeout.ms",
-                    Math.min(timeout.toMillis(), 30_000));
-            properties.putAll(client(more));
-            Map<Boolean, List<String>> addresses = new HashMap<>(); // by whether it is a controller's
-            for (Endpoint e : usable())
-                addresses
-                        .computeIfAbsent(e.port == Port.CONTROLLER, c -> new ArrayList<>())
-                        .add(e.address());
-            boolean controllers = addresses.size() == 1 && addresses.containsKey(true);
-            if (controllers) {
-                say("%s: a controller's port, so the controllers are asked.", String.join(", ", addresses.get(true)));
-                properties.remove("bootstrap.servers");
-            }
-            properties.put(
-                    controllers ? "bootstrap.controllers" : "bootstrap.servers",
-                    String.join(",", addresses.get(controllers)));
+        /** Returns an Admin of the addresses that answer: it would stay with a paused broker. */
+        Admin admin(Object... pairs) throws IOException {
+            Properties properties = client(pairs);
+            properties.putIfAbsent("default.api.timeout.ms", "" + timeout.toMillis());
+            properties.putIfAbsent("request.timeout.ms", "" + Math.min(timeout.toMillis(), 30_000));
+            properties.put("bootstrap.servers", usable());
             return Admin.create(properties);
         }
 
-        /** Whether the script's question is one that controllers answer too: admin() then takes their addresses as well. */
-        boolean controllersAnswer;
-
-        Exit unreachable(String why) {
-            return new Exit(
-                    UNREACHABLE,
-                    "No cluster at " + bootstrapServer + ": " + why
-                            + "; start one (cluster up) or name yours with --bootstrap-server.");
-        }
-
-        /** Ends with 10 and the reason if no client can talk to any of the bootstrap addresses. Silence says nothing about the quorum before this was asked. */
+        /** Ends with 10 and the reason if a client can use none of the bootstrap addresses. */
         void requireReachable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            if (seen.stream().allMatch(e -> obstacle(e, Common::connects) != null))
-                throw cannotTalk(seen, Common::connects);
+            Map<String, String> addresses = addresses();
+            if (!addresses.containsKey("")) throw cannotTalk(addresses);
         }
 
-        /** The addresses that a client can talk to; where there are none, those that may yet say something. Where there are none of these either: exit 10 and the reason. */
-        List<Endpoint> usable() throws IOException {
-            List<Endpoint> seen = endpoints();
-            List<Endpoint> usable = seen.stream()
-                    .filter(e -> obstacle(e, Common::resolves) == null)
-                    .toList();
-            if (usable.isEmpty())
-                usable = seen.stream().filter(e -> e.port == Port.MUTE).toList();
-            if (usable.isEmpty()) throw cannotTalk(seen, Common::resolves);
+        /** Returns the addresses that a client can use, else those that may answer later, or ends with 10. */
+        String usable() throws IOException {
+            Map<String, String> addresses = addresses();
+            String usable = addresses.getOrDefault("", addresses.get(MUTE));
+            if (usable == null) throw cannotTalk(addresses);
             return usable;
         }
 
-        private Exit cannotTalk(List<Endpoint> seen, java.util.function.Predicate<Node> reach) {
-            if (seen.stream().allMatch(e -> e.port == Port.CLOSED))
-                return unreachable(seen.stream().anyMatch(e -> resolves(e.at)) ? CLOSED : "no such host");
-            Map<String, List<String>> reasons = new LinkedHashMap<>();
-            for (Endpoint e : seen)
-                reasons.computeIfAbsent(obstacle(e, reach), r -> new ArrayList<>())
-                        .add(e.address());
-            if (reasons.size() > 1) reasons.remove(CLOSED);
-            return new Exit(
-                    UNREACHABLE,
-                    "Cannot talk to "
-                            + String.join(
-                                    "; ",
-                                    reasons.entrySet().stream()
-                                            .map(r -> String.join(", ", r.getValue()) + ": " + r.getKey())
-                                            .toList())
-                            + ".");
+        private Exit cannotTalk(Map<String, String> addresses) {
+            if (List.of(CLOSED, UNKNOWN_HOST).containsAll(addresses.keySet()))
+                return unreachable(addresses.keySet().iterator().next());
+            addresses.remove(CLOSED);
+            StringJoiner reasons = new StringJoiner("; ", "Cannot talk to ", ".");
+            addresses.forEach((reason, at) -> reasons.add(at + ": " + reason));
+            return new Exit(UNREACHABLE, reasons.toString());
         }
 
-        /** What a port is, as far as it says so to one who knows neither TLS nor SASL. MUTE takes a connection and says nothing: paused, starting, or behind a proxy. */
-        enum Port {
-            CLOSED,
-            MUTE,
-            STRANGE,
-            TLS,
-            SASL,
-            UNDECIDED,
-            CONTROLLER,
-            BROKER
+        Exit unreachable(String why) {
+            String advice = "; start one (cluster up) or name yours with --bootstrap-server.";
+            return new Exit(UNREACHABLE, "No cluster at " + bootstrapServer + ": " + why + advice);
         }
 
-        /** An address, what is there, and which brokers it advertises to clients. */
-        record Endpoint(Node at, Port port, List<Node> advertised) {
-            String address() {
-                return Common.address(at);
-            }
-        }
-
-        static String address(Node node) {
-            return (node.host().contains(":") ? "[" + node.host() + "]:" : node.host() + ":") + node.port();
-        }
-
-        List<Endpoint> endpoints() throws IOException {
+        /** Returns the bootstrap addresses by the reason why a client cannot use them: "" for those that it can. */
+        Map<String, String> addresses() throws IOException {
             if (given.isEmpty()) client(); // --command-config may name the cluster
-            int each = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
+            int timeoutMs = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream()
-                    .map(node -> endpoint(node, each))
-                    .toList();
+                    .collect(groupingBy(
+                            at -> obstacle(at, timeoutMs),
+                            LinkedHashMap::new,
+                            mapping(Common::address, joining(", "))));
         }
 
-        /**
-         * Asks for the API versions, which all may ask, and for the brokers, which a listener with SASL answers by hanging up. The bytes are written by hand, since no
-         * public client API says why it gets no answer, nor what a broker advertises where that leads nowhere.
-         */
-        static Endpoint endpoint(Node at, int timeoutMs) {
-            Port port = Port.CLOSED;
-            try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(at.host(), at.port()), timeoutMs);
-                port = Port.MUTE;
-                socket.setSoTimeout(timeoutMs);
-                DataInputStream in = new DataInputStream(socket.getInputStream());
-                socket.getOutputStream().write(API_VERSIONS);
-                int size = in.readInt();
-                if (size >>> 24 == 0x15) return new Endpoint(at, Port.TLS, List.of()); // an alert
-                port = Port.STRANGE;
-                java.nio.ByteBuffer versions = answer(in, size);
-                Set<Integer> apis = new HashSet<>();
-                for (int left = versions.position(6).getInt(); left > 0; left--) {
-                    apis.add((int) versions.getShort());
-                    versions.getInt(); // the versions of this one
-                }
-                if (!apis.contains(18)) return new Endpoint(at, port, List.of());
-                if (!apis.contains(3)) return new Endpoint(at, Port.CONTROLLER, List.of());
-                port = Port.SASL;
-                socket.getOutputStream().write(METADATA);
-                return new Endpoint(at, Port.BROKER, brokers(answer(in, in.readInt())));
-            } catch (SocketTimeoutException | RuntimeException slowOrNotUnderstood) {
-                return new Endpoint(at, port == Port.SASL ? Port.UNDECIDED : port, List.of());
-            } catch (IOException e) {
-                return new Endpoint(at, port, List.of());
-            }
-        }
-
-        /** API key, version, correlation id, no client id; then the topics asked for: none. */
-        private static final byte[] API_VERSIONS = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, -1, -1},
-                METADATA = {0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, -1, -1, 0, 0, 0, 0};
-
-        private static java.nio.ByteBuffer answer(DataInputStream in, int size) throws IOException {
-            if (size < 10 || size > 1 << 20) throw new IOException("no answer of Kafka's");
-            byte[] bytes = new byte[size];
-            in.readFully(bytes);
-            return java.nio.ByteBuffer.wrap(bytes);
-        }
-
-        /** The nodes of a Metadata answer, version 1: id, host, port, rack. */
-        private static List<Node> brokers(java.nio.ByteBuffer metadata) {
-            List<Node> brokers = new ArrayList<>();
-            for (int left = metadata.position(4).getInt(); left > 0; left--) {
-                int id = metadata.getInt();
-                byte[] host = new byte[metadata.getShort()];
-                metadata.get(host);
-                brokers.add(new Node(id, new String(host, java.nio.charset.StandardCharsets.UTF_8), metadata.getInt()));
-                int rack = Math.max(0, metadata.getShort());
-                metadata.position(metadata.position() + rack);
-            }
-            return brokers;
-        }
-
-        private static final String CLOSED = "nothing listens there",
-                NO_TLS = "the port speaks no TLS, which security.protocol=%s asks for";
-
-        /** Why a client with the given security.protocol cannot talk to what is there; null if it can, or if only a client can tell. */
-        private String obstacle(Endpoint e, java.util.function.Predicate<Node> reach) {
-            String protocol =
-                    given.getProperty("security.protocol", "PLAINTEXT").trim().toUpperCase(Locale.ROOT);
-            boolean tls = protocol.endsWith("SSL");
-            boolean login = protocol.startsWith("SASL");
-            if (e.port == Port.CLOSED) return resolves(e.at) ? CLOSED : "no such host";
-            if (e.port == Port.MUTE) return tls ? null : "what listens there does not answer";
-            if (e.port == Port.STRANGE) return "what listens there is not Kafka";
-            if (e.port == Port.TLS)
-                return tls ? null : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
-            if (tls) return String.format(Locale.ROOT, NO_TLS, protocol);
-            if (e.port == Port.CONTROLLER)
-                return controllersAnswer
-                        ? null
-                        : "this is a controller's port, where only the quorum can be asked about: name a broker's";
-            if (e.port == Port.UNDECIDED) return null; // not in time: a broker refuses a login late on purpose
-            if (e.port == Port.SASL)
-                return login
-                        ? null
-                        : "the port wants a login (security.protocol=SASL_PLAINTEXT, sasl.mechanism and"
-                                + " sasl.jaas.config in --command-config)";
-            if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
-            if (e.advertised.isEmpty() || e.advertised.stream().anyMatch(reach)) return null;
-            Node first = e.advertised.get(0);
-            return "the broker there advertises " + address(first)
-                    + (resolves(first) ? ", which cannot be reached from here" : ", which does not resolve here")
-                    + " (advertised.listeners)";
-        }
-
-        static boolean resolves(Node node) {
-            return !new InetSocketAddress(node.host(), 0).isUnresolved();
-        }
-
-        static boolean connects(Node node) {
-            return connects(node.host(), node.port(), 1000);
-        }
-
-        /** The bootstrap addresses as nodes with ids -1, -2, ... */
+        /** Returns the bootstrap addresses as nodes with ids -1, -2, ... */
         List<Node> bootstrapNodes() {
             List<Node> nodes = new ArrayList<>();
             for (String address : bootstrapServer.split(",")) {
-                var m = java.util.regex.Pattern.compile("\\s*(?:\\w+://)?\\[?(.+?)\\]?:(\\d{1,5})\\s*")
-                        .matcher(address);
+                var m = ADDRESS.matcher(address.trim());
                 if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
                 nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
             }
             return nodes;
         }
 
-        static boolean connects(String host, int port, int timeoutMs) {
+        static String address(Node node) {
+            return Utils.formatAddress(node.host(), node.port());
+        }
+
+        /** Asks an address for its API versions and brokers. By hand: no client API says why it got no answer. */
+        private String obstacle(Node at, int timeoutMs) {
+            String protocol = given.getProperty("security.protocol", "").trim().toUpperCase(Locale.ROOT);
+            boolean tls = protocol.endsWith("SSL");
+            boolean login = protocol.startsWith("SASL");
+            InetSocketAddress address = new InetSocketAddress(at.host(), at.port());
+            String obstacle = address.isUnresolved() ? UNKNOWN_HOST : CLOSED;
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(host, port), timeoutMs);
-                return true;
-            } catch (IOException | IllegalArgumentException e) {
-                return false;
+                socket.connect(address, timeoutMs);
+                socket.setSoTimeout(timeoutMs);
+                obstacle = tls ? "" : MUTE;
+                DataInputStream in = new DataInputStream(socket.getInputStream());
+                socket.getOutputStream().write(API_VERSIONS);
+                int size = in.readInt();
+                obstacle = "what listens there is not Kafka";
+                if (size >>> 24 == TLS_ALERT)
+                    return tls ? "" : "the port wants TLS (security.protocol=SSL or SASL_SSL in --command-config)";
+                var versions = (ApiVersionsResponse) answer(in, size, ApiKeys.API_VERSIONS, 0);
+                if (tls) return "the port speaks no TLS, which security.protocol=" + protocol + " asks for";
+                if (versions.apiVersion(ApiKeys.METADATA.id) == null) return controllersAnswer ? "" : CONTROLLER;
+                obstacle = login ? "" : LOGIN;
+                socket.getOutputStream().write(METADATA);
+                var brokers = ((MetadataResponse) answer(in, in.readInt(), ApiKeys.METADATA, 1)).brokers();
+                if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
+                if (brokers.isEmpty() || brokers.stream().anyMatch(n -> answers(n.host(), n.port(), 1000))) return "";
+                Node broker = brokers.iterator().next();
+                boolean isUnknown = new InetSocketAddress(broker.host(), broker.port()).isUnresolved();
+                return "the broker there advertises " + address(broker) + ", which "
+                        + (isUnknown ? "does not resolve here" : "cannot be reached from here")
+                        + " (advertised.listeners)";
+            } catch (SocketTimeoutException e) {
+                return obstacle.equals(LOGIN) ? "" : obstacle; // a broker refuses a login late on purpose
+            } catch (IOException | RuntimeException e) {
+                return obstacle;
             }
         }
 
-        /** Whether the process behind a port is alive: a stopped (SIGSTOP) one still connects but never answers ApiVersions. */
+        private static AbstractResponse answer(InputStream in, int size, ApiKeys api, int version) throws IOException {
+            ByteBuffer bytes = ByteBuffer.wrap(in.readNBytes(Math.min(size, 1 << 20)));
+            return AbstractResponse.parseResponse(api, new ByteBufferAccessor(bytes.position(4)), (short) version);
+        }
+
+        /** Whether the process behind a port is alive: a stopped one still accepts connections. */
         static boolean answers(String host, int port, int timeoutMs) {
             try (Socket socket = new Socket()) {
                 socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 socket.setSoTimeout(timeoutMs);
                 socket.getOutputStream().write(API_VERSIONS);
-                // A TLS listener sends an alert: alive as well. Docker's proxy, before a port of somebody who is not up
-                // yet, only closes.
-                return socket.getInputStream().read() >= 0;
+                return socket.getInputStream().read() >= 0; // a TLS alert counts; a proxy without a node hangs up
             } catch (IOException | IllegalArgumentException e) {
                 return false;
             }
         }
 
-        /** Progress and warnings: stderr. */
-        void say(String format, Object... args) {
-            Object[] safe = java.util.stream.Stream.of(args)
-                    .map(arg -> arg instanceof Number ? arg : printable(arg))
-                    .toArray();
-            err.println(args.length == 0 ? format : String.format(Locale.ROOT, format, safe));
-        }
-
-        /** One observation: to --events, to the composite script that listens, and with --json to stdout. Fields are key, value, ... */
-        synchronized void emit(String type, Object... fields) {
-            Map<String, Object> event = new LinkedHashMap<>();
-            event.put("ts", timestamp());
-            event.put("source", spec.name());
-            event.put("type", type);
-            for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
-            listener.accept(event);
-            if (!json && events == null) return;
-            try {
-                String line = JSON.std.asString(event);
-                if (json) out.println(line);
-                if (events == null) return;
-                if (eventsWriter == null)
-                    eventsWriter = new OutputStreamWriter(new FileOutputStream(events, true), "UTF-8");
-                eventsWriter.write(line + "\n");
-                eventsWriter.flush();
-            } catch (IOException e) {
-                throw new Exit(1, "Cannot write --events " + events + ": " + e.getMessage() + ".");
-            }
-        }
-
-        /** One line and an exit code for whatever ended the script. */
-        private int explain(Exception problem) {
-            if (verbose) problem.printStackTrace(err);
-            Throwable e = problem;
-            while ((e instanceof ExecutionException
-                            || e instanceof CompletionException
-                            || e.getClass() == org.apache.kafka.common.KafkaException.class)
-                    && e.getCause() != null) e = e.getCause();
-            Exit exit = exit(e, problem);
-            err.println(printable(exit.getMessage()));
-            return exit.code;
-        }
-
-        private Exit exit(Throwable e, Throwable whole) {
-            // Of a step that a composite script calls, it is that script's Exit: told by picocli's interface.
-            if (e instanceof CommandLine.IExitCodeGenerator x) return new Exit(x.getExitCode(), e.getMessage());
-            if (e instanceof InterruptedException || e instanceof InterruptException)
-                return new Exit(130, "Interrupted.");
-            if (e instanceof ConfigException && e.getMessage().contains("bootstrap"))
-                return unreachable("no such host");
+        @Override
+        Exit exit(Throwable e, Exception problem) throws IOException {
             if (e instanceof AuthenticationException)
                 return new Exit(
                         UNREACHABLE, "Cannot talk to " + bootstrapServer + ": login refused, " + deepest(e) + ".");
             if (e instanceof AuthorizationException)
                 return new Exit(1, "Not permitted: " + deepest(e) + "; the principal needs an ACL for it.");
             if (e instanceof org.apache.kafka.common.errors.TimeoutException) return noAnswer();
-            if (e instanceof ConfigException
-                    || chain(whole)
-                            .anyMatch(c -> String.valueOf(c.getMessage()).matches("Failed to c(reate|onstruct) .*")))
-                return refused(whole);
-            return new Exit(
-                    1, e.getClass().getSimpleName() + ": " + e.getMessage() + (verbose ? "" : " (-v shows where)"));
+            if (reasons(problem).contains("No resolvable bootstrap urls")) return unreachable(UNKNOWN_HOST);
+            if (e instanceof ConfigException || reasons(problem).matches("(?s).*Failed to c(reate|onstruct) .*"))
+                return refused(problem);
+            return super.exit(e, problem);
         }
 
-        private Exit noAnswer() {
-            try {
-                requireReachable();
-            } catch (Exit exit) {
-                return exit;
-            } catch (IOException e) {
-                /* then without a reason */
-            }
-            String advice = given.containsKey("security.protocol")
-                    ? "perhaps the address that its brokers advertise cannot be reached from here (-v shows the"
-                            + " client's log)"
-                    : "find-controller says who is missing";
-            return new Exit(
-                    UNREACHABLE,
-                    "No answer from the cluster at " + bootstrapServer + " within " + timeout.toMillis() + " ms; "
-                            + advice + ".");
+        private Exit noAnswer() throws IOException {
+            Map<String, String> addresses = addresses();
+            if (!addresses.containsKey("")) return cannotTalk(addresses);
+            String limit = " within " + timeout.toMillis() + " ms; find-controller says who is missing.";
+            return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + limit);
         }
 
-        /** Of a client that could not be made: the property at fault is the one that the reasons mention by name or by the longest part of its value. */
         private Exit refused(Throwable problem) {
-            String reasons = String.join(
-                    "\n",
-                    chain(problem).map(e -> String.valueOf(e.getMessage())).toList());
-            String name = reasons.matches("(?s).*(JAAS|LoginModule).*") ? "sasl.jaas.config" : null;
-            int longest = 3;
-            for (String key : new TreeSet<>(given.stringPropertyNames())) {
-                for (String part : (key + " " + given.getProperty(key)).split("[\\s,;=\"]+")) {
-                    if (part.length() <= longest || !reasons.contains(part)) continue;
-                    longest = part.length();
-                    name = key;
-                }
-            }
-            return new Exit(
-                    2, "Client property " + (name == null ? "" : name + " ") + "refused: " + deepest(problem) + ".");
+            String reasons = reasons(problem).replaceAll("JAAS|LoginModule", "$0 sasl.jaas.config");
+            String names = given.stringPropertyNames().stream()
+                    .filter(key -> reasons.contains(key) || reasons.contains(given.getProperty(key)))
+                    .collect(joining(", "));
+            return new Exit(2, "Client property " + names + " refused: " + deepest(problem) + ".");
         }
 
-        private static java.util.stream.Stream<Throwable> chain(Throwable e) {
-            return java.util.stream.Stream.iterate(e, Objects::nonNull, Throwable::getCause)
-                    .limit(20);
+        private static String reasons(Throwable e) {
+            return e == null ? "" : e.getMessage() + "\n" + reasons(e.getCause());
         }
 
         static String deepest(Throwable e) {
-            String reason = reason(chain(e).reduce((a, b) -> b).orElse(e));
-            return reason.endsWith(".") ? reason.substring(0, reason.length() - 1) : reason;
+            return e.getCause() == null ? reason(e).replaceAll("\\.$", "") : deepest(e.getCause());
         }
 
-        /** Java's exceptions of files and classes have nothing but a name for a message. */
-        static String reason(Throwable e) {
-            if (e instanceof NoSuchFileException || e instanceof FileNotFoundException)
-                return "there is no file " + e.getMessage();
-            if (e instanceof AccessDeniedException) return "no permission to read " + e.getMessage();
-            if (e instanceof ClassNotFoundException) return "there is no class " + e.getMessage();
-            return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        /** Returns an exception's message, which of files and classes is only a name. */
+        private static String reason(Throwable e) {
+            boolean isName = e instanceof IOException || e instanceof ClassNotFoundException || e.getMessage() == null;
+            String problem = e.getClass().getSimpleName().replaceAll("(?<=[a-z])(?=[A-Z])|Exception$", " ");
+            return (isName ? problem.toLowerCase(Locale.ROOT).strip() + ": " : "") + e.getMessage();
         }
     }
 
-    /**
-     * What a script prints to: nothing gets through that could drive a terminal, if a name that a cluster gave was not made printable. Hands out the writer below
-     * to who does drive it.
-     */
-    static final class Guard extends PrintWriter implements java.util.function.Supplier<PrintWriter> {
-        private final PrintWriter raw;
-
+    /** A writer that escapes what could control a terminal; get() returns the writer below. */
+    static final class Guard extends PrintWriter implements Supplier<PrintWriter> {
         private Guard(PrintWriter raw) {
-            super(
-                    new FilterWriter(raw) {
-                        @Override
-                        public void write(int c) {
-                            write(String.valueOf((char) c), 0, 1);
-                        }
-
-                        @Override
-                        public void write(char[] chars, int from, int length) {
-                            write(new String(chars), from, length);
-                        }
-
-                        @Override
-                        public void write(String text, int from, int length) {
-                            raw.write(harmless(text.substring(from, from + length)));
-                        }
-                    },
-                    true);
-            this.raw = raw;
+            super(raw, true);
         }
 
         static PrintWriter over(PrintWriter out) {
-            return out instanceof java.util.function.Supplier ? out : new Guard(out);
+            return out instanceof Supplier ? out : new Guard(out);
         }
 
         @Override
         public PrintWriter get() {
-            return raw;
+            return (PrintWriter) out;
         }
 
         @Override
-        public boolean checkError() {
-            return super.checkError() | raw.checkError();
+        public void write(int c) {
+            write(String.valueOf((char) c));
         }
 
-        /** Escapes controls but for the end of a line and the tab, and what turns the direction of writing. */
+        @Override
+        public void write(char[] chars, int from, int length) {
+            write(new String(chars, from, length));
+        }
+
+        @Override
+        public void write(String text, int from, int length) {
+            String safe = harmless(text.substring(from, from + length));
+            super.write(safe, 0, safe.length());
+        }
+
         static String harmless(String text) {
-            return HARMFUL.matcher(text)
-                    .replaceAll(m -> String.format(
-                            Locale.ROOT, "\\\\u%04x", (int) m.group().charAt(0)));
+            return escape(text, "(?!\\r?\\n|\\t)[\\p{Cc}\\p{Cf}]");
         }
-
-        private static final java.util.regex.Pattern HARMFUL = java.util.regex.Pattern.compile(
-                "\\r(?!\n)|[\\p{Cc}&&[^\\n\\t\\r]]|[\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069]");
     }
 
-    /** Returns what a cluster, a record or a file says so that a person may read it: what could drive a terminal or forge a line is escaped. */
+    /** Returns a text from a cluster, record or file with everything escaped that could forge a line or a colour. */
     static String printable(Object value) {
-        StringBuilder text = new StringBuilder();
-        for (char c : String.valueOf(value).toCharArray()) {
-            int type = Character.getType(c);
-            boolean harmless = type != Character.CONTROL
-                    && type != Character.FORMAT
-                    && type != Character.LINE_SEPARATOR
-                    && type != Character.PARAGRAPH_SEPARATOR;
-            text.append(harmless ? c : String.format(Locale.ROOT, "\\u%04x", (int) c));
-        }
-        return text.toString();
+        return escape(String.valueOf(value), "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
     }
 
-    /** Now, as the events have it: ISO-8601, UTC, microseconds. */
+    private static String escape(String text, String regex) {
+        var matcher = Pattern.compile(regex).matcher(text);
+        return matcher.replaceAll(
+                m -> String.format(Locale.ROOT, "\\\\u%04x", m.group().codePointAt(0)));
+    }
+
     static String timestamp() {
-        return DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
-                .withZone(ZoneOffset.UTC)
-                .format(Instant.now());
+        return LocalDateTime.now(ZoneOffset.UTC).format(DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"));
     }
     // ---- End of what is common. ----
 }

@@ -71,7 +71,7 @@ class MergeLatency implements Callable<Integer> {
     String unit;
 
     @Mixin
-    Cli.Common common = new Cli.Common();
+    Cli.StandardOptions common = new Cli.StandardOptions();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));

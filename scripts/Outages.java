@@ -51,7 +51,7 @@ class Outages implements Callable<Integer> {
     boolean markdown;
 
     @Mixin
-    Cli.Common common = new Cli.Common();
+    Cli.StandardOptions common = new Cli.StandardOptions();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));

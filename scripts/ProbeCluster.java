@@ -16,7 +16,6 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.KafkaFuture;
@@ -158,11 +157,8 @@ class ProbeCluster implements Callable<Integer> {
     }
 
     private String answering() throws IOException {
-        List<Cli.Common.Endpoint> usable = common.usable();
-        if (usable.stream().allMatch(endpoint -> endpoint.port() == Cli.Common.Port.MUTE)) {
-            common.requireReachable();
-        }
-        return usable.stream().map(Cli.Common.Endpoint::address).collect(Collectors.joining(","));
+        common.requireReachable();
+        return common.usable();
     }
 
     private void requireDescribed(ProbeAnswer answer) throws IOException {

@@ -76,7 +76,7 @@ class Report implements Callable<Integer> {
     String unit;
 
     @Mixin
-    Cli.Common common = new Cli.Common();
+    Cli.StandardOptions common = new Cli.StandardOptions();
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));

@@ -176,7 +176,7 @@ class AloneTest {
     }
 
     /** Its cache is of this run of the tests: other lanes build too, and what was built before proves nothing here. */
-    private static TestCluster.Run jbang(Path folder, String... args) throws Exception {
+    static TestCluster.Run jbang(Path folder, String... args) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 "env",
                 "JBANG_CACHE_DIR=" + TestCluster.HOME.resolve("jbang-cache"),

@@ -190,7 +190,9 @@ class EscapeTest {
     }
 
     private static Object field(Object common, String name) throws Exception {
-        Field field = common.getClass().getDeclaredField(name);
+        Class<?> type = common.getClass();
+        if (type.getSuperclass() != Object.class) type = type.getSuperclass();
+        Field field = type.getDeclaredField(name);
         field.setAccessible(true);
         return field.get(common);
     }

@@ -16,10 +16,8 @@ import com.palantir.javaformat.java.FormatterException;
 import com.palantir.javaformat.java.JavaFormatterOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.nio.file.*;
+import java.util.*;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine;
@@ -30,7 +28,8 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /**
- * Formats the Java sources of this repository in the style of palantir-java-format.
+ * Formats the Java sources of this repository in the style of palantir-java-format, and copies the blocks that the
+ * self-contained steps have in common from their masters in scripts/lib/cli.
  *
  * <p>JBang's directives stay as they are: the formatter would change {@code //DEPS} into {@code // DEPS} and wrap long
  * ones, and JBang would read neither.
@@ -39,7 +38,7 @@ import picocli.CommandLine.Spec;
         name = "format",
         sortOptions = false,
         mixinStandardHelpOptions = true,
-        description = "Formats all Java sources of the repository, or the given files.")
+        description = "Formats all Java sources, or the given files, and renews the copies of the common blocks.")
 class Format implements Callable<Integer> {
     private static final List<String> FOLDERS = List.of("scripts", "tests", "bench");
 
@@ -60,9 +59,14 @@ class Format implements Callable<Integer> {
     public Integer call() throws Exception {
         PrintWriter out = spec.commandLine().getOut();
         List<Path> changed = new ArrayList<>();
+        List<Block> blocks = List.of(Block.common(), Block.terminal());
         for (Path file : files.isEmpty() ? sources(Path.of("")) : files) {
             String text = Files.readString(file);
-            String formatted = format(text);
+            String copied = text;
+            for (Block block : blocks) {
+                copied = block.copyInto(copied, file);
+            }
+            String formatted = format(copied);
             if (formatted.equals(text)) {
                 continue;
             }
@@ -73,6 +77,56 @@ class Format implements Callable<Integer> {
             out.println(file);
         }
         return check && !changed.isEmpty() ? 15 : 0;
+    }
+
+    /** A text that several steps carry, between two comments, and the imports that it needs. */
+    record Block(Path master, String text, String begin, String end) {
+        private static final Path CLI = Path.of("scripts", "lib", "cli");
+
+        /** Returns the block with the options, the output and the clients of a step. */
+        static Block common() throws Exception {
+            Path master = CLI.resolve("Cli.java");
+            String source = format(Files.readString(master));
+            String end = "// ---- End of what is common. ----";
+            return new Block(master, source, "    // ---- Common to the step scripts", end);
+        }
+
+        /** Returns the block with the status area, a class of its own in the master, which is nested in a copy. */
+        static Block terminal() throws Exception {
+            Path master = CLI.resolve("Screen.java");
+            String begin = "    // ---- Common to the scripts that draw";
+            String end = "// ---- End of what those have in common. ----";
+            String source = format(Files.readString(master));
+            String nested = source.substring(source.indexOf("/**"))
+                    .replaceFirst("(?m)^final class", "static final class")
+                    .replaceAll("\\bCli\\.", "")
+                    .replaceAll("(?m)^(?=.)", "    ");
+            String imports = source.substring(0, source.indexOf("/**"));
+            String comment = begin + " on the terminal. ./jbang format copies it from lib/cli/Screen.java. ----\n\n";
+            return new Block(master, imports + comment + nested + "    " + end + "\n", begin, end);
+        }
+
+        /** Returns a source with its copy of the block, if it has one, like the master. */
+        String copyInto(String source, Path file) {
+            if (file.endsWith(master) || !source.contains("\n" + begin)) {
+                return source;
+            }
+            String before = source.substring(0, source.indexOf("\n" + begin) + 1);
+            String after = source.substring(source.indexOf(end, before.length()) + end.length());
+            String copy = text.substring(text.indexOf(begin), text.lastIndexOf(end) + end.length());
+            return withImports(before) + copy + after;
+        }
+
+        /** The formatter sorts them, and leaves out those that the source does not use. */
+        private String withImports(String source) {
+            StringJoiner missing = new StringJoiner("\n", "", "\n");
+            text.lines()
+                    .filter(line -> line.startsWith("import "))
+                    .filter(line -> !source.contains(line))
+                    .filter(line -> !source.contains(line.replaceFirst("\\w+;$", "*;")))
+                    .forEach(missing::add);
+            return source.replaceFirst("(?m)^import ", missing + "import ");
+        }
     }
 
     /** Returns all Java sources below a checkout, in order. */

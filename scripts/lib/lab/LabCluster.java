@@ -186,7 +186,7 @@ abstract class LabCluster {
                     throw new Cli.Exit(Cli.REFUSED, lab.text("containers.broken", n.name(), n.state(), n.id()));
             for (int id : Cluster.IDS)
                 if (before.stream().noneMatch(n -> n.id() == id && !n.state().equals("down"))
-                        && Cli.Common.connects("127.0.0.1", Cluster.port(id), 200))
+                        && Cli.connects("127.0.0.1", Cluster.port(id), 200))
                     throw new Cli.Exit(
                             1,
                             lab.text(

@@ -297,7 +297,7 @@ class Lab implements Callable<Integer> {
             create.create(
                     admin, l -> say("topics.topic", l.topic(), l.partitions().size(), l.ms()));
         }
-        WatchIsr.Share s = await("in-sync", this::isInSync).total();
+        WatchIsr.ReplicaCounts s = await("in-sync", this::isInSync).total();
         say("topics.all", s.online(), s.partitions(), s.inSync(), s.replicas());
         end(text("topics.means", PROBED));
     }

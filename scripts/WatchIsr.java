@@ -4,9 +4,9 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-// Mostly waiting: the light compiler and collector start a third faster and leave the cores to the cluster (bench/README.md).
+// Mostly waiting: C1 and the serial collector start a third faster and leave the cores to the cluster.
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
-//DESCRIPTION Shows what is in sync, led and offline; waits for a condition
+//DESCRIPTION Shows in-sync replicas and offline partitions; waits for a condition
 
 import static java.util.stream.Collectors.*;
 
@@ -20,33 +20,29 @@ import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.concurrent.ExecutionException;
 import java.util.function.*;
 import java.util.regex.Pattern;
 import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.*;
-import org.apache.kafka.common.config.ConfigException;
-import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.*;
 import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.requests.*;
 import org.apache.kafka.common.utils.Utils;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
+import picocli.CommandLine.*;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /**
- * Watches the in-sync replicas, and what they hang on: brokers, active controller, ports.
+ * Watches the in-sync replicas and what they depend on: brokers, active controller, ports.
  *
- * <p>Brokers answer with the metadata they last heard of. Without a quorum it is frozen: the ISR of two dead nodes still reads
- * 48 of 48. So three things are asked side by side, none waiting for another: metadata, quorum (by a client of its own, since a
- * paused controller blocks what follows on a connection) and ports. The metadata is alive while a majority follows a controller,
- * or while its offset, which the controller moves twice a second, goes on.
+ * <p>Brokers answer with the metadata they last received. Without a quorum it is frozen: the ISR of two dead nodes
+ * still reads 48 of 48. So metadata, quorum and ports are polled side by side; the quorum by a client of its own, since
+ * a paused controller blocks what follows on a connection. The metadata is alive while a majority follows a controller,
+ * or while its offset advances, which an active controller does twice a second.
  *
  * <pre>watch-isr --until in-sync --timeout 2m
  * watch-isr --once --json | jq .inSync</pre>
@@ -56,18 +52,22 @@ import picocli.CommandLine.TypeConversionException;
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         description =
-                "Shows active controller, brokers, partitions online, under-replicated, in-sync replicas: a line for"
-                        + " every change, until Ctrl-C.")
+                "Shows the active controller, brokers, online and under-replicated partitions and in-sync replicas:"
+                        + " one line for every change, until Ctrl-C.")
 class WatchIsr implements Callable<Integer> {
-    /** No question waits longer; and no election takes so long that the metadata is not called frozen, even if all ports answer. */
-    private static final int LOOK_MS = 1_500, ELECTION_MS = 10_000;
+    /** No request waits longer. */
+    private static final int REQUEST_MS = 1_500;
+    /** No election takes longer: without a controller for so long, metadata is frozen even if all ports answer. */
+    private static final int ELECTION_MS = 10_000;
+    /** The permission that shows the controller. */
+    private static final String NEEDS = "DESCRIBE on the cluster";
 
-    /** What can be waited for. None but no-quorum holds by frozen metadata. */
+    /** The conditions of --until. Only no-quorum can hold while the metadata is frozen. */
     enum Until implements Predicate<Snapshot> {
         IN_SYNC(s -> s.behind().isEmpty()),
         UNDER_REPLICATED(s -> s.alive() && s.total().underReplicated > 0),
         OFFLINE(s -> s.alive() && !s.offline().isEmpty()),
-        NO_QUORUM(s -> s.frozenSince != null);
+        NO_QUORUM(s -> s.frozenSince() != null);
 
         private final Predicate<Snapshot> condition;
 
@@ -86,29 +86,26 @@ class WatchIsr implements Callable<Integer> {
         }
     }
 
-    @Option(names = "--once", description = "Look once, print it, and end.")
+    @Option(names = "--once", description = "Print the current state and exit.")
     boolean once;
 
     @Option(
             names = "--until",
             paramLabel = "CONDITION",
-            description = "End when it holds: ${COMPLETION-CANDIDATES}; exit 15 when it does not within --timeout.")
+            description = "Exit when this holds: ${COMPLETION-CANDIDATES}; exit 15 if it does not within --timeout.")
     Until until;
 
-    @Option(
-            names = "--topic",
-            paramLabel = "TOPIC",
-            description = "Only this topic; may be repeated (default: all but the internal ones).")
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "Only this topic; may be repeated (default: all).")
     Set<String> topics = new TreeSet<>();
 
-    @Option(names = "--internal", description = "Internal topics too.")
+    @Option(names = "--internal", description = "Include internal topics.")
     boolean internal;
 
     @Option(
             names = "--interval",
             paramLabel = "DURATION",
             defaultValue = "500ms",
-            description = "Look this often (default: ${DEFAULT-VALUE}).")
+            description = "Interval between polls (default: ${DEFAULT-VALUE}).")
     Duration interval;
 
     @Mixin
@@ -128,16 +125,19 @@ class WatchIsr implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (!once) {
-            screen = common.json ? Screen.none() : Screen.on(common.out);
-            if (Screen.COLOURS) screen.paint = WatchIsr::paint;
-            common.out = screen.above(common.out, line -> Screen.cut(line, screen.width()));
-            try {
-                return watch(until == null ? s -> false : until, until == null ? null : common.timeout) ? 0 : 130;
-            } finally {
-                screen.keep();
-            }
+        if (once) return printOnce();
+        screen = common.json ? Screen.none() : Screen.on(common.out);
+        if (Screen.COLOURS) screen.paint = WatchIsr::paint;
+        common.out = screen.above(common.out, line -> Screen.cut(line, screen.width()));
+        try {
+            boolean ended = until == null ? watch(s -> false, null) : watch(until, common.timeout);
+            return ended ? 0 : 130;
+        } finally {
+            screen.keep();
         }
+    }
+
+    private int printOnce() throws Exception {
         Snapshot now = look();
         common.emit("isr", now.fields());
         if (!common.json) common.out.println(now.state().replace(" | ", System.lineSeparator()));
@@ -145,106 +145,140 @@ class WatchIsr implements Callable<Integer> {
         return 0;
     }
 
-    /** One look. Without a controller it takes some seconds, so as not to rest on a single slow answer. */
+    /** Returns the current state. Without a controller it takes some seconds, so as not to rely on one slow answer. */
     public Snapshot look() throws Exception {
         return loop(s -> true, 1, common.timeout, s -> {});
     }
 
-    /** Waits without printing until the condition holds in two looks in a row (a broker may lag). Exit 15 when it did not in time. */
+    /** Waits silently until the condition holds twice in a row (a broker may lag); exit 15 if it does not in time. */
     public Snapshot await(Predicate<Snapshot> condition, Duration timeout) throws Exception {
         return loop(condition, 2, timeout, s -> {});
     }
 
-    /** Prints and emits every change until the condition holds or stdout closes (true), or the thread is interrupted (false). */
+    /** Prints and emits every change. @return true when the condition holds or stdout closes, false if interrupted */
     public boolean watch(Predicate<Snapshot> condition, Duration timeout) throws Exception {
-        Changes changes = new Changes();
+        ChangePrinter changes = new ChangePrinter();
         long start = System.nanoTime();
         try {
-            loop(condition, 2, timeout, changes);
+            loop(condition, 2, timeout, snapshot -> {
+                changes.accept(snapshot);
+                if (screen.isOn()) screen.draw(view(snapshot, (System.nanoTime() - start) / 1_000_000_000));
+            });
             return true;
         } catch (InterruptedException | InterruptException e) {
             screen.keep();
-            common.say(
-                    "Watched for %.1f s, %d changes.",
-                    (System.nanoTime() - start) / 1e9, Math.max(0, changes.told - 1));
+            double seconds = (System.nanoTime() - start) / 1e9;
+            common.say("Watched for %.1f s, %d changes.", seconds, Math.max(0, changes.printed - 1));
             return false;
         }
     }
 
     private Snapshot loop(Predicate<Snapshot> condition, int times, Duration timeout, Consumer<Snapshot> each)
             throws Exception {
-        long start = System.nanoTime(), limit = (timeout == null ? common.timeout : timeout).toNanos();
-        try (Looker looker = new Looker()) {
-            for (int held = 0, looks = -1; ; ) {
+        long start = System.nanoTime();
+        long limit = (timeout == null ? common.timeout : timeout).toNanos();
+        Object name = condition instanceof Until ? condition : "as awaited";
+        int held = 0, answers = -1;
+        try (ClusterPoller poller = new ClusterPoller()) {
+            while (true) {
                 long next = System.nanoTime() + interval.toNanos();
-                Snapshot now = looker.look(next);
+                Snapshot now = poller.poll(next);
                 if (now != null) {
                     each.accept(now);
-                    if (screen.isOn()) screen.draw(view(now, (System.nanoTime() - start) / 1_000_000_000));
-                    held = !condition.test(now) ? 0 : now.looks == looks ? held : held + 1;
-                    looks = now.looks;
+                    if (!condition.test(now)) held = 0;
+                    else if (now.described.answers != answers) held++;
+                    answers = now.described.answers;
                     if (held == times || common.out.checkError()) return now;
                 }
                 if (System.nanoTime() - start > limit) {
-                    if (now == null) now = looker.late(limit);
+                    if (now == null) now = poller.late(limit);
                     if (times == 1) return now;
                     if (timeout != null)
                         throw new Exit(
-                                MISSED,
-                                "Not " + (condition instanceof Until ? condition : "as awaited") + " after "
-                                        + limit / 1_000_000 + " ms: " + now.lacking() + ".");
+                                MISSED, "Not " + name + " after " + limit / 1_000_000 + " ms: " + now.lacking() + ".");
                 }
                 TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());
             }
         }
     }
 
-    /** Partitions and replicas of one topic, or of all. */
-    record Share(int online, int partitions, int underReplicated, int inSync, int replicas) {
-        static Share of(Collection<TopicPartitionInfo> all) {
-            return new Share(
-                    (int) all.stream().filter(Share::isOnline).count(),
-                    all.size(),
-                    (int) all.stream()
-                            .filter(p -> p.isr().size() < p.replicas().size())
-                            .count(),
-                    all.stream().mapToInt(p -> p.isr().size()).sum(),
-                    all.stream().mapToInt(p -> p.replicas().size()).sum());
+    /** The partitions and replicas of one topic, or of all. */
+    record ReplicaCounts(int online, int partitions, int underReplicated, int inSync, int replicas) {
+        static ReplicaCounts of(Collection<TopicPartitionInfo> partitions) {
+            int online = 0, underReplicated = 0, inSync = 0, replicas = 0;
+            for (TopicPartitionInfo partition : partitions) {
+                if (isOnline(partition)) online++;
+                if (partition.isr().size() < partition.replicas().size()) underReplicated++;
+                inSync += partition.isr().size();
+                replicas += partition.replicas().size();
+            }
+            return new ReplicaCounts(online, partitions.size(), underReplicated, inSync, replicas);
         }
 
-        static boolean isOnline(TopicPartitionInfo p) {
-            return p.leader() != null && !p.leader().isEmpty();
+        static boolean isOnline(TopicPartitionInfo partition) {
+            return partition.leader() != null && !partition.leader().isEmpty();
+        }
+
+        private Map<String, Integer> fields() {
+            return new TreeMap<>(
+                    Map.of("inSync", inSync, "online", online, "partitions", partitions, "replicas", replicas));
+        }
+
+        private String inSyncOfAll() {
+            return inSync + " of " + replicas;
         }
     }
 
     /**
-     * One look. Topics (unknown ones are empty) and brokers (registered and unfenced) are metadata; nodes says whether each port answers, refuses
-     * or is silent (paused). The controller is -1 when none is known, since {@code leaderless}; {@code moving}: the metadata goes on all the same.
-     * {@code controllers} are the voters that are no brokers; {@code hidden}: the principal may not see the quorum.
+     * The controller, -1 when none is known, since {@code leaderless}. {@code moving}: the metadata advances all the
+     * same. {@code hidden}: the principal may not see the quorum.
+     */
+    record Quorum(int controller, long epoch, String leaderless, String frozenSince, boolean moving, boolean hidden) {
+        private boolean isHiddenButAlive() {
+            return hidden && frozenSince == null;
+        }
+    }
+
+    /** The partitions by topic; none for an unknown one. {@code answers}: how often a broker has answered so far. */
+    record Topics(Map<String, List<TopicPartitionInfo>> partitions, boolean fresh, int answers) {}
+
+    /**
+     * What one poll shows. {@code brokers} are those registered and unfenced; {@code nodes} has for each port whether
+     * it answers, refuses or is silent (paused); {@code controllers} are the voters that are not brokers.
      */
     record Snapshot(
             String ts,
-            int controller,
-            long epoch,
+            Quorum quorum,
             List<Integer> brokers,
             Map<Integer, String> nodes,
-            Map<String, List<TopicPartitionInfo>> topics,
-            String leaderless,
-            String frozenSince,
-            boolean moving,
-            boolean fresh,
-            int looks,
             Set<Integer> controllers,
-            boolean hidden) {
-        /** What shows the controller. */
-        private static final String NEEDS = "DESCRIBE on the cluster";
-
-        boolean alive() {
-            return fresh && (controller >= 0 || moving || hidden && frozenSince == null);
+            Topics described) {
+        int controller() {
+            return quorum.controller;
         }
 
-        Share total() {
-            return Share.of(partitions().toList());
+        long epoch() {
+            return quorum.epoch;
+        }
+
+        String leaderless() {
+            return quorum.leaderless;
+        }
+
+        String frozenSince() {
+            return quorum.frozenSince;
+        }
+
+        Map<String, List<TopicPartitionInfo>> topics() {
+            return described.partitions;
+        }
+
+        boolean alive() {
+            return described.fresh && (controller() >= 0 || quorum.moving || quorum.isHiddenButAlive());
+        }
+
+        ReplicaCounts total() {
+            return ReplicaCounts.of(partitions().toList());
         }
 
         List<Integer> nodes(String state) {
@@ -254,167 +288,140 @@ class WatchIsr implements Callable<Integer> {
         }
 
         Stream<TopicPartitionInfo> partitions() {
-            return topics.values().stream().flatMap(List::stream);
+            return topics().values().stream().flatMap(List::stream);
         }
 
         Set<TopicPartition> offline() {
             Set<TopicPartition> offline = new LinkedHashSet<>();
-            topics.forEach((topic, all) -> all.stream()
-                    .filter(p -> !Share.isOnline(p))
+            topics().forEach((topic, partitions) -> partitions.stream()
+                    .filter(p -> !ReplicaCounts.isOnline(p))
                     .forEach(p -> offline.add(new TopicPartition(topic, p.partition()))));
             return offline;
         }
 
-        /** In how many ISRs each broker is. */
         Map<Integer, Integer> isrs() {
             return partitions()
                     .flatMap(p -> p.isr().stream())
                     .collect(Collectors.toMap(Node::id, n -> 1, Integer::sum, TreeMap::new));
         }
 
-        /** What keeps this from being in sync. A dead broker stays in the ISR until it is fenced, so every host of a replica must answer too. */
+        /** Returns what is not in sync. A dead broker is in the ISR until it is fenced, so its port must answer too. */
         List<String> behind() {
             List<String> behind = new ArrayList<>();
-            Share total = total();
-            if (controller < 0 && !(hidden && frozenSince == null)) behind.add(quorum());
-            if (!fresh) behind.add("no broker describes the topics");
-            topics.forEach((topic, partitions) -> {
+            ReplicaCounts total = total();
+            if (controller() < 0 && !quorum.isHiddenButAlive()) behind.add(quorumState());
+            if (!described.fresh) behind.add("no broker describes the topics");
+            topics().forEach((topic, partitions) -> {
                 if (partitions.isEmpty()) behind.add("no topic " + topic);
             });
-            if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSync + " of " + total.replicas);
+            if (total.inSync < total.replicas) behind.add("in-sync replicas " + total.inSyncOfAll());
             if (total.online < total.partitions)
                 behind.add("online " + total.online + " of " + total.partitions + " partitions");
-            Stream<Integer> hosts = total.replicas == 0
-                    ? nodes.keySet().stream().filter(id -> !controllers.contains(id))
-                    : partitions()
-                            .flatMap(p -> p.replicas().stream())
-                            .map(Node::id)
-                            .distinct()
-                            .sorted();
-            hosts.forEach(id -> {
+            for (int id : hosts()) {
                 String state = nodes.getOrDefault(id, "unknown");
                 if (!state.equals("answers")) behind.add("node " + id + " " + state);
                 else if (!brokers.contains(id)) behind.add("node " + id + " fenced");
-            });
+            }
             return behind;
+        }
+
+        /** Returns the brokers that have a replica, or all if there is no replica. */
+        private Set<Integer> hosts() {
+            Set<Integer> hosts = new TreeSet<>();
+            partitions().forEach(p -> p.replicas().forEach(replica -> hosts.add(replica.id())));
+            if (!hosts.isEmpty()) return hosts;
+            hosts.addAll(nodes.keySet());
+            hosts.removeAll(controllers);
+            return hosts;
         }
 
         String lacking() {
             return behind().isEmpty() ? state() : String.join(", ", behind());
         }
 
-        String quorum() {
-            if (hidden && frozenSince == null) return "controller not shown (the principal needs " + NEEDS + ")";
-            return controller >= 0
-                    ? "controller " + controller + " epoch " + epoch
-                    : frozenSince != null
-                            ? "quorum lost, metadata frozen since " + leaderless
-                                    + (nodes("answers").isEmpty() ? ", no node answers" : "")
-                            : moving
-                                    ? "controller unknown, metadata moves"
-                                    : "no active controller since " + leaderless;
+        private String quorumState() {
+            if (quorum.isHiddenButAlive()) return "controller not shown (the principal needs " + NEEDS + ")";
+            if (controller() >= 0) return "controller " + controller() + " epoch " + epoch();
+            if (frozenSince() != null) {
+                String lost = "quorum lost, metadata frozen since " + leaderless();
+                return nodes("answers").isEmpty() ? lost + ", no node answers" : lost;
+            }
+            return quorum.moving ? "controller unknown, metadata moves" : "no active controller since " + leaderless();
         }
 
-        /** As a terminal's line has room for it. */
         String brief() {
-            return quorum().replaceAll("\\d{4}-\\d\\d-\\d\\dT([\\d:]{8})\\S*Z", "$1");
+            return quorumState().replaceAll("\\d{4}-\\d\\d-\\d\\dT([\\d:]{8})\\S*Z", "$1");
         }
 
-        /** All of it in a line, without what changes all the time: two equal states are no change. */
+        /** Returns everything in one line, except what changes all the time: two equal states are no change. */
         String state() {
-            Share total = total();
-            String ports = Stream.of("answers", "refuses", "silent")
-                    .filter(s -> !nodes(s).isEmpty())
-                    .map(s -> s + " " + commas(nodes(s)))
+            List<String> parts = new ArrayList<>(List.of(quorumState()));
+            if (nodes("answers").size() < nodes.size()) parts.add("ports: " + ports());
+            if (!controllers.isEmpty()) parts.add("dedicated controllers " + commas(controllers));
+            parts.add((frozenSince() == null ? "" : "last known: ") + "brokers " + commas(brokers));
+            ReplicaCounts total = total();
+            parts.add("online " + total.online + " of " + total.partitions);
+            parts.add("URP " + total.underReplicated);
+            String each = topics().entrySet().stream()
+                    .map(topic -> printable(topic.getKey()) + " " + inSync(topic.getValue()))
                     .collect(Collectors.joining(", "));
-            return quorum() + (nodes("answers").size() == nodes.size() ? "" : " | ports: " + ports)
-                    + (controllers.isEmpty() ? "" : " | dedicated controllers " + commas(controllers))
-                    + (frozenSince == null ? " | " : " | last known: ") + "brokers " + commas(brokers)
-                    + " | online " + total.online + " of " + total.partitions + " | URP " + total.underReplicated
-                    + " | in-sync replicas " + total.inSync + " of " + total.replicas
-                    + topics.entrySet().stream()
-                            .map(t -> {
-                                Share s = Share.of(t.getValue());
-                                return printable(t.getKey())
-                                        + (s.partitions == 0 ? " unknown" : " " + s.inSync + " of " + s.replicas);
-                            })
-                            .collect(Collectors.collectingAndThen(
-                                    Collectors.joining(", "),
-                                    each -> each.isEmpty() ? " (no topics)" : " (" + each + ")"));
+            parts.add("in-sync replicas " + total.inSyncOfAll() + " (" + (each.isEmpty() ? "no topics" : each) + ")");
+            return String.join(" | ", parts);
+        }
+
+        private static String inSync(List<TopicPartitionInfo> topic) {
+            return topic.isEmpty() ? "unknown" : ReplicaCounts.of(topic).inSyncOfAll();
+        }
+
+        private String ports() {
+            return Stream.of("answers", "refuses", "silent")
+                    .filter(state -> !nodes(state).isEmpty())
+                    .map(state -> state + " " + commas(nodes(state)))
+                    .collect(Collectors.joining(", "));
         }
 
         Object[] fields() {
-            Map<String, Object> shares = new LinkedHashMap<>();
-            topics.forEach((topic, partitions) -> {
-                Share s = Share.of(partitions);
-                shares.put(
-                        topic,
-                        new TreeMap<>(Map.of(
-                                "inSync",
-                                s.inSync,
-                                "replicas",
-                                s.replicas,
-                                "online",
-                                s.online,
-                                "partitions",
-                                s.partitions)));
-            });
-            Share total = total();
-            return new Object[] {
-                "online",
-                total.online,
-                "partitions",
-                total.partitions,
-                "underReplicated",
-                total.underReplicated,
-                "inSync",
-                total.inSync,
-                "replicas",
-                total.replicas,
-                "brokers",
-                brokers,
-                "topics",
-                shares,
-                "controller",
-                controller,
-                "epoch",
-                epoch,
-                "answering",
-                nodes("answers"),
-                "frozenSince",
-                frozenSince,
-                "controllers",
-                controllers,
-                "needs",
-                hidden ? NEEDS : null
-            };
+            Map<String, Object> counts = new LinkedHashMap<>();
+            topics().forEach((topic, partitions) ->
+                    counts.put(topic, ReplicaCounts.of(partitions).fields()));
+            ReplicaCounts total = total();
+            List<Object> fields = new ArrayList<>();
+            Collections.addAll(fields, "online", total.online, "partitions", total.partitions);
+            Collections.addAll(fields, "underReplicated", total.underReplicated, "inSync", total.inSync);
+            Collections.addAll(fields, "replicas", total.replicas, "brokers", brokers, "topics", counts);
+            Collections.addAll(fields, "controller", controller(), "epoch", epoch(), "answering", nodes("answers"));
+            Collections.addAll(fields, "frozenSince", frozenSince(), "controllers", controllers);
+            Collections.addAll(fields, "needs", quorum.hidden ? NEEDS : null);
+            return fields.toArray();
         }
     }
 
-    /** What one broker knows; the controller moves the offset twice a second, while it can. */
+    /** What one broker knows. */
     private record Metadata(
             Collection<Node> nodes,
             Map<String, List<TopicPartitionInfo>> topics,
             long offset,
             Map<Integer, Node> voters) {}
 
-    /** Asks the cluster, all questions at once, and makes one picture of the newest answers. */
-    private class Looker implements AutoCloseable {
-        private final Client client = new Client(bootstrap()), quorumClient = new Client(bootstrap());
+    /** Polls metadata, quorum and ports at the same time, and makes one snapshot of the newest answers. */
+    private class ClusterPoller implements AutoCloseable {
+        private final String bootstrap = bootstrap();
+        private final RenewedAdmin admin = new RenewedAdmin(bootstrap);
+        private final RenewedAdmin quorumAdmin = new RenewedAdmin(bootstrap);
         private final ExecutorService pool = Executors.newCachedThreadPool(task -> {
-            Thread t = new Thread(task, "look");
+            Thread t = new Thread(task, "poll");
             t.setDaemon(true);
             return t;
         });
-        private final Ask<Metadata> metadata = new Ask<>(() -> client.ask(this::metadata));
-        private final Ask<QuorumInfo> quorum = new Ask<>(() -> quorumClient.ask(Looker::quorum));
-        private final Map<Integer, Ask<String>> ports = new TreeMap<>();
-        private final Set<Integer> seen = new HashSet<>();
+        private final Poll<Metadata> metadata = new Poll<>(() -> metadata(admin.current), admin);
+        private final Poll<QuorumInfo> quorum = new Poll<>(() -> quorum(quorumAdmin.current), quorumAdmin);
+        private final Map<Integer, Poll<String>> ports = new TreeMap<>();
+        private final Set<Integer> everAnswered = new HashSet<>();
         private Map<Integer, Node> configured = Map.of();
-        private long highest = -1, movedAt = System.nanoTime(), movedBefore = movedAt;
+        private long highestOffset = -1, movedAt = System.nanoTime(), movedBefore = movedAt;
         private int goneAt = -1;
 
-        Looker() throws IOException {}
+        ClusterPoller() throws IOException {}
 
         private String bootstrap() throws IOException {
             common.usable(); // or exit 10 and the reason
@@ -422,212 +429,217 @@ class WatchIsr implements Callable<Integer> {
                     .filter(n -> Common.answers(n.host(), n.port(), 1_000))
                     .toList();
             if (answering.isEmpty()) throw common.unreachable("nothing answers there");
-            return addresses(answering.stream().map(n -> Map.entry(n.host(), n.port())));
+            return addresses(answering.stream());
         }
 
-        /** Does not wait longer than until then. @return null while there is not yet an answer to each question */
-        Snapshot look(long then) throws Exception {
-            Map<Integer, Node> nodes = new TreeMap<>();
-            if (metadata.answer != null) voters().values().forEach(n -> nodes.put(n.id(), n));
-            (metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes)
-                    .forEach(n -> nodes.put(n.id(), n));
+        /** Waits no longer than until then. @return null while a request has had no answer yet */
+        Snapshot poll(long then) throws Exception {
+            Map<Integer, Node> nodes = nodes();
             ports.keySet().retainAll(nodes.keySet());
-            nodes.forEach((id, node) -> ports.computeIfAbsent(id, i -> new Ask<>(() -> port(node))));
-            List<Ask<?>> asks = new ArrayList<>(List.of(metadata, quorum));
-            asks.addAll(ports.values());
-            for (Ask<?> ask : asks) ask.start(pool);
-            for (Ask<?> ask : asks) ask.take(then);
-            if (metadata.answers == 0 && metadata.problem instanceof Exit notPermitted) throw notPermitted;
-            for (Ask<?> ask : List.of(metadata, quorum))
-                if (ask.answers == 0
-                        && ask.problem instanceof ApiException e
-                        && !(e instanceof RetriableException)
-                        && !(ask == quorum && isHidden())) throw e;
-            if (metadata.answer != null && metadata.answer.offset > highest) {
+            nodes.forEach((id, node) -> ports.computeIfAbsent(id, i -> new Poll<>(() -> port(node), null)));
+            List<Poll<?>> polls = new ArrayList<>(List.of(metadata, quorum));
+            polls.addAll(ports.values());
+            for (Poll<?> poll : polls) poll.start(pool);
+            for (Poll<?> poll : polls) poll.take(then);
+            requirePermission();
+            if (metadata.answer == null) return null;
+            if (metadata.answer.offset > highestOffset) {
                 movedBefore = movedAt;
                 movedAt = System.nanoTime();
-                highest = metadata.answer.offset;
+                highestOffset = metadata.answer.offset;
             }
-            if (metadata.answer == null
-                    || quorum.answers == 0 && quorum.failed < 2
-                    || ports.containsKey(-1)
-                    || ports.values().stream().anyMatch(p -> p.answers + p.failed == 0)) return null;
-            return compose();
+            boolean askedQuorum = quorum.answers > 0 || quorum.failed > 1;
+            boolean askedPorts = ports.values().stream().allMatch(p -> p.answers + p.failed > 0);
+            return askedQuorum && askedPorts && !ports.containsKey(-1) ? snapshot() : null;
+        }
+
+        /** Returns brokers and voters; before the first answer, the bootstrap addresses with negative ids. */
+        private Map<Integer, Node> nodes() {
+            Map<Integer, Node> nodes = metadata.answer == null ? new TreeMap<>() : voters();
+            Collection<Node> brokers = metadata.answer == null ? common.bootstrapNodes() : metadata.answer.nodes;
+            for (Node broker : brokers) nodes.put(broker.id(), broker);
+            return nodes;
+        }
+
+        private void requirePermission() {
+            if (metadata.answers == 0 && metadata.problem instanceof Exit notPermitted) throw notPermitted;
+            for (Poll<?> poll : List.of(metadata, quorum)) {
+                if (poll.answers > 0 || poll == quorum && isHidden()) continue;
+                if (poll.problem instanceof ApiException e && !(e instanceof RetriableException)) throw e;
+            }
         }
 
         private boolean isHidden() {
             return quorum.answers == 0 && quorum.problem instanceof ClusterAuthorizationException;
         }
 
-        /** The voters by id with an address each: as the quorum said last, else as the brokers were configured; empty where neither says. */
+        /** Returns the voters' addresses, from the quorum's last answer, else as configured. */
         private Map<Integer, Node> voters() {
-            if (quorum.answer == null) return metadata.answer == null ? Map.of() : metadata.answer.voters;
-            Map<Integer, Node> voters = new TreeMap<>();
-            for (QuorumInfo.ReplicaState voter : quorum.answer.voters()) {
-                QuorumInfo.Node node = quorum.answer.nodes().get(voter.replicaId());
-                if (node != null)
-                    node.endpoints().stream()
-                            .findFirst()
-                            .ifPresent(e -> voters.put(node.nodeId(), new Node(node.nodeId(), e.host(), e.port())));
-                else if (metadata.answer != null && metadata.answer.voters.containsKey(voter.replicaId()))
-                    voters.put(voter.replicaId(), metadata.answer.voters.get(voter.replicaId()));
-            }
+            Map<Integer, Node> voters = new TreeMap<>(metadata.answer.voters);
+            if (quorum.answer == null) return voters;
+            voters.keySet().retainAll(voterIds());
+            quorum.answer.nodes().forEach((id, node) -> {
+                if (!voterIds().contains(id)) return;
+                for (var endpoint : node.endpoints()) voters.put(id, new Node(id, endpoint.host(), endpoint.port()));
+            });
             return voters;
         }
 
-        /** There is no more time to make sure: what is known so far. */
+        private Set<Integer> voterIds() {
+            if (quorum.answer == null) return metadata.answer.voters.keySet();
+            return quorum.answer.voters().stream()
+                    .map(QuorumInfo.ReplicaState::replicaId)
+                    .collect(Collectors.toSet());
+        }
+
         Snapshot late(long limit) throws IOException {
             if (metadata.answer == null) common.requireReachable();
             if (metadata.answer == null) throw common.unreachable("no answer within " + limit / 1_000_000 + " ms");
-            return compose();
+            return snapshot();
         }
 
-        private Snapshot compose() {
-            Map<Integer, String> states = new TreeMap<>();
-            ports.forEach((id, ask) -> states.put(
-                    id, ask.answer == null || ask.failed > 1 ? "silent" : ask.answer)); // one slow answer is none
-            states.forEach((id, state) -> {
-                if (state.equals("answers")) seen.add(id);
-            });
-            QuorumInfo known = quorum.answer;
-            Set<Integer> brokers = metadata.answer.nodes.stream().map(Node::id).collect(Collectors.toSet());
-            Set<Integer> voters = known == null
-                    ? metadata.answer.voters.keySet()
-                    : known.voters().stream()
-                            .map(QuorumInfo.ReplicaState::replicaId)
-                            .collect(Collectors.toSet());
-            Set<Integer> controllers =
-                    voters.stream().filter(v -> !brokers.contains(v)).collect(Collectors.toCollection(TreeSet::new));
-            String port = known == null ? "" : states.getOrDefault(known.leaderId(), "");
-            long now = System.nanoTime(), failing = (now - quorum.sinceNs) / 1_000_000;
-            boolean moving = now - movedAt < 2_000_000_000L
-                    && movedBefore - quorum.sinceNs
-                            > 1_000_000_000L; // twice: one broker may just know more than another
-            boolean gone = known == null
-                    || goneAt == quorum.answers
-                    || quorum.failed > 1 && !(moving && port.equals("answers"))
-                    || quorum.failed == 1 && (port.equals("refuses") || port.equals("silent"))
-                    || quorum.pending != null && port.equals("refuses");
+        private Snapshot snapshot() {
+            Map<Integer, String> states = portStates();
+            Set<Integer> controllers = new TreeSet<>(voterIds());
+            metadata.answer.nodes.forEach(broker -> controllers.remove(broker.id()));
+            boolean gone = isControllerGone(states);
             goneAt = gone ? quorum.answers : -1; // until the quorum answers again
-            // A controllers' network is often closed to clients: while the quorum lives, a port that never answered
-            // says nothing.
-            if (!gone) states.keySet().removeIf(id -> controllers.contains(id) && !seen.contains(id));
-            boolean minority = !voters.isEmpty()
-                    && states.keySet().containsAll(voters)
-                    && voters.stream()
-                                            .filter(v -> states.get(v).equals("answers"))
-                                            .count()
-                                    * 2
-                            <= voters.size();
-            boolean frozen = isHidden()
-                    ? (now - movedAt) / 1_000_000 > (minority ? 2 * LOOK_MS : ELECTION_MS)
-                    : gone && !moving && quorum.failed > 1 && (minority || failing > ELECTION_MS);
+            // Clients often cannot reach the controllers: while the quorum lives, a port that never answered says
+            // nothing.
+            if (!gone) states.keySet().removeIf(id -> controllers.contains(id) && !everAnswered.contains(id));
+            useAnswering(states);
+            SortedSet<Integer> unfenced = new TreeSet<>();
+            for (Node node : metadata.answer.nodes) if (!node.isFenced()) unfenced.add(node.id());
+            Topics topics = new Topics(metadata.answer.topics, metadata.failed == 0, metadata.answers);
+            return new Snapshot(timestamp(), quorum(gone, states), List.copyOf(unfenced), states, controllers, topics);
+        }
+
+        private Map<Integer, String> portStates() {
+            Map<Integer, String> states = new TreeMap<>();
+            ports.forEach((id, poll) -> {
+                boolean silent = poll.answer == null || poll.failed > 1; // one slow answer does not count
+                states.put(id, silent ? "silent" : poll.answer);
+                if (states.get(id).equals("answers")) everAnswered.add(id);
+            });
+            return states;
+        }
+
+        private boolean isControllerGone(Map<Integer, String> states) {
+            if (quorum.answer == null || goneAt == quorum.answers) return true;
+            String port = states.getOrDefault(quorum.answer.leaderId(), "");
+            if (quorum.failed > 1) return !(isMoving() && port.equals("answers"));
+            if (quorum.failed == 1) return port.equals("refuses") || port.equals("silent");
+            return quorum.pending != null && port.equals("refuses");
+        }
+
+        /** Returns whether the metadata has advanced twice: a single broker may just know more than another. */
+        private boolean isMoving() {
+            return System.nanoTime() - movedAt < 2_000_000_000L && movedBefore - quorum.sinceNs > 1_000_000_000L;
+        }
+
+        private Quorum quorum(boolean gone, Map<Integer, String> states) {
+            String frozenSince = isFrozen(gone, states) ? quorum.since : null;
+            QuorumInfo known = quorum.answer;
+            if (!gone)
+                return new Quorum(known.leaderId(), known.leaderEpoch(), null, frozenSince, isMoving(), isHidden());
+            String leaderless = quorum.since + (known == null ? " or before" : "");
+            return new Quorum(-1, -1, leaderless, frozenSince, isMoving(), isHidden());
+        }
+
+        private boolean isFrozen(boolean gone, Map<Integer, String> states) {
+            Set<Integer> voters = voterIds();
+            long answering = voters.stream()
+                    .filter(id -> "answers".equals(states.get(id)))
+                    .count();
+            boolean known = !voters.isEmpty() && states.keySet().containsAll(voters);
+            boolean minority = known && answering * 2 <= voters.size();
+            long now = System.nanoTime();
+            if (isHidden()) return (now - movedAt) / 1_000_000 > (minority ? 2 * REQUEST_MS : ELECTION_MS);
+            boolean lost = gone && !isMoving() && quorum.failed > 1;
+            return lost && (minority || (now - quorum.sinceNs) / 1_000_000 > ELECTION_MS);
+        }
+
+        /** Has the clients connect next to nodes that answer. */
+        private void useAnswering(Map<Integer, String> states) {
             Predicate<Integer> answers = id -> "answers".equals(states.get(id));
-            if (states.containsValue("answers"))
-                client.brokers = quorumClient.brokers = addresses(metadata.answer.nodes.stream()
-                        .filter(n -> answers.test(n.id()))
-                        .map(n -> Map.entry(n.host(), n.port())));
-            if (known != null)
-                quorumClient.controllers = addresses(known.nodes().values().stream()
-                        .filter(n -> answers.test(n.nodeId()))
-                        .flatMap(n -> n.endpoints().stream())
-                        .map(e -> Map.entry(e.host(), e.port())));
-            return new Snapshot(
-                    timestamp(),
-                    gone ? -1 : known.leaderId(),
-                    gone ? -1 : known.leaderEpoch(),
-                    metadata.answer.nodes.stream()
-                            .filter(n -> !n.isFenced())
-                            .map(Node::id)
-                            .sorted()
-                            .toList(),
-                    states,
-                    metadata.answer.topics,
-                    gone ? quorum.since + (known == null ? " or before" : "") : null,
-                    frozen ? quorum.since : null,
-                    moving,
-                    metadata.failed == 0,
-                    metadata.answers,
-                    controllers,
-                    isHidden());
+            String brokers = addresses(metadata.answer.nodes.stream().filter(n -> answers.test(n.id())));
+            if (!brokers.isEmpty()) {
+                admin.brokers = brokers;
+                quorumAdmin.brokers = brokers;
+            }
+            if (quorum.answer == null) return;
+            quorumAdmin.controllers = addresses(quorum.answer.nodes().values().stream()
+                    .filter(n -> answers.test(n.nodeId()))
+                    .flatMap(n -> n.endpoints().stream())
+                    .map(e -> new Node(-1, e.host(), e.port())));
         }
 
         private Metadata metadata(Admin admin) throws Exception {
-            Collection<Node> nodes = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true))
-                    .nodes()
-                    .get();
-            Collection<String> names = topics.isEmpty()
-                    ? admin.listTopics(new ListTopicsOptions().listInternal(internal))
-                            .names()
-                            .get()
-                    : topics;
-            Map<String, List<TopicPartitionInfo>> found = new TreeMap<>();
+            DescribeClusterOptions withFenced = new DescribeClusterOptions().includeFencedBrokers(true);
+            Collection<Node> nodes = admin.describeCluster(withFenced).nodes().get();
+            Map<String, List<TopicPartitionInfo>> described = describeTopics(admin);
+            if (configured.isEmpty() && quorum.answer == null) configured = configuredVoters(admin, nodes);
+            var features = admin.describeFeatures().featureMetadata().get();
+            long offset = features.finalizedFeaturesEpoch().orElse(-1L);
+            return new Metadata(nodes, described, offset, configured);
+        }
+
+        private Map<String, List<TopicPartitionInfo>> describeTopics(Admin admin) throws Exception {
+            Collection<String> names = topics;
+            if (names.isEmpty())
+                names = admin.listTopics(new ListTopicsOptions().listInternal(internal))
+                        .names()
+                        .get();
+            Map<String, List<TopicPartitionInfo>> described = new TreeMap<>();
             for (var topic : admin.describeTopics(names).topicNameValues().entrySet()) {
+                String name = topic.getKey();
                 try {
-                    found.put(topic.getKey(), topic.getValue().get().partitions());
+                    described.put(name, topic.getValue().get().partitions());
                 } catch (ExecutionException e) {
                     if (e.getCause() instanceof TopicAuthorizationException)
                         throw new Exit(
                                 1,
-                                "Not permitted to see topic " + topic.getKey()
-                                        + ": the principal needs DESCRIBE on the topic.");
+                                "Not permitted to see topic " + name + ": the principal needs DESCRIBE on the topic.");
                     if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-                    if (!topics.isEmpty()) found.put(topic.getKey(), List.of());
+                    if (!topics.isEmpty()) described.put(name, List.of());
                 }
             }
-            if (configured.isEmpty() && quorum.answer == null) configured = configuredVoters(admin, nodes);
-            return new Metadata(
-                    nodes,
-                    found,
-                    admin.describeFeatures()
-                            .featureMetadata()
-                            .get()
-                            .finalizedFeaturesEpoch()
-                            .orElse(-1L),
-                    configured);
+            return described;
         }
 
-        /** The voters of {@code controller.quorum.voters}, as a broker that answers was started with them; none where it may not be asked, or where the quorum is dynamic. */
+        /** Returns the voters a broker is configured with; none if it may not be asked or the quorum is dynamic. */
         private static Map<Integer, Node> configuredVoters(Admin admin, Collection<Node> brokers)
                 throws InterruptedException {
             Map<Integer, Node> voters = new TreeMap<>();
-            Optional<Node> broker = brokers.stream()
-                    .filter(n -> Common.answers(n.host(), n.port(), 500))
-                    .findFirst();
-            if (broker.isEmpty()) return voters;
-            ConfigResource resource =
-                    new ConfigResource(ConfigResource.Type.BROKER, broker.get().idString());
-            try {
-                ConfigEntry entry = admin.describeConfigs(List.of(resource))
-                        .all()
-                        .get()
-                        .get(resource)
-                        .get("controller.quorum.voters");
-                var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))")
-                        .matcher(entry == null ? "" : Objects.requireNonNullElse(entry.value(), ""));
-                while (m.find())
-                    voters.put(
-                            Integer.valueOf(m.group(1)),
-                            new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
-            } catch (ExecutionException e) {
-                voters.clear(); // then they are unknown
+            for (Node broker : brokers) {
+                if (!Common.answers(broker.host(), broker.port(), 500)) continue;
+                ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker.idString());
+                try {
+                    var config = admin.describeConfigs(Set.of(resource)).all().get();
+                    ConfigEntry entry = config.get(resource).get("controller.quorum.voters");
+                    var m = VOTER.matcher(entry == null || entry.value() == null ? "" : entry.value());
+                    while (m.find()) {
+                        int id = Integer.parseInt(m.group(1));
+                        voters.put(id, new Node(id, m.group(2), Integer.parseInt(m.group(3))));
+                    }
+                } catch (ExecutionException unknown) {
+                    // as if there were none
+                }
+                break;
             }
             return voters;
         }
 
-        /** As find-controller asks: a leader counts only while a majority of the voters fetches from it, by the leader's own clock. */
+        /** As in find-controller, a leader counts while a majority fetches from it, by the leader's own clock. */
         private static QuorumInfo quorum(Admin admin) throws Exception {
             QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
-            long now = quorum.voters().stream()
-                    .filter(v -> v.replicaId() == quorum.leaderId())
-                    .mapToLong(v -> v.lastFetchTimestamp().orElse(-1))
-                    .findFirst()
-                    .orElse(-1);
-            long following = quorum.voters().stream()
-                    .filter(v -> v.replicaId() == quorum.leaderId()
-                            || now - v.lastFetchTimestamp().orElse(-1) <= 3_000)
-                    .count();
-            if (quorum.leaderId() < 0 || following * 2 <= quorum.voters().size())
+            Map<Integer, Long> fetched = new HashMap<>();
+            for (var voter : quorum.voters())
+                fetched.put(voter.replicaId(), voter.lastFetchTimestamp().orElse(-1));
+            long now = fetched.getOrDefault(quorum.leaderId(), -1L);
+            long following =
+                    fetched.values().stream().filter(at -> now - at <= 3_000).count();
+            if (quorum.leaderId() < 0 || following * 2 <= fetched.size())
                 throw new LeaderNotAvailableException("no controller that a majority follows");
             return quorum;
         }
@@ -642,72 +654,65 @@ class WatchIsr implements Callable<Integer> {
         @Override
         public void close() {
             pool.shutdownNow();
-            client.close();
-            quorumClient.close();
+            admin.close();
+            quorumAdmin.close();
         }
     }
 
-    private static String addresses(Stream<Map.Entry<String, Integer>> nodes) {
-        return nodes.map(n -> (n.getKey().contains(":") ? "[" + n.getKey() + "]" : n.getKey()) + ":" + n.getValue())
+    /** A voter in controller.quorum.voters. */
+    private static final java.util.regex.Pattern VOTER =
+            java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))");
+
+    private static String addresses(Stream<Node> nodes) {
+        return nodes.map(n -> (n.host().contains(":") ? "[" + n.host() + "]" : n.host()) + ":" + n.port())
                 .collect(Collectors.joining(","));
     }
 
-    private interface Question<T> {
-        T ask(Admin admin) throws Exception;
-    }
-
     /**
-     * An Admin that is renewed when it gave no answer, for one that has begun to connect to a paused node waits for that one. And brokers go
-     * on asking a paused controller for 30 s, whoever leads by then: so the other controllers, where known and reachable, are asked in turn.
+     * An Admin that is replaced when it has given no answer: one that has begun to connect to a paused node waits for
+     * that node. And a broker goes on asking a paused controller for 30 s, whoever leads by then: so every other
+     * replacement asks the controllers that are known and reachable.
      */
-    private class Client implements AutoCloseable {
+    private class RenewedAdmin implements AutoCloseable {
         private volatile String brokers, controllers = "";
         private boolean direct;
-        private Admin admin;
+        private volatile Admin current;
 
-        Client(String brokers) throws IOException {
+        RenewedAdmin(String brokers) throws IOException {
             this.brokers = brokers;
-            admin = create();
+            current = create();
         }
 
         private Admin create() throws IOException {
-            Properties properties = common.client("request.timeout.ms", LOOK_MS, "default.api.timeout.ms", LOOK_MS);
-            if (direct) properties.remove("bootstrap.servers");
+            Properties properties =
+                    common.client("request.timeout.ms", REQUEST_MS, "default.api.timeout.ms", REQUEST_MS);
+            properties.remove("bootstrap.servers");
             properties.put(direct ? "bootstrap.controllers" : "bootstrap.servers", direct ? controllers : brokers);
             return Admin.create(properties);
         }
 
-        <T> T ask(Question<T> question) throws Exception {
-            try {
-                return question.ask(admin);
-            } catch (Exception e) {
-                renew();
-                throw e;
-            }
-        }
-
         private synchronized void renew() throws IOException {
-            if (admin == null) return;
-            admin.close(Duration.ZERO);
+            if (current == null) return;
+            current.close(Duration.ZERO);
             direct = !direct && !controllers.isEmpty();
             try {
-                admin = create();
+                current = create();
             } catch (org.apache.kafka.common.KafkaException noSuchHost) {
                 direct = false;
-                admin = create();
+                current = create();
             }
         }
 
         @Override
         public synchronized void close() {
-            admin.close(Duration.ZERO);
-            admin = null;
+            current.close(Duration.ZERO);
+            current = null;
         }
     }
 
-    /** A question asked again and again: the newest answer, how many attempts failed since, and when the first of those began. */
-    private static class Ask<T> {
-        private final Callable<T> question;
+    /** A repeated request: its newest answer, how many attempts failed since, and when the first of these began. */
+    private static class Poll<T> {
+        private final Callable<T> request;
         private Future<T> pending;
         private T answer;
         private Throwable problem;
@@ -715,8 +720,15 @@ class WatchIsr implements Callable<Integer> {
         private String since;
         private long sinceNs;
 
-        Ask(Callable<T> question) {
-            this.question = question;
+        Poll(Callable<T> request, RenewedAdmin admin) {
+            this.request = () -> {
+                try {
+                    return request.call();
+                } catch (Exception e) {
+                    if (admin != null) admin.renew();
+                    throw e;
+                }
+            };
         }
 
         void start(ExecutorService pool) {
@@ -725,10 +737,10 @@ class WatchIsr implements Callable<Integer> {
                 since = timestamp();
                 sinceNs = System.nanoTime();
             }
-            pending = pool.submit(question);
+            pending = pool.submit(request);
         }
 
-        /** Takes the answer if it is there by then; else the question stays open. */
+        /** Takes the answer if it is there by then; else the request stays pending. */
         void take(long then) throws InterruptedException {
             try {
                 answer = pending.get(Math.max(0, then - System.nanoTime()), TimeUnit.NANOSECONDS);
@@ -744,44 +756,50 @@ class WatchIsr implements Callable<Integer> {
         }
     }
 
-    /** Tells what is new: a line, and the events. */
-    private class Changes implements Consumer<Snapshot> {
+    /** Prints each change in a line, and emits it as events. */
+    private class ChangePrinter implements Consumer<Snapshot> {
         private Snapshot last;
         private String state = "", before = "";
         private boolean doubt;
-        private int told;
+        private int printed;
 
         @Override
         public void accept(Snapshot now) {
             String state = now.state();
-            doubt = state.equals(before)
-                    && !doubt
-                    && told > 1; // what was is back: perhaps a broker that lags, so look once more
+            // The state before the last one is back, perhaps from a broker that lags: wait for one more poll.
+            doubt = state.equals(before) && !doubt && printed > 1;
             if (doubt || state.equals(this.state)) return;
-            now.nodes.forEach((id, is) -> {
-                if (last == null || !is.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", is);
+            emit(now);
+            if (screen.isOn()) {
+                String change = (moves(now) + " | " + newParts(state)).substring(2);
+                common.out.println(now.ts.substring(11, 23) + change);
+            } else if (!common.json) {
+                common.out.println(now.ts + " " + state + moves(now));
+            }
+            before = this.state;
+            this.state = state;
+            last = now;
+            printed++;
+        }
+
+        private void emit(Snapshot now) {
+            now.nodes.forEach((id, port) -> {
+                if (last == null || !port.equals(last.nodes.get(id))) common.emit("node", "node", id, "state", port);
             });
-            // Who may not see the controller knows nothing of it: that is no event of a controller that is gone.
-            if (!now.hidden && (last == null || last.controller != now.controller || last.epoch != now.epoch))
-                common.emit("controller", "controller", now.controller, "epoch", now.epoch);
+            boolean same = last != null && last.controller() == now.controller() && last.epoch() == now.epoch();
+            // A principal that may not see the controller has not seen it go.
+            if (!now.quorum.hidden && !same)
+                common.emit("controller", "controller", now.controller(), "epoch", now.epoch());
             common.emit("isr", now.fields());
             now.offline().forEach(p -> {
                 if (last == null || !last.offline().contains(p))
                     common.emit("offline", "topic", p.topic(), "partition", p.partition());
             });
-            if (screen.isOn())
-                common.out.println(
-                        now.ts.substring(11, 23) + (moves(now) + " | " + news(state, this.state)).substring(2));
-            else if (!common.json) common.out.println(now.ts + " " + state + moves(now));
-            before = this.state;
-            this.state = state;
-            last = now;
-            told++;
         }
 
-        /** What of the parts of a state was not there before, briefly: the view below has the rest. */
-        private static String news(String state, String before) {
-            List<String> old = List.of(before.split(" \\| "));
+        /** Returns the parts of the state that are new, in short: the view below has the rest. */
+        private String newParts(String state) {
+            List<String> old = List.of(this.state.split(" \\| "));
             return Stream.of(state.split(" \\| "))
                     .filter(part -> !old.contains(part))
                     .map(part -> part.replaceAll(" \\(.*", "")
@@ -790,7 +808,7 @@ class WatchIsr implements Callable<Integer> {
                     .collect(Collectors.joining(" | "));
         }
 
-        /** Who left or joined how many ISRs, such as " | 2 left 16". */
+        /** Returns which brokers left or joined how many ISRs, such as " | 2 left 16". */
         private String moves(Snapshot now) {
             if (last == null) return "";
             Map<Integer, Integer> moves = now.isrs();
@@ -804,46 +822,40 @@ class WatchIsr implements Callable<Integer> {
 
     // ---- On a terminal ----
 
-    /** What of the cluster is in what state; at the end the topics, first those that lack something. */
     private static List<String> view(Snapshot now, long seconds) {
-        Share total = now.total();
+        ReplicaCounts total = now.total();
+        int offline = total.partitions - total.online;
+        List<String> lines = new ArrayList<>();
+        lines.add(now.brief() + " | " + seconds + " s");
+        lines.add("in-sync replicas " + total.inSyncOfAll() + " | URP " + total.underReplicated + " | offline "
+                + offline + " of " + total.partitions);
+        String row = "%-5s %-8s %-7s %7s%s";
+        lines.add(String.format(Locale.ROOT, row, "NODE", "PORT", "BROKER", "IN ISRS", ""));
         Map<Integer, Integer> isrs = now.isrs();
-        List<String> lines = new ArrayList<>(List.of(
-                now.brief() + " | " + seconds + " s",
-                String.format(
-                        Locale.ROOT,
-                        "in-sync replicas %d of %d | URP %d | offline %d of %d",
-                        total.inSync,
-                        total.replicas,
-                        total.underReplicated,
-                        total.partitions - total.online,
-                        total.partitions),
-                String.format(Locale.ROOT, "%-5s %-8s %-7s %s", "NODE", "PORT", "BROKER", "IN ISRS")));
-        now.nodes.forEach((id, port) -> lines.add(String.format(
-                Locale.ROOT,
-                "%-5d %-8s %-7s %7d%s",
-                id,
-                port,
-                role(now, id),
-                isrs.getOrDefault(id, 0),
-                id == now.controller ? "  active controller" : "")));
-        int longest = Math.min(
-                32, now.topics.keySet().stream().mapToInt(String::length).max().orElse(5));
-        lines.add(String.format(
-                Locale.ROOT, "%-" + Math.max(5, longest) + "s %11s %4s %7s", "TOPIC", "IN SYNC", "URP", "OFFLINE"));
-        now.topics.entrySet().stream()
-                .sorted(Comparator.comparing(t -> Share.of(t.getValue()).inSync - Share.of(t.getValue()).replicas))
-                .forEach(t -> {
-                    Share s = Share.of(t.getValue());
-                    lines.add(String.format(
-                            Locale.ROOT,
-                            "%-" + Math.max(5, longest) + "s %11s %4d %7d",
-                            Screen.cut(printable(t.getKey()), Math.max(5, longest)),
-                            s.inSync + " of " + s.replicas,
-                            s.underReplicated,
-                            s.partitions - s.online));
-                });
+        now.nodes.forEach((id, port) -> {
+            String active = id == now.controller() ? "  active controller" : "";
+            lines.add(String.format(Locale.ROOT, row, id, port, role(now, id), isrs.getOrDefault(id, 0), active));
+        });
+        addTopics(now, lines);
         return lines;
+    }
+
+    /** Adds the topics, those with the most replicas out of sync first. */
+    private static void addTopics(Snapshot now, List<String> lines) {
+        IntStream lengths = now.topics().keySet().stream().mapToInt(String::length);
+        int width = Math.max(5, Math.min(32, lengths.max().orElse(5)));
+        String row = "%-" + width + "s %11s %4s %7s";
+        lines.add(String.format(Locale.ROOT, row, "TOPIC", "IN SYNC", "URP", "OFFLINE"));
+        Map<String, ReplicaCounts> counts = new LinkedHashMap<>();
+        now.topics().forEach((topic, partitions) -> counts.put(printable(topic), ReplicaCounts.of(partitions)));
+        counts.entrySet().stream()
+                .sorted(Comparator.comparing(t -> t.getValue().inSync - t.getValue().replicas))
+                .forEach(t -> {
+                    ReplicaCounts c = t.getValue();
+                    String name = Screen.cut(t.getKey(), width);
+                    lines.add(String.format(
+                            Locale.ROOT, row, name, c.inSyncOfAll(), c.underReplicated, c.partitions - c.online));
+                });
     }
 
     private static String role(Snapshot now, int id) {
@@ -866,43 +878,47 @@ class WatchIsr implements Callable<Integer> {
     // ---- Common to the scripts that draw on the terminal. ./jbang format copies it from lib/cli/Screen.java. ----
 
     /**
-     * The last lines of a terminal, drawn again and again in place, while what is printed comes above them. In a pipe or a file, with TERM=dumb, or where another program runs the
-     * script, there is none: nothing is drawn then, and not a control character written. The cursor is never hidden, so that nothing has to be mended, whatever ends the script.
+     * A status area in the last lines of a terminal, redrawn in place; printed lines scroll by above it. Where the stream
+     * is no terminal (a pipe, a file, TERM=dumb, a script that another one calls), nothing is drawn and no control
+     * character is written. The cursor is never hidden, so there is nothing to restore, however the script ends.
+     *
+     * <p>Not JLine: its terminal opens in 250 ms instead of 50, fails if stdin is no terminal, and takes two more jars.
      */
     static final class Screen {
-        /** The streams of the process, which main hands on: of any other nobody knows where it leads. */
+        /** The streams of the process, which main passes on: where any other stream leads is not known. */
         static final PrintWriter OUT = writer(System.out), ERR = writer(System.err);
-        /** Whether the terminal's character set has more than letters. */
-        static final boolean UNICODE = System.getProperty(
-                        "stdout.encoding",
-                        java.nio.charset.Charset.defaultCharset().name())
-                .equalsIgnoreCase("UTF-8");
 
-        static final boolean COLOURS =
-                Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
+        static final boolean COLOURS = environment("NO_COLOR").isEmpty();
+        /** Whether the terminal can show block characters. */
+        static final boolean UNICODE = encoding().equalsIgnoreCase("UTF-8");
 
-        private PrintWriter to;
+        private static final long RESIZE_NANOS = 400_000_000, BAR_NANOS = 200_000_000;
+
+        /** Adds colours to a line that has its final width. */
+        UnaryOperator<String> paint = line -> line;
+
+        private PrintWriter terminal;
         private List<String> drawn = List.of();
         private int columns = 80, rows = 24;
-        private long asked, barAt;
-        /** What colours a line that was cut. */
-        java.util.function.UnaryOperator<String> paint = line -> line;
+        private long measuredAt = System.nanoTime() - RESIZE_NANOS, barAt = measuredAt;
 
-        private Screen(PrintWriter to) {
-            this.to = to;
+        private Screen(PrintWriter terminal) {
+            this.terminal = terminal;
         }
 
-        /** ASCII is what a locale that nobody has set comes to, as in a container or under cron, and not what whoever reads it has. */
+        private static String environment(String name) {
+            return Objects.requireNonNullElse(System.getenv(name), "");
+        }
+
+        private static String encoding() {
+            return System.getProperty(
+                    "stdout.encoding", java.nio.charset.Charset.defaultCharset().name());
+        }
+
+        /** Without a locale, as in a container or under cron, Java assumes ASCII; whoever reads the output has UTF-8. */
         private static PrintWriter writer(PrintStream stream) {
-            java.nio.charset.Charset set = java.nio.charset.Charset.forName(System.getProperty(
-                    "stdout.encoding", java.nio.charset.Charset.defaultCharset().name()));
-            return new PrintWriter(
-                    new OutputStreamWriter(
-                            stream,
-                            set.equals(java.nio.charset.StandardCharsets.US_ASCII)
-                                    ? java.nio.charset.StandardCharsets.UTF_8
-                                    : set),
-                    true);
+            var set = java.nio.charset.Charset.forName(encoding().equals("US-ASCII") ? "UTF-8" : encoding());
+            return new PrintWriter(new OutputStreamWriter(stream, set), true);
         }
 
         static Screen none() {
@@ -910,187 +926,162 @@ class WatchIsr implements Callable<Integer> {
         }
 
         static Screen on(PrintWriter stream) {
-            return isTerminal(stream) ? new Screen(raw(stream)) : none();
+            return isTerminal(stream) ? new Screen(unguarded(stream)) : none();
         }
 
         boolean isOn() {
-            return to != null;
+            return terminal != null;
         }
 
-        /** What is below a writer that lets no control character through. */
-        private static PrintWriter raw(PrintWriter stream) {
-            return stream instanceof java.util.function.Supplier<?> guard ? (PrintWriter) guard.get() : stream;
+        /** Returns the writer below one that lets no control character through. */
+        private static PrintWriter unguarded(PrintWriter stream) {
+            return stream instanceof Supplier<?> guard ? (PrintWriter) guard.get() : stream;
         }
 
-        /** System.console() would say so of stdin and stdout together, and in newer Java of none. */
-        static boolean isTerminal(PrintWriter given) {
-            PrintWriter stream = raw(given);
-            if (stream != OUT && stream != ERR
-                    || Objects.requireNonNullElse(System.getenv("TERM"), "dumb").equals("dumb")) return false;
+        /** Asks test(1), since System.console() is about stdin and stdout together or, in newer Java, about neither. */
+        static boolean isTerminal(PrintWriter guarded) {
+            PrintWriter stream = unguarded(guarded);
+            if (stream != OUT && stream != ERR) return false;
+            if (List.of("", "dumb").contains(environment("TERM"))) return false;
+            ProcessBuilder test = new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2").inheritIO();
             try {
-                return new ProcessBuilder("test", "-t", stream == OUT ? "1" : "2")
-                                .inheritIO()
-                                .start()
-                                .waitFor()
-                        == 0;
+                return test.start().onExit().join().exitValue() == 0;
             } catch (IOException noSuchCommand) {
                 return false;
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return false;
             }
         }
 
-        /** Lines must not end in the last column, after which terminals differ. */
+        /** Returns the columns to use: all but the last one, after which terminals differ. */
         synchronized int width() {
-            if (asked != 0 && System.nanoTime() - asked < 400_000_000) return columns - 1;
-            asked = System.nanoTime();
-            try {
-                Process stty = new ProcessBuilder("stty", "size")
-                        .redirectInput(new File("/dev/tty"))
-                        .redirectError(ProcessBuilder.Redirect.DISCARD)
-                        .start();
-                String[] size =
-                        new String(stty.getInputStream().readAllBytes()).trim().split(" ");
-                if (size.length == 2 && !size[0].equals("0") && !size[1].equals("0")) {
-                    rows = Integer.parseInt(size[0]);
-                    columns = Integer.parseInt(size[1]);
+            if (System.nanoTime() - measuredAt < RESIZE_NANOS) return columns - 1;
+            measuredAt = System.nanoTime();
+            ProcessBuilder stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty"));
+            try (InputStream size = stty.start().getInputStream()) {
+                String[] numbers = new String(size.readAllBytes()).trim().split(" ");
+                if (String.join(" ", numbers).matches("[1-9]\\d{0,4} [1-9]\\d{0,4}")) {
+                    rows = Integer.parseInt(numbers[0]);
+                    columns = Integer.parseInt(numbers[1]);
                 }
-            } catch (IOException | NumberFormatException unknown) {
-                /* as it was */
+            } catch (IOException unknown) {
+                // stays as it was
             }
-            String given = Objects.requireNonNullElse(System.getenv("COLUMNS"), "");
-            if (given.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(given));
+            String limit = environment("COLUMNS");
+            if (limit.matches("[1-9]\\d{0,3}")) columns = Math.min(columns, Integer.parseInt(limit));
             return columns - 1;
         }
 
         synchronized void draw(List<String> lines) {
-            if (to == null) return;
+            if (terminal == null) return;
             int width = width();
-            StringBuilder text = new StringBuilder(back());
-            boolean several = drawn.size() > 1 || drawn.size() == 1 && width(drawn.get(0)) > columns;
+            int before = drawn.stream().mapToInt(this::rows).sum();
+            int up = drawn.isEmpty() ? 0 : before - rows(drawn.get(drawn.size() - 1));
             drawn = lines.stream()
                     .limit(Math.max(1, rows - 1))
-                    .map(l -> cut(Guard.harmless(l), width))
+                    .map(line -> cut(Guard.harmless(line), width))
                     .toList();
-            for (int i = 0; i < drawn.size(); i++)
-                text.append(i == 0 ? "\033[K" : "\n\033[K").append(paint.apply(drawn.get(i)));
-            // Not the whole screen at once: tmux would keep what was cleared as its history.
-            to.print(text.append(!drawn.isEmpty() ? "\033[J\r" : several ? "\033[K\n\033[J\033[A\r" : "\033[K\r"));
-            to.flush();
+            List<String> painted = drawn.stream().map(paint).toList();
+            terminal.print((up == 0 ? "\r" : "\r\033[" + up + "A") + "\033[K" + String.join("\n\033[K", painted));
+            // Erased line by line: tmux would keep a screen that is cleared at once in its history.
+            if (!drawn.isEmpty()) terminal.print("\033[J\r");
+            else terminal.print(before > 1 ? "\n\033[J\033[A\r" : "\r");
+            terminal.flush();
         }
 
-        /** To the first of the drawn lines; a terminal that was made narrower has broken them. The cursor is at the start of the last one. */
-        private String back() {
-            int up = 0;
-            for (int i = 0; i < drawn.size() - 1; i++) up += Math.max(1, (width(drawn.get(i)) + columns - 1) / columns);
-            return up == 0 ? "\r" : "\r\033[" + up + "A";
+        /** Returns how many rows a drawn line takes: a terminal that was made narrower has wrapped it. */
+        private int rows(String line) {
+            return Math.max(1, (width(line) + columns - 1) / columns);
         }
 
-        /** Takes away what is drawn. */
+        /** Erases what is drawn. */
         synchronized void clear() {
             if (!drawn.isEmpty()) draw(List.of());
         }
 
-        /** Takes it away for good. */
+        /** Erases what is drawn, for good. */
         synchronized void close() {
             clear();
-            to = null;
+            terminal = null;
         }
 
-        /** Leaves it where it is, for good. */
+        /** Leaves what is drawn where it is, for good. */
         synchronized void keep() {
-            draw(drawn); // over the ^C that the terminal has put there
-            if (!drawn.isEmpty()) to.println();
+            draw(drawn); // over the ^C of the terminal
+            if (!drawn.isEmpty()) terminal.println();
             drawn = List.of();
-            to = null;
+            terminal = null;
         }
 
-        /** Of a part that is done: as a bar, five times a second. */
+        /** Draws a progress bar, at most five times a second. */
         synchronized void bar(double share, String text) {
-            if (to == null || System.nanoTime() - barAt < 200_000_000 && barAt != 0) return;
+            if (terminal == null || System.nanoTime() - barAt < BAR_NANOS) return;
             barAt = System.nanoTime();
+            double done = Math.min(1, share);
             int length = Math.max(5, Math.min(30, width() - 9 - text.length()));
-            draw(List.of(String.format(
-                    Locale.ROOT,
-                    "[%-" + length + "s] %.0f%%  %s",
-                    "#".repeat((int) (Math.min(1, share) * length)),
-                    Math.min(1, share) * 100,
-                    text)));
+            String bar = "#".repeat((int) (done * length));
+            draw(List.of(String.format(Locale.ROOT, "[%-" + length + "s] %.0f%%  %s", bar, done * 100, text)));
         }
 
+        /** Returns the time left when this share took so many seconds. */
         static String left(double share, double seconds) {
-            double left = share > 0 ? Math.max(0, seconds / share - seconds) : Double.NaN;
-            return Double.isNaN(left)
-                    ? "? s left"
-                    : left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
+            if (!(share > 0)) return "? s left";
+            double left = Math.max(0, seconds / share - seconds);
+            return left < 100 ? Math.round(left) + " s left" : (int) Math.ceil(left / 60) + " min left";
         }
 
-        /** The same stream, but what is drawn gives way to its lines. @param form what a line becomes on a terminal */
-        PrintWriter above(PrintWriter stream, java.util.function.UnaryOperator<String> form) {
-            if (to == null) return stream;
-            boolean terminal = isTerminal(stream);
-            return new PrintWriter(
-                    new Writer() {
-                        private final StringBuilder text = new StringBuilder();
+        /** Returns a writer whose lines go above what is drawn; on a terminal, each in the given form. */
+        PrintWriter above(PrintWriter stream, UnaryOperator<String> form) {
+            if (terminal == null) return stream;
+            boolean onTerminal = isTerminal(stream);
+            Writer above = new Writer() {
+                private final StringBuilder text = new StringBuilder();
 
-                        @Override
-                        public void write(char[] chars, int from, int length) {
-                            synchronized (Screen.this) {
-                                int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
-                                if (end == 0) return;
-                                List<String> below = drawn;
-                                clear();
-                                if (!terminal) stream.print(text.substring(0, end));
-                                else text.substring(0, end).lines().map(form).forEach(stream::println);
-                                stream.flush();
-                                text.delete(0, end);
-                                if (terminal && !below.isEmpty())
-                                    draw(below); // elsewhere it may have to go through a pipe first
-                            }
-                        }
+                @Override
+                public void write(char[] chars, int from, int length) {
+                    synchronized (Screen.this) {
+                        int end = text.append(chars, from, length).lastIndexOf("\n") + 1;
+                        if (end == 0) return;
+                        List<String> below = drawn;
+                        clear();
+                        if (onTerminal) text.substring(0, end).lines().map(form).forEach(stream::println);
+                        else stream.print(text.substring(0, end));
+                        stream.flush();
+                        text.delete(0, end);
+                        // What is piped may reach the terminal later: the area stays erased until its next redraw.
+                        if (onTerminal && !below.isEmpty()) draw(below);
+                    }
+                }
 
-                        @Override
-                        public void flush() throws IOException {
-                            if (stream.checkError()) throw new IOException("closed");
-                        }
+                @Override
+                public void flush() throws IOException {
+                    if (stream.checkError()) throw new IOException("closed");
+                }
 
-                        @Override
-                        public void close() {
-                            stream.flush();
-                        }
-                    },
-                    true);
+                @Override
+                public void close() {
+                    stream.flush();
+                }
+            };
+            return new PrintWriter(above, true);
         }
 
-        /** In columns of a terminal: Chinese takes two, an accent of its own none. */
+        /** Returns how many columns of a terminal a line takes. */
         static int width(String line) {
             return line.codePoints().map(Screen::width).sum();
         }
 
+        /** From the CJK blocks on, characters count as wide: one that is not ends a line early, but never wraps it. */
         private static int width(int c) {
-            if (c < 0x300) return 1;
-            if (List.of((int) Character.NON_SPACING_MARK, (int) Character.ENCLOSING_MARK, (int) Character.FORMAT)
-                    .contains(Character.getType(c))) return 0;
-            return c >= 0x1100 && c < 0x1160
-                            || c >= 0x2e80 && c < 0xa4d0
-                            || c >= 0xac00 && c < 0xd7a4
-                            || c >= 0xf900 && c < 0xfb00
-                            || c >= 0xfe30 && c < 0xfe70
-                            || c >= 0xff00 && c < 0xff61
-                            || c >= 0xffe0 && c < 0xffe7
-                            || c >= 0x1f300 && c < 0x1fb00
-                            || c >= 0x20000 && c < 0x40000
-                    ? 2
-                    : 1;
+            int zeroWidth = 1 << Character.NON_SPACING_MARK | 1 << Character.ENCLOSING_MARK | 1 << Character.FORMAT;
+            if (c >= 0x300 && (zeroWidth >> Character.getType(c) & 1) == 1) return 0;
+            return c < 0x2e80 ? 1 : 2;
         }
 
         static String cut(String line, int columns) {
             StringBuilder cut = new StringBuilder();
-            int used = 0, room = width(line) <= columns ? columns : columns - 1;
+            int left = width(line) <= columns ? columns : columns - 1;
             for (int c : line.codePoints().toArray()) {
-                if ((used += width(c)) > room)
-                    return cut.append(UNICODE ? '\u2026' : '>').toString();
+                left -= width(c);
+                if (left < 0) return cut.append(UNICODE ? '\u2026' : '>').toString();
                 cut.appendCodePoint(Character.isISOControl(c) ? '?' : c);
             }
             return cut.toString();

@@ -27,15 +27,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Sees when a controller is elected and when a partition gets another leader or ISR, to some 10 ms, so that an outage
- * can be taken apart.
+ * Sees within about 10 ms when a controller is elected and when the leader or the ISR of a partition changes, so that
+ * an outage can be split into its phases.
  *
- * <p>watch-isr looks by an Admin, which waits for a dead node, retries, and is passed on by brokers. Here a connection
- * is held to each controller and each broker: a process that is killed ends it, which starts the look. While nobody
- * leads the quorum, each controller is asked every 10 ms (only the leader answers, and at once); when one leads, each
- * broker is asked for the partitions, every 10 ms while something is degraded. There are never two requests at a time
- * on a connection; and when nothing is degraded, or nothing has changed for a minute, each is asked four times a
- * second. With TLS or SASL (--command-config) an Admin has to do, every 100 ms.
+ * <p>watch-isr polls with an Admin, which waits for a dead node, retries, and is forwarded by brokers. This script
+ * holds a connection to each controller and broker: a killed process closes it, which starts the next poll. While the
+ * quorum has no leader, each controller is asked every 10 ms (only the leader answers, and at once); when there is one,
+ * each broker is asked for its metadata, every 10 ms while a partition is degraded. A connection has at most one
+ * request at a time; when nothing is degraded, or nothing has changed for a minute, each is asked four times a second.
+ * With TLS or SASL (--command-config), an Admin is used instead, every 100 ms.
  *
  * <pre>watch-leaders --events run.jsonl &amp;
  * kill-node controller; outages run.jsonl</pre>
@@ -44,25 +44,22 @@ import picocli.CommandLine.Option;
         name = "watch-leaders",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
-        description = "Shows each change of active controller, leader and ISR when it happens, to some 10 ms, until"
+        description = "Shows every change of active controller, partition leader and ISR within about 10 ms, until"
                 + " Ctrl-C.")
 class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Changes {
     private static final long MS = LeaderLink.MS;
     private static final long FAST = 10 * MS;
-    /** What is degraded for this long without any change will not be mended soon. */
+    /** A partition that stays degraded for this long without any change will not recover soon. */
     private static final long PATIENCE = 60_000 * MS;
-    /** A controller that can be reached has answered by then. */
+    /** A controller that can be reached answers within this time. */
     private static final long DIRECT_ANSWER = 1000 * MS;
 
     private static final int ADMIN_TIMEOUT_MS = 1500;
 
-    @Option(
-            names = "--topic",
-            paramLabel = "TOPIC",
-            description = "Only this topic; may be repeated (default: all but the internal ones).")
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "Only this topic; may be repeated (default: all).")
     Set<String> topics = new TreeSet<>();
 
-    @Option(names = "--internal", description = "Internal topics too.")
+    @Option(names = "--internal", description = "Include internal topics.")
     boolean internal;
 
     @Mixin
@@ -109,9 +106,9 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
         }
     }
 
-    /** Returns how many questions it has asked so far; the loop goes on meanwhile, so roughly. */
-    int questions() {
-        return List.copyOf(links).stream().mapToInt(link -> link.questions).sum();
+    /** Returns about how many requests it has sent so far: the loop goes on meanwhile. */
+    int requests() {
+        return List.copyOf(links).stream().mapToInt(link -> link.requests).sum();
     }
 
     private void addControllers(Admin admin) throws InterruptedException {
@@ -121,7 +118,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
                     admin.describeMetadataQuorum(options).quorumInfo().get();
             quorum.nodes().values().forEach(this::addController);
         } catch (ExecutionException e) {
-            common.say("No active controller tells where the controllers are, so brokers are asked for it,"
+            common.say("No active controller reports the addresses of the controllers: brokers are asked instead,"
                     + " which takes longer.");
         }
     }
@@ -133,7 +130,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
                 .ifPresent(node -> links.add(new LeaderLink(LeaderLink.Kind.CONTROLLER, node, this)));
     }
 
-    // ---- By connections of its own ----
+    // ---- With its own connections ----
 
     private boolean watchByLinks() throws IOException {
         long began = System.nanoTime();
@@ -151,7 +148,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
         return true;
     }
 
-    /** Controllers in a network of their own, or with another protocol: a broker passes the question on, if later. */
+    /** Controllers in a separate network, or with another protocol: a broker forwards the request, but later. */
     private void askBrokersInstead() {
         for (LeaderLink link : List.copyOf(links)) {
             if (link.kind == LeaderLink.Kind.BROKER) {
@@ -163,13 +160,13 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
         }
     }
 
-    /** Asks who is due, and waits for an answer, for the end of a connection, or for the next to be due. */
+    /** Sends the requests that are due, then waits for an answer, a closed connection, or the next due request. */
     private void look() throws IOException {
         long now = System.nanoTime();
         long wake = now + LeaderLink.CALM;
         boolean patient = now - view.changedAt() < PATIENCE;
         boolean askForController = isLeaderless(now);
-        // Without a controller no metadata changes.
+        // Without a controller, metadata does not change.
         boolean askForPartitions = view.isDegraded(liveBrokers()) && (view.controller() >= 0 || !isDirect());
         for (LeaderLink link : links) {
             boolean fast = link.kind == LeaderLink.Kind.BROKER ? askForPartitions : askForController;
@@ -182,14 +179,14 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
         return links.stream().anyMatch(link -> link.kind == LeaderLink.Kind.CONTROLLER && link.answered);
     }
 
-    /** Returns whether nobody leads, or who did lets us wait; and there are enough to elect somebody. */
+    /** Returns whether the quorum has no leader, or its leader is late; and enough voters are left to elect one. */
     private boolean isLeaderless(long now) {
         List<LeaderLink> voters = links.stream()
                 .filter(link -> link.kind == LeaderLink.Kind.CONTROLLER)
                 .toList();
         boolean lateAnswer = voters.stream()
                 .filter(voter -> voter.node.id() == view.controller())
-                .anyMatch(voter -> voter.question != null && now - voter.askedAt > LeaderLink.DOUBT);
+                .anyMatch(voter -> voter.pending != null && now - voter.askedAt > LeaderLink.DOUBT);
         long live = voters.stream().filter(voter -> voter.live).count();
         boolean electable = voters.isEmpty() || live * 2 > voters.size();
         return electable && (view.controller() < 0 || lateAnswer);
@@ -202,7 +199,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
                 .collect(Collectors.toSet());
     }
 
-    // ---- What is seen ----
+    // ---- Answers ----
 
     @Override
     public Selector selector() {
@@ -250,8 +247,8 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
     }
 
     /**
-     * Returns whether no broker still names a controller: what one of them answers, late or of a network of its own,
-     * undoes nothing that another goes on reporting.
+     * Returns whether no broker names the controller any more: a late or isolated broker does not overrule another one
+     * that still reports it.
      */
     private boolean nobodyNames(int controller) {
         long now = System.nanoTime();
@@ -307,7 +304,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
         }
     }
 
-    // ---- By an Admin, with TLS or SASL ----
+    // ---- With an Admin, for TLS or SASL ----
 
     private boolean watchByAdmin(Admin admin) throws Exception {
         while (!common.out.checkError()) {
@@ -315,7 +312,7 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
             try {
                 lookForLeaders(admin);
             } catch (ExecutionException e) {
-                common.say("The topics cannot be described: %s", e.getCause().getMessage());
+                common.say("Cannot describe the topics: %s", e.getCause().getMessage());
             }
             Thread.sleep(100);
         }
@@ -330,13 +327,13 @@ class WatchLeaders implements Callable<Integer>, LeaderLink.Owner, LeaderView.Ch
             view.seeController(quorum.leaderId(), (int) quorum.leaderEpoch(), null);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof AuthorizationException || e.getCause() instanceof AuthenticationException) {
-                throw e; // not to be allowed to ask is no loss of the controller
+                throw e; // a request that is not permitted does not mean that the controller is lost
             }
             view.seeNoController();
         }
     }
 
-    /** An Admin does not tell the leader epoch: it is -1 here. */
+    /** The Admin API has no leader epoch: it is -1 here. */
     private void lookForLeaders(Admin admin) throws Exception {
         Collection<String> names = topics;
         if (names.isEmpty()) {

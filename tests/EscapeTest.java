@@ -117,18 +117,11 @@ class EscapeTest {
     void topicsThatAreWatchedAreHarmless() {
         WatchIsr.Snapshot seen = new WatchIsr.Snapshot(
                 "2026-11-23T12:00:00.000000Z",
-                1,
-                1,
+                new WatchIsr.Quorum(1, 1, null, null, true, false),
                 List.of(1),
                 Map.of(1, "answers"),
-                Map.of(HOSTILE, List.of()),
-                null,
-                null,
-                true,
-                true,
-                1,
                 Set.of(),
-                false);
+                new WatchIsr.Topics(Map.of(HOSTILE, List.of()), true, 1));
         assertHarmless(seen.state());
         assertEquals(1, seen.state().lines().count(), seen.state());
     }

@@ -111,16 +111,16 @@ class OutagesClusterTest {
     @Test
     @Order(0)
     void littleIsAskedWhileNothingIsAmiss() throws Exception {
-        TestCluster.await("it has asked", () -> watch.questions() > 20);
+        TestCluster.await("it has asked", () -> watch.requests() > 20);
         List<Double> perSecond = new ArrayList<>();
         // An answer that a busy machine gives late is a doubt, and asked after: one of three observations is without.
         while (perSecond.size() < 3 && perSecond.stream().noneMatch(OutagesClusterTest::isLittle)) {
-            int before = watch.questions();
+            int before = watch.requests();
             long began = System.nanoTime();
             Thread.sleep(
                     2000); // an observation: for as long nothing more is asked than four questions a second on each of
             // the six connections
-            perSecond.add((watch.questions() - before) / ((System.nanoTime() - began) / 1e9));
+            perSecond.add((watch.requests() - before) / ((System.nanoTime() - began) / 1e9));
         }
         assertTrue(
                 perSecond.stream().allMatch(q -> q >= 2) && perSecond.stream().anyMatch(OutagesClusterTest::isLittle),
@@ -161,7 +161,7 @@ class OutagesClusterTest {
                 Cluster.bootstrap());
         producer.common.listener = events::add;
         Future<ResilientProducer.Summary> producing = background.submit(producer::produce);
-        int asked = watch.questions();
+        int asked = watch.requests();
         long began = System.nanoTime();
         List<Double> late = new ArrayList<>(), answered = new ArrayList<>();
         int times = 0;
@@ -185,7 +185,7 @@ class OutagesClusterTest {
             node("" + o.fault().node(), "--restore");
             awaitBackInSync(times);
         }
-        double perSecond = (watch.questions() - asked) / ((System.nanoTime() - began) / 1e9);
+        double perSecond = (watch.requests() - asked) / ((System.nanoTime() - began) / 1e9);
         assertTrue(perSecond < 6 * 100, "at most one question in 10 ms to each: " + perSecond + " a second");
         producer.stop();
         ResilientProducer.Summary sent = producing.get(60, TimeUnit.SECONDS);

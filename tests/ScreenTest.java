@@ -10,7 +10,10 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
-/** What is drawn on a terminal, in a real one (tmux): that no line is broken, at any width and after a resize; and that a pipe gets no control character. */
+/**
+ * What is drawn, in a real terminal (tmux): no line wraps, at any width and after a resize, and a pipe gets no control
+ * character.
+ */
 @Order(96)
 class ScreenTest {
     private static final Path LEDGER = TestCluster.HOME.resolve("screen.ledger.jsonl");
@@ -121,7 +124,7 @@ class ScreenTest {
             terminal.resize(other);
             String before = seconds(terminal.text());
             terminal.await(
-                    "drawn anew at " + other, s -> viewIsWhole(s) && !seconds(s).equals(before));
+                    "redrawn at " + other, s -> viewIsWhole(s) && !seconds(s).equals(before));
         }
         assertEquals(0, TestCluster.startNode("" + victim).code());
         terminal.await(
@@ -151,7 +154,7 @@ class ScreenTest {
         return m.find() ? m.group(1) : "";
     }
 
-    /** Once, and its lines one below the other. */
+    /** Returns whether the view is there once, with all its lines in order. */
     private boolean viewIsWhole(String text) {
         String row = "\\d     (answers|refuses|silent ) *(up|fenced) +\\d+(  active controller)?\n";
         Matcher view = Pattern.compile("(controller \\d epoch \\d+|no active controller since [\\d:]+) \\| \\d+ s\n"
@@ -283,7 +286,7 @@ class ScreenTest {
         TestCluster.healthy();
     }
 
-    /** Waits for the end; there was a bar, it always fitted, and it is gone. */
+    /** Waits for the end: there was a bar, it always fitted into the line, and it is gone. */
     private void bars(String what) throws Exception {
         terminal.await("its end", Duration.ofMinutes(3), s -> s.contains("EXIT 0"));
         List<String> drawn = Pattern.compile("\r\033\\[K(\\[[^\033\r\n]*)")
@@ -300,7 +303,7 @@ class ScreenTest {
 
     // ---- lab ----
 
-    /** In Russian, which is wider than English; and with a folder in the page's way, which costs the run no more than the page. */
+    /** In Russian, which is wider than English; a folder has the page's name, so that only the page is not written. */
     @Tag("screen")
     @Test
     void theLabShowsWhatGoesOnInRussianAndLeavesItsTextInOrder() throws Exception {
@@ -359,7 +362,7 @@ class ScreenTest {
         terminal.isUsable();
     }
 
-    /** stderr into a file, stdout into a pipe, though there is a terminal to draw on. The matrix's are looked at in its own test. */
+    /** stderr goes to a file and stdout into a pipe, though there is a terminal. The matrix has a test of its own. */
     @Tag("screen")
     @Test
     void pipedOutputHasNoControlCharacter() throws Exception {
@@ -447,12 +450,13 @@ class ScreenTest {
                 verdict.get("text")
                         .toString()
                         .startsWith("PASS: \u043a\u0430\u0436\u0434\u0430\u044f"
-                                        + " \u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0451\u043d\u043d\u0430\u044f"
-                                        + " \u0437\u0430\u043f\u0438\u0441\u044c "),
+                                + " \u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434"
+                                + "\u0451\u043d\u043d\u0430\u044f"
+                                + " \u0437\u0430\u043f\u0438\u0441\u044c "),
                 verdict.toString());
     }
 
-    /** What tools print stays as it is. */
+    /** Output of tools stays as it is. */
     private static void speaksRussian(String out) {
         List<String> english = out.lines()
                 .filter(l -> l.matches(".*[A-Za-z]{3}.*")

@@ -7,7 +7,7 @@ import java.util.*;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.*;
 
-/** A real terminal for a test: a window of tmux, of a server of its own, in which bash runs what it is given. */
+/** A real terminal for a test: a window of a separate tmux server, in which bash runs the given commands. */
 class Terminal implements AutoCloseable {
     private static int count;
     private final String socket = "kraft-lab-" + ProcessHandle.current().pid() + "-" + ++count;
@@ -30,7 +30,7 @@ class Terminal implements AutoCloseable {
         keys("Enter");
     }
 
-    /** A script with this environment and these redirections. What it has printed at its end is followed by EXIT and its code. */
+    /** Runs a script with this environment and redirection. EXIT and its exit code follow its output. */
     static Terminal of(int width, String environment, String redirection, Class<?> script, String... args)
             throws Exception {
         List<String> command = new ArrayList<>(List.of("env"));
@@ -83,17 +83,17 @@ class Terminal implements AutoCloseable {
     String text() throws Exception {
         return capture();
     }
-    /** All that there was, as the terminal shows it. */
+    /** Returns the history and the screen, as the terminal shows them. */
     String lines() throws Exception {
         return capture("-S", "-");
     }
-    /** The same, and none of its lines was broken by the terminal. */
+    /** Returns the same, and asserts that the terminal has wrapped no line. */
     String history() throws Exception {
         String text = lines(), joined = capture("-S", "-", "-J");
         assertEquals(
                 joined.lines().map(String::stripTrailing).toList(),
                 text.lines().map(String::stripTrailing).toList(),
-                "the terminal had to break lines");
+                "the terminal had to wrap lines");
         return text;
     }
 
@@ -118,7 +118,7 @@ class Terminal implements AutoCloseable {
         boolean test(String text) throws Exception;
     }
 
-    /** The cursor is there, and what is typed is seen and read. */
+    /** Asserts that the cursor is visible, and that typed text is echoed and read. */
     void isUsable() throws Exception {
         assertEquals("1", tmux("display-message", "-p", "#{cursor_flag}").strip(), "the cursor is visible");
         keys("hello", "Enter");

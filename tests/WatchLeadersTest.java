@@ -8,7 +8,7 @@ import org.apache.kafka.common.protocol.*;
 import org.apache.kafka.common.requests.*;
 import org.junit.jupiter.api.*;
 
-/** Who is believed, where brokers are asked who the active controller is: their answers are planted, in the order in which they come. */
+/** Which answers of brokers about the active controller are trusted. They are planted in the order of arrival. */
 @Order(15)
 class WatchLeadersTest {
     private final WatchLeaders watch = new WatchLeaders();
@@ -46,7 +46,7 @@ class WatchLeadersTest {
         return new RequestHeader(ApiKeys.DESCRIBE_QUORUM, (short) 0, "t", 1);
     }
 
-    /** It was asked while nobody led, and its broker gave up on the controller that was dead. */
+    /** The request was sent before the election, and its broker gave up on the dead controller. */
     @Test
     void aLateErrorOfOneBrokerDoesNotUndoAnElectionThatAnotherHasReported() {
         watch.see(one, names(2, 8));
@@ -57,7 +57,7 @@ class WatchLeadersTest {
     }
 
     @Test
-    void whenNobodyNamesItAnyMoreThereIsNoController() {
+    void whenNoBrokerNamesItAnyMoreThereIsNoController() {
         watch.see(one, names(2, 8));
         watch.see(two, names(2, 8));
         watch.see(three, error());
@@ -70,18 +70,18 @@ class WatchLeadersTest {
         assertEquals(List.of(2, -1, 3), seen);
     }
 
-    /** The question of a broker that waits for the dead controller itself hangs: it does not stand for what it said before. */
+    /** The request to a broker that waits for the dead controller itself hangs: its earlier answer no longer counts. */
     @Test
-    void aBrokerThatDoesNotAnswerVouchesForNobody() {
+    void aBrokerThatDoesNotAnswerNoLongerCounts() {
         watch.see(one, names(2, 8));
-        one.question = asking();
+        one.pending = asking();
         one.askedAt = System.nanoTime() - 2_000_000_000L;
         watch.see(two, error());
         assertEquals(List.of(2, -1), seen);
     }
 
     @Test
-    void aBrokerWhoseConnectionEndedVouchesForNobody() {
+    void aBrokerWhoseConnectionEndedNoLongerCounts() {
         watch.see(one, names(2, 8));
         one.live = false;
         watch.see(two, error());
@@ -89,7 +89,7 @@ class WatchLeadersTest {
     }
 
     @Test
-    void whoNamesTheControllerBeforeVouchesNotForTheOneNow() {
+    void aBrokerThatNamesTheFormerControllerDoesNotCount() {
         watch.see(one, names(1, 7));
         watch.see(two, names(2, 8));
         watch.see(two, error());

@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.*;
 import org.junit.jupiter.api.*;
 
-/** create-topic and watch-isr; and what all scripts say while the quorum is lost. */
+/** Tests create-topic and watch-isr, and what scripts print while the quorum is lost. */
 @Order(50)
 @Tag("faults")
 class WatchTest {

@@ -524,7 +524,7 @@ class LabScenario {
                 lab.sayGap();
             }
             case "out-of-isr" -> {
-                WatchIsr.Share t = lab.await(
+                WatchIsr.ReplicaCounts t = lab.await(
                                 condition,
                                 x -> x.alive()
                                         && lab.broken.stream()
@@ -542,7 +542,7 @@ class LabScenario {
                         t.partitions());
             }
             default -> {
-                WatchIsr.Share t = lab.await(condition, lab::isInSync).total();
+                WatchIsr.ReplicaCounts t = lab.await(condition, lab::isInSync).total();
                 lab.waited(at, after, "seen.in-sync", t.inSync(), t.replicas(), t.online(), t.partitions());
             }
         }

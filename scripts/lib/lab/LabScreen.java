@@ -108,7 +108,7 @@ class LabScreen {
         List<String> lines = new ArrayList<>(List.of(
                 "-".repeat(width), WatchIsr.Screen.cut(step, Math.max(10, width - time.length())) + time));
         if (snapshot != null) {
-            WatchIsr.Share all = snapshot.total();
+            WatchIsr.ReplicaCounts all = snapshot.total();
             Map<String, List<Integer>> states = new TreeMap<>(Comparator.reverseOrder()); // up first
             snapshot.nodes()
                     .forEach((id, port) -> states.computeIfAbsent(

@@ -13,14 +13,14 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.requests.*;
 
 /**
- * A connection to a node with one request at a time: for the leader of the quorum, or for a broker's metadata. Written
- * by hand, since Kafka's clients retry, wait for dead nodes and keep what a node answered to themselves.
+ * A connection to a node, with one request at a time: for the leader of the quorum, or for a broker's metadata. Not
+ * Kafka's clients: they retry, wait for dead nodes and do not show which node answered what.
  */
 final class LeaderLink {
     static final long MS = 1_000_000;
     static final long CALM = 250 * MS;
     static final long DOUBT = 100 * MS;
-    /** A node that has not answered for this long is not alive. */
+    /** A node that has not answered for this long counts as dead. */
     static final long SILENT = 500 * MS;
 
     private static final long RECONNECT = 100 * MS;
@@ -28,18 +28,18 @@ final class LeaderLink {
     private static final int LARGEST_ANSWER = 64 << 20;
     private static final TopicPartition METADATA_LOG = new TopicPartition("__cluster_metadata", 0);
 
-    /** What is asked: a controller, or a broker in its stead, who leads the quorum; a broker its metadata. */
+    /** What is asked: a controller, or a broker that forwards, for the quorum's leader; a broker for metadata. */
     enum Kind {
         CONTROLLER,
         BROKER,
         BY_BROKER
     }
 
-    /** Whoever holds the links. */
+    /** What owns the links and takes their answers. */
     interface Owner {
         Selector selector();
 
-        /** Returns the topics whose metadata is asked for; empty: all. */
+        /** Returns the topics to ask for; empty: all. */
         Collection<String> topics();
 
         void answered(LeaderLink link, AbstractResponse response);
@@ -50,17 +50,17 @@ final class LeaderLink {
     final Kind kind;
     final Node node;
     /** The request that has no answer yet. */
-    RequestHeader question;
-    /** Whether it has answered on this connection, and the last question in time. */
+    RequestHeader pending;
+    /** Whether it has answered on this connection, the last request in time. */
     boolean live;
     /** Whether it has ever answered. */
     boolean answered;
 
     long askedAt;
-    /** Whom its last answer names as the active controller; -1: nobody. */
+    /** The active controller by its last answer, or -1. */
     int named = -1;
 
-    int questions;
+    int requests;
 
     private final Owner owner;
     private final ByteBuffer size = ByteBuffer.allocate(4);
@@ -75,25 +75,25 @@ final class LeaderLink {
         this.owner = owner;
     }
 
-    /** Opens, asks or closes, whatever is due. Returns when to come back at the latest. */
+    /** Opens, asks or closes, as due. Returns the latest time for the next call. */
     long tick(long now, long every) throws IOException {
         boolean connecting = channel != null && !connected;
         if (channel == null && now >= openAt) {
             open(now);
         } else if (connecting && now - askedAt > CONNECT_TIMEOUT) {
-            close(now + RECONNECT); // a host that is gone, as in Docker
+            close(now + RECONNECT); // the host is gone, as in Docker
         }
-        if (connected && question == null && now - askedAt >= every) {
+        if (connected && pending == null && now - askedAt >= every) {
             ask(now);
         }
         if (!connected) {
             return now + RECONNECT;
         }
-        if (question == null) {
+        if (pending == null) {
             return askedAt + every;
         }
         if (kind == Kind.BY_BROKER) {
-            return now + CALM; // a broker takes its time while it looks for the controller itself
+            return now + CALM; // a broker takes long while it looks for the controller itself
         }
         if (live && isSilent(now)) {
             lost();
@@ -105,7 +105,7 @@ final class LeaderLink {
     }
 
     boolean isSilent(long now) {
-        return question != null && now - askedAt > SILENT;
+        return pending != null && now - askedAt > SILENT;
     }
 
     private void open(long now) throws IOException {
@@ -133,14 +133,14 @@ final class LeaderLink {
 
     private void ask(long now) throws IOException {
         AbstractRequest request = request();
-        question = new RequestHeader(request.apiKey(), request.version(), "watch-leaders", ++questions);
+        pending = new RequestHeader(request.apiKey(), request.version(), "watch-leaders", ++requests);
         askedAt = now;
-        ByteBuffer body = request.serializeWithHeader(question);
+        ByteBuffer body = request.serializeWithHeader(pending);
         ByteBuffer frame = ByteBuffer.allocate(4 + body.remaining());
         frame.putInt(body.remaining()).put(body).flip();
         try {
             while (frame.hasRemaining()) {
-                channel.write(frame); // some hundred bytes, with nothing under way before them
+                channel.write(frame); // a few hundred bytes, and nothing is in flight before them
             }
         } catch (ClosedByInterruptException e) {
             throw e;
@@ -157,7 +157,7 @@ final class LeaderLink {
         return new DescribeQuorumRequest.Builder(DescribeQuorumRequest.singletonRequest(METADATA_LOG)).build((short) 0);
     }
 
-    /** Goes on when the connection is made, or has ended, or there is something to read. */
+    /** Continues when the connection is made or closed, or there is something to read. */
     void ready() {
         try {
             if (!connected && channel.finishConnect()) {
@@ -172,7 +172,7 @@ final class LeaderLink {
         }
     }
 
-    /** Reads the size of an answer, or the answer. Returns whether there may be more. */
+    /** Reads the size of an answer, or the answer. Returns whether there may be more to read. */
     private boolean read() throws IOException {
         ByteBuffer into = answer == null ? size : answer;
         if (channel.read(into) < 0) {
@@ -196,17 +196,17 @@ final class LeaderLink {
     }
 
     private void take() {
-        AbstractResponse response = AbstractResponse.parseResponse(answer, question);
+        AbstractResponse response = AbstractResponse.parseResponse(answer, pending);
         answer = null;
-        question = null;
+        pending = null;
         live = true;
         answered = true;
         owner.answered(this, response);
     }
 
     /**
-     * Returns when the question was asked; null if that says nothing: a broker, or a node that is paused, may keep one
-     * for long.
+     * Returns when the pending request was sent; null if that says nothing: a broker, or a paused node, may hold a
+     * request for long.
      */
     Instant asked() {
         long nanos = System.nanoTime() - askedAt;
@@ -238,7 +238,7 @@ final class LeaderLink {
         }
         channel = null;
         answer = null;
-        question = null;
+        pending = null;
         connected = false;
         size.clear();
     }

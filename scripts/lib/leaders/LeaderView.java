@@ -2,12 +2,12 @@ import java.time.Instant;
 import java.util.*;
 import org.apache.kafka.common.TopicPartition;
 
-/** What is known of the active controller and the partitions, from answers that may be old. Reports each change. */
+/** The active controller and the partitions, from answers that may be stale. Reports each change. */
 final class LeaderView {
-    /** What a broker has just overtaken is not taken from another one for this long. */
+    /** A state that one broker has just reported as replaced is not taken from another broker for this long. */
     private static final long LAG = 300 * LeaderLink.MS;
 
-    /** A partition as a broker reports it; the ids are sorted, so that two of the same members are equal. */
+    /** A partition as a broker reports it; the ids are sorted, so that two with the same members are equal. */
     record Leader(int node, int epoch, List<Integer> isr, List<Integer> replicas) {
         boolean isDegraded(Set<Integer> live) {
             boolean isLate = isr.size() < replicas.size() && live.containsAll(replicas);
@@ -16,7 +16,7 @@ final class LeaderView {
     }
 
     interface Changes {
-        /** @param at when the question was asked, or null: a winner was elected between that and now */
+        /** @param at when the request was sent, or null: the election ended between that and now */
         void controller(int node, int epoch, Instant at);
 
         void leader(TopicPartition partition, Leader leader);
@@ -24,7 +24,7 @@ final class LeaderView {
 
     private final Changes changes;
     private final Map<TopicPartition, Leader> known = new HashMap<>();
-    private final Map<TopicPartition, Leader> overtaken = new HashMap<>();
+    private final Map<TopicPartition, Leader> replaced = new HashMap<>();
     private final Map<TopicPartition, Long> knownSince = new HashMap<>();
     private final Map<Integer, Map<TopicPartition, Leader>> views = new HashMap<>();
     private int controller = -1;
@@ -44,14 +44,14 @@ final class LeaderView {
         return changedAt;
     }
 
-    /** Returns whether a partition has a dead leader or a dead member, or a live one that has still to catch up. */
+    /** Returns whether a partition has a dead leader or ISR member, or a live replica that has yet to catch up. */
     boolean isDegraded(Set<Integer> live) {
         return known.values().stream().anyMatch(leader -> leader.isDegraded(live));
     }
 
     /**
-     * Takes who leads the quorum. A leader of before that comes back (it was paused) still believes in its epoch. A
-     * winner answers only when it has done what becoming the leader takes: tens of milliseconds on a busy machine.
+     * Takes the quorum's leader. A former leader that resumes after a pause still reports its old epoch. A new leader
+     * answers only when it has finished becoming the leader, which takes tens of milliseconds on a busy machine.
      */
     void seeController(int node, int leaderEpoch, Instant askedAt) {
         boolean isKnown = reported && node == controller && leaderEpoch == epoch;
@@ -65,27 +65,27 @@ final class LeaderView {
         changes.controller(node, epoch, askedAt);
     }
 
-    /** Takes that nobody leads the quorum any more. */
+    /** Takes that the quorum has no leader any more. */
     void seeNoController() {
         seeController(-1, epoch, null);
     }
 
     /**
-     * Takes a partition, if it is new to the broker that reports it. What another broker has just overtaken is taken
-     * later, if the broker goes on reporting it.
+     * Takes a partition if the broker reports it for the first time. A state that another broker has just reported as
+     * replaced is taken later, if the broker still reports it then.
      */
     void seePartition(int broker, TopicPartition partition, Leader seen) {
         Map<TopicPartition, Leader> view = views.computeIfAbsent(broker, b -> new HashMap<>());
         long now = System.nanoTime();
         boolean isNew = isNew(partition, seen, view.get(partition));
-        if (isNew && seen.equals(overtaken.get(partition)) && now - knownSince.get(partition) < LAG) {
+        if (isNew && seen.equals(replaced.get(partition)) && now - knownSince.get(partition) < LAG) {
             return;
         }
         view.put(partition, seen);
         if (!isNew) {
             return;
         }
-        overtaken.put(partition, known.put(partition, seen));
+        replaced.put(partition, known.put(partition, seen));
         knownSince.put(partition, now);
         changedAt = now;
         changes.leader(partition, seen);

@@ -56,7 +56,7 @@ final class ClusterView {
     }
 
     private static int leader(TopicPartitionInfo partition) {
-        return WatchIsr.Share.isOnline(partition) ? partition.leader().id() : -1;
+        return WatchIsr.ReplicaCounts.isOnline(partition) ? partition.leader().id() : -1;
     }
 
     private static Map<String, Object> leaderChange(String topic, TopicPartitionInfo partition) {

@@ -219,11 +219,12 @@ class ClusterTest {
         assertEquals(1, creators(home).size(), "a second down creates no second one");
         atHome(home, data, "up", "");
         assertEquals(List.of(), creators(home), "it is abandoned when nodes start");
-        assertEquals(List.of(), cached(home, ".*jsa.*"));
+        TestCluster.await(
+                "nothing to be left of it", () -> cached(home, ".*jsa.*").isEmpty());
         atHome(home, data, "down", "A CDS archive");
-        TestCluster.await("the archive", () -> creators(home).isEmpty());
+        TestCluster.await("the archive", () -> !cached(home, ".*[.]jsa").isEmpty());
         Path archive = home.resolve("cache").resolve(cached(home, ".*jsa.*").get(0));
-        assertTrue(archive.toString().endsWith(".jsa") && Files.size(archive) > 1 << 20, archive.toString());
+        assertTrue(Files.size(archive) > 1 << 20, archive.toString());
         atHome(home, data, "up", "");
         assertTrue(Files.readString(data.resolve("kafka01/node.json")).contains("-XX:SharedArchiveFile=" + archive));
         atHome(home, data, "down", "");

@@ -18,10 +18,9 @@ final class ClassArchive {
     private static final String MARK = "-Dkraft-lab.archive=";
     /** Among the last classes that a starting broker loads: a list without it is of one that did not get that far. */
     private static final String LATE_CLASS = "\nkafka/server/KafkaApis";
-    /** Moves the archive into place. A failure leaves an empty file and is not repeated, unless a signal was its reason. */
-    private static final String CREATE = """
-        "$@" && mv -f "$0.new" "$0" || [ $? -gt 128 ] || : > "$0"\
-        """;
+    /** Moves the archive into place. What a signal ended is tried again; any other failure leaves an empty file. */
+    private static final String CREATE =
+            "\"$@\" && mv -f \"$0.new\" \"$0\" || { [ $? -gt 128 ] && rm -f \"$0.new\"; } || : > \"$0\"";
 
     private final Path archive;
     private final Path classes;
@@ -102,20 +101,14 @@ final class ClassArchive {
     // ---- Creation ----
 
     /** Ends its creation, if it is going on. */
-    void abandon() throws IOException {
+    void abandon() {
         if (isMissing()) {
             List<ProcessHandle> creators = creators().toList();
             creators.forEach(ProcessHandle::destroyForcibly);
-            boolean interrupted = LocalProcess.awaitEnd(creators);
-            Files.deleteIfExists(beside());
-            if (interrupted) {
+            if (LocalProcess.awaitEnd(creators)) {
                 Thread.currentThread().interrupt();
             }
         }
-    }
-
-    private Path beside() {
-        return archive.resolveSibling(archive.getFileName() + ".new");
     }
 
     /** Starts its creation if there is none, the classes are known and no node runs. Returns whether it did. */
@@ -152,7 +145,8 @@ final class ClassArchive {
         command.addAll(List.of("sh", "-c", CREATE, archive.toString(), "nice", "-n", "19", java()));
         // By G1, the only collector that also archives objects; the serial collector can load them.
         command.addAll(List.of("-Xshare:dump", "-XX:+UseG1GC", "-XX:SharedClassListFile=" + classes));
-        command.addAll(List.of("-XX:SharedArchiveFile=" + beside(), "-Xlog:disable", MARK + archive, "@" + classPath));
+        command.addAll(
+                List.of("-XX:SharedArchiveFile=" + archive + ".new", "-Xlog:disable", MARK + archive, "@" + classPath));
         Process process = new ProcessBuilder(command)
                 .redirectInput(new File("/dev/null"))
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)

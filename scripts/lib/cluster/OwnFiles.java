@@ -70,7 +70,7 @@ class OwnFiles {
         Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Deletes a folder of ours. Links in it are not followed; its mark goes last, so that the rest is known as ours. */
+    /** Deletes a folder of ours. Links are not followed; its mark goes last, so that the rest is known as ours. */
     static void delete(Path folder) throws IOException {
         if (!Files.exists(folder)) {
             return;

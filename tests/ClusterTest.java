@@ -10,7 +10,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.junit.jupiter.api.*;
 
-/** cluster: up, down, status, logs. After the others, because the second half of it needs the ports of the shared cluster. */
+/** cluster: up, down, status, logs. After the others, because its second half needs the ports of the shared cluster. */
 @Order(80)
 @Tag("lab")
 class ClusterTest {

@@ -14,7 +14,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
-/** Nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is planted at each place. No cluster. */
+/**
+ * Proves that nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is
+ * planted at each place. No cluster.
+ */
 class OursTest {
     @TempDir
     Path temp;
@@ -485,7 +488,10 @@ class OursTest {
         assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor());
     }
 
-    /** Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given the ledger once, when it is whole. */
+    /**
+     * Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given
+     * the ledger once, when it is whole.
+     */
     @Test
     void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
         Path pipe = temp.resolve("pipe");

@@ -10,7 +10,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.junit.jupiter.api.*;
 
-/** cluster: up, down, status, logs. After the others, because the second half of it needs the ports of the shared cluster. */
+/** cluster: up, down, status, logs. After the others, because its second half needs the ports of the shared cluster. */
 @Order(80)
 @Tag("lab")
 class ClusterTest {
@@ -134,8 +134,8 @@ class ClusterTest {
             assertEquals(1, up.code(), up.toString());
             assertTrue(
                     up.err()
-                            .startsWith("Port 29292 of kafka02 is taken by process "
-                                    + ProcessHandle.current().pid() + " ("),
+                            .startsWith("Port 29292 is in use by pid "
+                                    + ProcessHandle.current().pid() + " (java): "),
                     up.err());
             assertEquals(1, up.err().lines().count(), up.err());
         }
@@ -196,39 +196,59 @@ class ClusterTest {
         TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
     }
 
-    /** Also what has a name that we use: the archive of classes is made in a folder of its own, and ended with it. OursTest plants the rest. */
+    /** It comes from the first life of a node, is created once no node runs, and what others have stays as it is. */
     @Test
     @Order(20)
-    void whatWasThereIsThereAfterTheFirstUp() throws Exception {
+    void theClassArchiveIsCreatedInTheBackgroundAfterDown() throws Exception {
         TestCluster.down();
-        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs")),
-                theirs = Files.createDirectories(data.resolve("archive")).resolve("thesis.txt");
+        Path home = Files.createDirectories(TestCluster.HOME.resolve("home"));
+        Path data = Files.createDirectories(TestCluster.HOME.resolve("theirs"));
+        Path theirs = Files.createDirectories(data.resolve("archive")).resolve("thesis.txt");
         Files.writeString(theirs, "theirs");
         Files.writeString(data.resolve("lock"), "theirs");
-        Path home = Files.createDirectories(TestCluster.HOME.resolve("home"));
-        for (boolean killed : new boolean[] {true, false}) { // what the killed one left is cleared away by the next
-            List<Path> left = archiving(data);
-            TestCluster.Child up = TestCluster.child(
-                    Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, "up", "--data-dir", data.toString());
-            TestCluster.await(
-                    "the node whose classes are archived",
-                    () -> !up.process().isAlive()
-                            || archiving(data).size() == 1
-                                    && !archiving(data).equals(left)
-                                    && !TestCluster.processesOf(data).isEmpty());
-            assertTrue(up.process().isAlive(), up.text());
-            if (killed) up.process().destroyForcibly().waitFor();
-            else assertEquals(130, up.interrupt(), up.text());
-            assertEquals(killed ? 1 : 0, archiving(data).size());
+        atHome(home, data, "up", "");
+        assertEquals(List.of(), creators(home), "while the nodes run");
+        atHome(home, data, "down", "A CDS archive");
+        assertEquals(1, creators(home).size());
+        if (Files.exists(Path.of("/proc/self/stat"))) {
+            long pid = creators(home).get(0).pid();
+            String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+            assertEquals("19", stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16], "niceness");
         }
-        TestCluster.await("its end", () -> TestCluster.processesOf(data).isEmpty());
+        atHome(home, data, "down", "");
+        assertEquals(1, creators(home).size(), "a second down creates no second one");
+        atHome(home, data, "up", "");
+        assertEquals(List.of(), creators(home), "it is abandoned when nodes start");
+        TestCluster.await(
+                "nothing to be left of it", () -> cached(home, ".*jsa.*").isEmpty());
+        atHome(home, data, "down", "A CDS archive");
+        TestCluster.await("the archive", () -> !cached(home, ".*[.]jsa").isEmpty());
+        Path archive = home.resolve("cache").resolve(cached(home, ".*jsa.*").get(0));
+        assertTrue(Files.size(archive) > 1 << 20, archive.toString());
+        atHome(home, data, "up", "");
+        assertTrue(Files.readString(data.resolve("kafka01/node.json")).contains("-XX:SharedArchiveFile=" + archive));
+        atHome(home, data, "down", "");
+        assertEquals(List.of(), creators(home), "once");
         assertEquals(
                 List.of("theirs", "theirs"), List.of(Files.readString(theirs), Files.readString(data.resolve("lock"))));
     }
 
-    private static List<Path> archiving(Path data) throws Exception {
-        try (Stream<Path> files = Files.list(data)) {
-            return files.filter(f -> f.getFileName().toString().startsWith(".kraft-lab-archive-"))
+    private static void atHome(Path home, Path data, String action, String said) throws Exception {
+        TestCluster.Child child = TestCluster.child(
+                Map.of("KRAFT_LAB_HOME", home.toString()), Cluster.class, action, "--data-dir", data.toString());
+        assertEquals(0, child.awaitExit(), child.text());
+        assertTrue(child.text().contains(said), child.text());
+        assertEquals(said.isEmpty() ? 1 : 2, child.text().lines().count(), child.text());
+    }
+
+    private static List<ProcessHandle> creators(Path home) {
+        return LocalProcess.jvmsWith("-Dkraft-lab.archive=" + home).toList();
+    }
+
+    private static List<String> cached(Path home, String names) throws Exception {
+        try (Stream<Path> files = Files.list(home.resolve("cache"))) {
+            return files.map(f -> f.getFileName().toString())
+                    .filter(f -> f.matches(names))
                     .toList();
         }
     }

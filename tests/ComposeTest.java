@@ -137,7 +137,7 @@ class ComposeTest {
         Cluster cluster = new Cluster();
         cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "up", "--timeouts", timeouts);
         Properties properties = new Properties();
-        properties.load(new StringReader(cluster.serverProperties(1, Path.of("data"))));
+        properties.load(new StringReader(cluster.serverProperties(1)));
         return properties;
     }
 
@@ -193,7 +193,7 @@ class ComposeTest {
         String out = TestCluster.HOME.resolve("refused").toString();
         TestCluster.Run run = TestCluster.run(Lab::run, "--runtime", "docker", "--out", out);
         assertEquals(1, run.code(), run.toString());
-        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (process "), run.err());
+        assertTrue(run.err().contains("Port 29192 of kafka01 is taken by the embedded cluster (pid "), run.err());
         String containers = TestEngine.docker("ps", "-aq", "--filter", "label=" + TestEngine.PROJECT)
                 .out();
         assertEquals("", containers, "nothing was started");
@@ -377,7 +377,7 @@ class ComposeTest {
         assertEquals(1, up.code(), up.toString());
         assertEquals(1, up.err().lines().count(), up.err());
         assertTrue(
-                up.err().startsWith("Port 29192 of kafka01 is taken by ")
+                up.err().startsWith("Port 29192 is in use by ")
                         && up.err().contains("docker compose -f compose/compose.yaml down"),
                 up.err());
         assertEquals(List.of(), TestCluster.processesOf(data));

@@ -182,8 +182,7 @@ class LocaleTest {
                         new ProbeAnswer.Offsets(4, 3))))));
         Cluster cluster = new Cluster();
         cluster.common.configure(cluster, TestCluster.quiet(), TestCluster.quiet(), "up");
-        for (int node = 1; node <= 3; node++)
-            out.println(Cluster.name(node) + "\n" + cluster.serverProperties(node, Path.of("data")));
+        for (int node = 1; node <= 3; node++) out.println(Cluster.name(node) + "\n" + cluster.serverProperties(node));
         for (WatchIsr.Until until : WatchIsr.Until.values()) out.println(until);
         for (KillNode.Mode mode : KillNode.Mode.values()) out.println(mode);
     }

@@ -14,7 +14,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
-/** Nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is planted at each place. No cluster. */
+/**
+ * Proves that nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is
+ * planted at each place. No cluster.
+ */
 class OursTest {
     @TempDir
     Path temp;
@@ -190,9 +193,7 @@ class OursTest {
                     "A node of kraft-lab; cluster up --fresh deletes this folder.\n");
         Files.createSymbolicLink(data.resolve("kafka01/data/folder"), theirs.getParent());
         Files.createSymbolicLink(data.resolve("kafka01/data/file"), theirs);
-        Cluster cluster = new Cluster();
-        cluster.common.configure(
-                cluster, TestCluster.quiet(), TestCluster.quiet(), "down", "--data-dir", data.toString());
+        Cluster cluster = TestCluster.cluster("down", "--data-dir", data.toString());
         assertEquals(0, cluster.down(true));
         cluster.deleteData();
         assertEquals(Map.of(), snapshot(data));
@@ -204,11 +205,11 @@ class OursTest {
         Path theirs = file(temp.resolve("theirs"), "theirs"), ours = Files.createDirectories(temp.resolve("ours"));
         Files.createSymbolicLink(ours.resolve("node.json"), theirs);
         Files.createSymbolicLink(ours.resolve("node.json.new"), theirs);
-        Cluster.Own.replace(ours.resolve("node.json"), "ours");
+        OwnFiles.replace(ours.resolve("node.json"), "ours");
         assertEquals(Map.of("node.json", "ours"), snapshot(ours));
         assertEquals("theirs", Files.readString(theirs));
         Path made = temp.resolve("a/b");
-        Cluster.Own.makeFolders(made);
+        OwnFiles.makeFolders(made);
         assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(made)));
     }
 
@@ -277,20 +278,19 @@ class OursTest {
     void dataThatABrokerHoldsIsNotStartedOn() throws Exception {
         Path data = temp.resolve("data"), lock = data.resolve("kafka01/data/.lock");
         plantNode(data, 1);
-        Cluster cluster = new Cluster();
-        cluster.common.configure(
-                cluster, TestCluster.quiet(), TestCluster.quiet(), "up", "--data-dir", data.toString());
-        cluster.requireUnusedData(1);
+        LocalNode node =
+                TestCluster.cluster("up", "--data-dir", data.toString()).node(1);
+        node.requireUnusedData();
         TestCluster.Child holder = TestCluster.child(Holder.class, lock.toString());
         try {
             TestCluster.await("the lock", () -> holder.text().contains("held"));
-            assertTrue(assertThrows(Cli.Exit.class, () -> cluster.requireUnusedData(1))
+            assertTrue(assertThrows(Cli.Exit.class, node::requireUnusedData)
                     .getMessage()
                     .contains("is in use by a broker"));
         } finally {
             holder.process().destroyForcibly().waitFor();
         }
-        cluster.requireUnusedData(1);
+        node.requireUnusedData();
     }
 
     @Test
@@ -488,7 +488,10 @@ class OursTest {
         assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor());
     }
 
-    /** Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given the ledger once, when it is whole. */
+    /**
+     * Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given
+     * the ledger once, when it is whole.
+     */
     @Test
     void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
         Path pipe = temp.resolve("pipe");

@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Scripts on one node with listeners of every kind: what cannot be talked to is exit 10 with the reason, what is not permitted names the permission. */
+/**
+ * Scripts on one node with listeners of every kind: what cannot be talked to is exit 10 with the reason, what is not
+ * permitted names the permission.
+ */
 @Tag("records")
 @Order(43)
 class PermissionsTest {

@@ -357,8 +357,8 @@ class SigkillTest {
         assertEquals(10, status.code(), status.toString());
         assertTrue(
                 status.err()
-                                .startsWith("These are not up in " + elsewhere
-                                        + ", but port 29192 is taken by the embedded cluster (process ")
+                                .startsWith("The nodes in " + elsewhere
+                                        + " are not up, but port 29192 is in use by the embedded cluster (pid ")
                         && status.err().contains("cluster down --data-dir " + TestCluster.DATA),
                 status.err());
     }

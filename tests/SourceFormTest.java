@@ -59,7 +59,9 @@ class SourceFormTest {
         for (String line : header.subList(2, header.size())) {
             String directive = "//(DEPS [\\w.-]+:[\\w.-]+:\\d[\\w.]*(-jre)?|RUNTIME_OPTIONS .+|JAVAC_OPTIONS -J\\S+("
                     + " -J\\S+)*|DESCRIPTION .+| .+"
-                    + (composite ? "|SOURCES [\\w/]+\\.java( [\\w/]+\\.java)*|FILES [\\w.-]+=\\.\\./[\\w.-]+" : "")
+                    + (composite
+                            ? "|SOURCES [\\w/]+\\.java( [\\w/]+\\.java)*|FILES [\\w.-]+=(\\.\\.|lib/\\w+)/[\\w.-]+"
+                            : "")
                     + ")";
             assertTrue(
                     line.matches(directive),

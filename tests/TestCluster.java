@@ -26,7 +26,7 @@ class TestCluster {
     private static boolean ours;
     private static int children;
 
-    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the class archive. */
+    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the CDS archive. */
     static final Path HOME = home();
 
     static final String DATA = HOME.resolve("cluster").toString();
@@ -35,7 +35,7 @@ class TestCluster {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is there
         try {
             Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
-            // The class archive is made once, also for children and the other lanes.
+            // The CDS archive is created once, also for children and the other lanes.
             Files.createSymbolicLink(
                     home.resolve("cache"),
                     Files.createDirectories(Path.of(System.getProperty("user.home"), ".kraft-lab", "cache")));
@@ -55,12 +55,20 @@ class TestCluster {
         awaitInSync();
     }
 
-    /** One lane at a time, or each of those that begin on a bare machine would make the class archive. */
-    private static Run up() throws IOException {
+    /** One lane at a time, so that on a bare machine the first one creates the CDS archive and the others use it. */
+    private static Run up() throws Exception {
+        String[] up = {"up", "--timeouts", "fast", "--data-dir", DATA};
         try (FileChannel file = FileChannel.open(
                         HOME.resolve("cache/tests.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                 FileLock held = file.lock()) {
-            return run(Cluster::run, "up", "--timeouts", "fast", "--data-dir", DATA);
+            Run first = run(Cluster::run, up);
+            ClassArchive archive = cluster(up).archive();
+            if (first.code != 0 || !archive.isMissing()) {
+                return first;
+            }
+            run(Cluster::run, "down", "--data-dir", DATA);
+            await("the CDS archive", () -> !archive.isBeingCreated());
+            return run(Cluster::run, up);
         }
     }
 
@@ -74,11 +82,14 @@ class TestCluster {
     static synchronized void down() throws Exception {
         TestEngine.down();
         requirePorts();
-        Cluster cluster = new Cluster();
-        cluster.common.configure(cluster, quiet(), quiet(), "down", "--data-dir", DATA);
-        cluster.down(true);
+        cluster("down", "--data-dir", DATA).down(true);
         for (int port : ports())
             assertTrue(isFree(port), "cluster down came back while port " + port + " was still taken");
+    }
+
+    static Cluster cluster(String... args) {
+        Cluster cluster = new Cluster();
+        return cluster.common.configure(cluster, quiet(), quiet(), args);
     }
 
     private static void requirePorts() {
@@ -86,8 +97,8 @@ class TestCluster {
         if (ending) throw new TestAbortedException("The tests are being ended.");
         for (int port : ours ? List.<Integer>of() : ports()) {
             if (isFree(port)) continue;
-            String reason = "Port " + port + " is taken by " + Cluster.listener(port)
-                    + ": end it (cluster down) and the tests on a real cluster will run.";
+            String reason = "Port " + port + " is in use by " + Cluster.listener(port)
+                    + "; then the tests on a real cluster will run.";
             if (System.getenv("CI") != null) fail(reason);
             throw new TestAbortedException(reason);
         }

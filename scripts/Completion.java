@@ -149,7 +149,7 @@ class Completion implements Callable<Integer> {
         Class<?> type = arg.auxiliaryTypes().length > 0 ? arg.auxiliaryTypes()[0] : arg.type();
         Set<String> values = new LinkedHashSet<>();
         for (String part : label.split("\\|")) if (label.contains("|") && part.matches("[a-z0-9-]+")) values.add(part);
-        if (label.startsWith("NAME|")) values.addAll(LabScenario.BUILT_IN.keySet());
+        if (label.startsWith("NAME|")) values.addAll(LabScenario.BUILT_IN);
         if (values.isEmpty() && arg.completionCandidates() != null)
             arg.completionCandidates().forEach(c -> values.add(c.toLowerCase(Locale.ROOT)));
         if (label.equals("DIR")) values.add("@dirs");

@@ -22,7 +22,7 @@ class DockerLabTest {
                         "2000",
                         "--rate",
                         "50",
-                        "--observe",
+                        "--wait-duration",
                         "1s",
                         "--out",
                         folder.resolve("run").toString()));

@@ -20,7 +20,7 @@ class LabTest {
         "2000",
         "--rate",
         "50",
-        "--observe",
+        "--wait-duration",
         "1s",
         "--out",
         out.toString(),

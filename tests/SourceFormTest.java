@@ -80,8 +80,6 @@ class SourceFormTest {
                         1090,
                         "KillNode.java",
                         1990,
-                        "Lab.java",
-                        800,
                         "PerfTest.java",
                         2130,
                         "ResilientProducer.java",

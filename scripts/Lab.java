@@ -8,7 +8,7 @@
 //SOURCES lib/lab/LabNotebook.java lib/lab/LabProducer.java lib/lab/LabScenario.java lib/lab/LabScreen.java
 //SOURCES lib/lab/LabVerdict.java lib/lab/LabWatch.java lib/lab/ScenarioRun.java lib/outage/OutageAnalysis.java
 //SOURCES lib/outage/OutageTable.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java
-//SOURCES Cluster.java CheckDelivery.java
+//SOURCES Cluster.java CheckDelivery.java Report.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 

@@ -140,7 +140,7 @@ class LabChartsTest {
         assertTrue(
                 chart.get(4).endsWith(" 0 --> 40")
                         && markdown.contains(
-                                "Points above 40 per second are cut off there; the highest, 120, is what had waited"),
+                                "Points above 40 per second are cut off; the highest, 120, is the backlog"),
                 markdown);
     }
 
@@ -164,7 +164,7 @@ class LabChartsTest {
         assertEquals(
                 12,
                 charts.get(2).stream().filter(l -> l.startsWith("    section ")).count());
-        assertTrue(markdown.contains("Of 70 faults those with the longest gaps are drawn: 60."), markdown);
+        assertTrue(markdown.contains("Of 70 faults, only those with the longest gaps are drawn: 60."), markdown);
     }
 
     @Test

@@ -320,28 +320,26 @@ class LabMessagesTest {
                 answer("produce acks=1", 3, ok, 21, ""),
                 answer("group join", -1, ok, 300, ""));
         assertEquals(
-                "All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2"
-                    + " and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share"
-                    + " of the safety.",
+                "All 3 checks succeeded; the slowest, group join, took 300 ms. All leaders are on nodes "
+                        + "2 and 3, and clients find them there: one dead node reduces redundancy, and nothing "
+                        + "else.",
                 meaning(well, EN));
         assertTrue(
                 meaning(well, RU)
-                        .startsWith("\u041d\u0430 \u0432\u0441\u0435 \u0432\u043e\u043f\u0440\u043e\u0441\u044b (3)"
-                                + " \u043f\u043e\u043b\u0443\u0447\u0435\u043d\u044b"
-                                + " \u043e\u0442\u0432\u0435\u0442\u044b; \u0441\u0430\u043c\u044b\u0439"
-                                + " \u043c\u0435\u0434\u043b\u0435\u043d\u043d\u044b\u0439 \u2014 `group join`,"
-                                + " 300 \u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b"
-                                + " \u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c"
-                                + " \u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c:"
-                                + " \u0443\u0437\u043b\u044b 2 \u0438 3; "),
+                        .startsWith("\u0412\u0441\u0435 \u043f\u0440\u043e\u0432\u0435\u0440\u043a\u0438 (3) "
+                                + "\u0443\u0441\u043f\u0435\u0448\u043d\u044b; \u0441\u0430\u043c\u0430\u044f "
+                                + "\u043c\u0435\u0434\u043b\u0435\u043d\u043d\u0430\u044f \u2014 `group join`, 300 "
+                                + "\u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b "
+                                + "\u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c "
+                                + "\u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c: "
+                                + "\u0443\u0437\u043b\u044b 2 \u0438 3; "),
                 meaning(well, RU));
         List<ProbeAnswer> back = new ArrayList<>(well);
         back.add(0, answer("describe cluster", -1, ok, 5, "brokers 1,2,3"));
         assertTrue(
                 meaning(back, EN)
-                        .endsWith("All nodes live, but partitions are led by nodes 2 and 3 alone: who was gone for a"
-                                + " while is a follower until the controller moves leaders back, within five"
-                                + " minutes."),
+                        .endsWith("All nodes are up, but all leaders are on nodes 2 and 3: a node that was away is "
+                                + "a follower until the controller moves leaders back, within five minutes."),
                 meaning(back, EN));
         List<ProbeAnswer> lost = List.of(
                 answer(
@@ -356,14 +354,14 @@ class LabMessagesTest {
                         "produce acks=1", 3, new ProbeAnswer.Result(ok, null, ""), 27, new ProbeAnswer.Offsets(7, 6)),
                 answer("produce acks=all", 3, fails, 40, ""));
         assertEquals(
-                "Of 5 questions 3 got no good answer. Nobody answers: metadata quorum, produce acks=all. Whatever is"
-                    + " asked of partitions that the metadata says are led by node 2 hangs too. Describing still works"
-                    + " (13 ms), but from frozen metadata, as of when there was a controller: it tells of in-sync"
-                    + " replicas 80 of 120; of these 40 on silent nodes. Partitions led by node 3 still take a record"
-                    + " with acks=1. It was acknowledged at offset 7, the high watermark is 6: acknowledged and"
-                    + " invisible. No consumer reads it before the other replicas have it, and if node 3 does not"
-                    + " survive, it is lost. acks=all is refused (NotEnoughReplicas): it promises nothing that it"
-                    + " cannot keep.",
+                "Of 5 checks, 3 failed or timed out. No node answers: metadata quorum, produce acks=all. "
+                        + "Requests to partitions that the metadata says are led by node 2 time out too. "
+                        + "Describing still works (13 ms), but from frozen metadata, as of when there was a "
+                        + "controller: it reports in-sync replicas 80 of 120; of these 40 on silent nodes. "
+                        + "Partitions led by node 3 still accept a record with acks=1. The record was acknowledged "
+                        + "at offset 7, but the high watermark is 6: acknowledged and invisible. No consumer reads "
+                        + "it before the other replicas have it, and if node 3 does not survive, it is lost. "
+                        + "acks=all is refused (NotEnoughReplicas): it promises nothing that it cannot keep.",
                 meaning(lost, EN));
         assertTrue(
                 meaning(lost, RU)
@@ -403,8 +401,8 @@ class LabMessagesTest {
         String en = new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).markdown(),
                 ru = new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).markdown();
         assertTrue(
-                en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync |"
-                                + " longest gap |\n"
+                en.startsWith("| # | fault | at | controller | leaders elected | first ack | last partition's | in"
+                                + " sync | longest gap |\n"
                                 + "|---|---|---:|")
                         && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"),
                 en);

@@ -280,7 +280,7 @@ class ScenarioTest {
         pass("slow-follower");
         String notebook = notebook();
         Matcher m = Pattern.compile(
-                        "Acknowledgement after, before: median (\\d+) ms.*; meanwhile: median (\\d+) ms, longest"
+                        "Acknowledgement latency before: median (\\d+) ms.*; during: median (\\d+) ms, longest"
                                 + " (\\d+) ms")
                 .matcher(notebook);
         assertTrue(m.find(), notebook);
@@ -321,7 +321,7 @@ class ScenarioTest {
                 ". The leader goes\n",
                 "\nMy own words. And more. (",
                 ". What works with 2 of 3 nodes\n",
-                ". Mend what the scenario left broken\n",
+                ". Restore what the scenario left broken\n",
                 "`lab --scenario " + file + " ")) assertTrue(notebook.contains(expected), expected + " in " + notebook);
         assertEquals(3, events("fault").size());
         assertEquals(3, events("restored").size());

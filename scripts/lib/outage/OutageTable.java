@@ -92,7 +92,7 @@ final class OutageTable {
 
     private List<String> momentTitles() {
         Stream<String> names =
-                Stream.of("fault", "at", "controller", "led", "first-ack", "last-ack", "in-sync", "longest");
+                Stream.of("fault", "at", "controller", "leaders", "first-ack", "last-ack", "in-sync", "longest");
         return Stream.concat(Stream.of("#"), names.map(name -> words.text("outages." + name)))
                 .toList();
     }

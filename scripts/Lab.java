@@ -30,8 +30,8 @@ import picocli.CommandLine.Option;
  * controller is killed, and the next one, so that the quorum is lost, and the nodes are started again until every
  * replica is in sync. Others, or one of your own: docs/scenarios.md.
  *
- * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but where
- * a scenario has it watch for a while that nothing happens).
+ * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time, except
+ * where a scenario has it watch for a while that nothing happens.
  */
 @Command(
         name = "lab",
@@ -104,8 +104,7 @@ class Lab implements Callable<Integer> {
                     + " (default: ${DEFAULT-VALUE}).")
     Duration waitDuration;
 
-    /** The name of before, for one version. */
-    @Option(names = "--observe", hidden = true)
+    @Option(names = "--observe", hidden = true, description = "Former name of --wait-duration.")
     void observe(Duration duration) {
         waitDuration = duration;
     }

@@ -112,8 +112,8 @@ final class LabCharts {
 
     private static long top(double[] rate, double most) {
         double[] flowing = Arrays.stream(rate).filter(r -> r > 0).sorted().toArray();
-        int count = flowing.length;
-        double usual = count == 0 ? 1 : (flowing[(count - 1) / 2] + flowing[count / 2]) / 2;
+        int count = flowing.length; // at least one, for there are acknowledgements
+        double usual = (flowing[(count - 1) / 2] + flowing[count / 2]) / 2;
         return (long) Math.ceil(most > BURST * usual ? 2 * usual : most * 1.1);
     }
 
@@ -186,7 +186,7 @@ final class LabCharts {
 
     /** Returns the times of a task. One of no length would be a milestone's, and is not drawn. */
     private static String task(Instant from, Instant to) {
-        Instant end = to.isAfter(from) ? to : from.plusMillis(1);
+        Instant end = Collections.max(List.of(to, from.plusMillis(1)));
         return TIME.format(from) + ", " + TIME.format(end);
     }
 

@@ -1,5 +1,5 @@
-//SOURCES ../cli/Cli.java ../cli/Messages.java ../report/ReportRun.java ../report/ReportPage.java ../report/LivePage.java
-//SOURCES ../../Cluster.java
+//SOURCES ../cli/Cli.java ../cli/Messages.java
+//SOURCES ../report/ReportRun.java ../report/ReportPage.java ../report/LivePage.java ../../Cluster.java
 
 import java.io.*;
 import java.nio.file.*;

@@ -58,7 +58,10 @@ final class LabScreen {
 
     /** The tables at the end, when the screen is off, stay whole. */
     private String folded(String line) {
-        return screen.isOn() ? fold(line, screen.width()) : line;
+        if (!screen.isOn()) {
+            return line;
+        }
+        return fold(line, screen.width());
     }
 
     private void draw() {
@@ -164,7 +167,10 @@ final class LabScreen {
         if (!port.equals("answers")) {
             return port;
         }
-        return snapshot.brokers().contains(id) ? "up" : "fenced";
+        if (snapshot.brokers().contains(id)) {
+            return "up";
+        }
+        return "fenced";
     }
 
     private String silence(double seconds) {

@@ -1,5 +1,5 @@
-//SOURCES LabScenario.java LabCluster.java LabJournal.java LabWatch.java LabProducer.java LabNodes.java ProbeMeaning.java
-//SOURCES ../cli/Messages.java ../probe/ProbeTable.java ../../ProbeCluster.java
+//SOURCES LabScenario.java LabCluster.java LabJournal.java LabWatch.java LabProducer.java LabNodes.java
+//SOURCES ProbeMeaning.java ../probe/ProbeTable.java ../../ProbeCluster.java ../../WatchIsr.java
 
 import java.time.Duration;
 import java.util.*;
@@ -38,7 +38,9 @@ final class ScenarioRun {
             "out-of-isr", this::awaitOutOfIsr,
             "in-sync", this::awaitInSync);
 
-    private final Map<String, Integer> named = new HashMap<>();
+    /** The ids of nodes by the names that the scenario gave them. */
+    private final Map<String, String> named = new HashMap<>();
+
     private final Map<String, Integer> stepOfMeaning = new HashMap<>();
     private final List<String> meaning = new ArrayList<>();
     /** The action that began the step. */
@@ -61,7 +63,7 @@ final class ScenarioRun {
         words.put("slow", this::slow);
         words.put("start", a -> start(a.target()));
         words.put("await", a -> conditions.get(a.target()).accept(a));
-        words.put("wait", a -> watchFor(a.time() == null ? wait : a.time()));
+        words.put("wait", a -> watchFor(Objects.requireNonNullElse(a.time(), wait)));
         words.put("probe", a -> probe());
         words.put("means", a -> meaning.add(a.text()));
     }
@@ -79,7 +81,7 @@ final class ScenarioRun {
                 endStep();
                 List<LabScenario.Action> following = scenario.actions.subList(i + 1, scenario.actions.size());
                 action = next;
-                journal.begin(heading == null ? title(next) : heading, command(next, following));
+                journal.begin(Objects.requireNonNullElseGet(heading, () -> title(next)), command(next, following));
                 heading = null;
             }
             perform(next);
@@ -130,7 +132,7 @@ final class ScenarioRun {
         KillNode.Done fault = applied.fault();
         int id = fault.node().id();
         if (a.name() != null) {
-            named.put(a.name(), id);
+            named.put(a.name(), "" + id);
         }
         done = System.nanoTime();
         at = applied.at();
@@ -159,7 +161,7 @@ final class ScenarioRun {
     private void slow(LabScenario.Action a) throws Exception {
         int id = id(a.target());
         if (a.name() != null) {
-            named.put(a.name(), id);
+            named.put(a.name(), "" + id);
         }
         List<Long> all = producer.takeLatencies();
         List<Long> before = all.subList(Math.max(0, all.size() - 100), all.size());
@@ -285,7 +287,7 @@ final class ScenarioRun {
     /** Returns what kill-node takes: a node that a name stands for, the follower of a partition, or the word itself. */
     private String node(String target) throws Exception {
         if (named.containsKey(target)) {
-            return "" + named.get(target);
+            return named.get(target);
         }
         if (!target.startsWith("follower:")) {
             return target;
@@ -349,7 +351,7 @@ final class ScenarioRun {
         return switch (a.word()) {
             case "kill", "stop", "pause", "disconnect" -> killCommand(a);
             case "slow" -> journal.text("slow.command");
-            case "start" -> "start-node " + typed(a.target()) + (awaitsInSync(following) ? IN_SYNC : "");
+            case "start" -> "start-node " + named(a.target()) + (awaitsInSync(following) ? IN_SYNC : "");
             case "probe" -> "probe " + probeOptions();
             default -> "watch-isr";
         };
@@ -364,14 +366,21 @@ final class ScenarioRun {
     }
 
     private String killCommand(LabScenario.Action a) {
-        boolean kill = a.word().equals("kill");
-        boolean harmful = !nodes.broken().isEmpty() && (!kill || a.target().equals("controller"));
-        String mode = kill ? "" : "--mode " + a.word() + " ";
-        String lasting = a.time() == null ? "" : " --for " + seconds(a) + "s";
-        return "kill-node " + mode + typed(a.target()) + lasting + (harmful ? " --force" : "");
+        StringBuilder command = new StringBuilder("kill-node ");
+        boolean harmful = !nodes.broken().isEmpty();
+        if (a.word().equals("kill")) {
+            harmful &= a.target().equals("controller");
+        } else {
+            command.append("--mode ").append(a.word()).append(' ');
+        }
+        command.append(named(a.target()));
+        if (a.time() != null) {
+            command.append(" --for ").append(seconds(a)).append('s');
+        }
+        return harmful ? command + " --force" : command.toString();
     }
 
-    private String typed(String target) {
-        return named.containsKey(target) ? "" + named.get(target) : target;
+    private String named(String target) {
+        return named.getOrDefault(target, target);
     }
 }

@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
 import java.util.regex.*;
 import org.junit.jupiter.api.*;
@@ -182,6 +183,18 @@ class ScenarioTest {
                 assertThrows(Cli.Exit.class, () -> read("what")).getMessage().replaceFirst(".* use (.*)\\.", "$1");
         for (String verb : verbs.split(", "))
             assertTrue(document.contains("`" + verb), verb + " is not in docs/scenarios.md");
+    }
+
+    @Test
+    void theFormerNameOfWaitDurationStillWorks() {
+        for (String option : List.of("--wait-duration", "--observe")) {
+            Lab lab = new Lab();
+            lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet(), option, "7s");
+            assertEquals(Duration.ofSeconds(7), lab.waitDuration, option);
+        }
+        Lab lab = new Lab();
+        lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet());
+        assertEquals(Duration.ofSeconds(5), lab.waitDuration);
     }
 
     // ---- Doing ----

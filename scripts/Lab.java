@@ -105,9 +105,7 @@ class Lab implements Callable<Integer> {
     Duration waitDuration;
 
     @Option(names = "--observe", hidden = true, description = "Former name of --wait-duration.")
-    void observe(Duration duration) {
-        waitDuration = duration;
-    }
+    Duration observe;
 
     @Option(names = "--out", paramLabel = "DIR", description = "Folder of the run (default: runs/<time>).")
     Path out;
@@ -192,6 +190,10 @@ class Lab implements Callable<Integer> {
         return code;
     }
 
+    Duration waitDuration() {
+        return observe == null ? waitDuration : observe;
+    }
+
     private void requireOptions() {
         boolean external = where == KillNode.Where.EXTERNAL;
         List<String> unusable = external
@@ -256,7 +258,7 @@ class Lab implements Callable<Integer> {
         createTopics();
         loadTest();
         startProducer();
-        ScenarioRun.Parts parts = new ScenarioRun.Parts(cluster, journal, watch, producer, nodes, waitDuration);
+        ScenarioRun.Parts parts = new ScenarioRun.Parts(cluster, journal, watch, producer, nodes, waitDuration());
         new ScenarioRun(scenario, parts, PROBED).run();
         stopProducer();
         checkDelivery();

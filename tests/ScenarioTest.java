@@ -190,11 +190,11 @@ class ScenarioTest {
         for (String option : List.of("--wait-duration", "--observe")) {
             Lab lab = new Lab();
             lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet(), option, "7s");
-            assertEquals(Duration.ofSeconds(7), lab.waitDuration, option);
+            assertEquals(Duration.ofSeconds(7), lab.waitDuration(), option);
         }
         Lab lab = new Lab();
         lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet());
-        assertEquals(Duration.ofSeconds(5), lab.waitDuration);
+        assertEquals(Duration.ofSeconds(5), lab.waitDuration());
     }
 
     // ---- Doing ----

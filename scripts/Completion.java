@@ -186,7 +186,7 @@ class Completion implements Callable<Integer> {
                     .forEach(words::add);
         }
         if (label.startsWith("NAME|")) {
-            words.addAll(LabScenario.BUILT_IN.keySet());
+            words.addAll(LabScenario.BUILT_IN);
         }
         if (words.isEmpty() && arg.completionCandidates() != null) {
             arg.completionCandidates().forEach(candidate -> words.add(candidate.toLowerCase(Locale.ROOT)));

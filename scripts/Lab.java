@@ -4,22 +4,20 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES lib/lab/LabCluster.java lib/lab/LabNotebook.java lib/lab/LabScenario.java lib/lab/LabMessages.java
-//SOURCES lib/outage/OutageAnalysis.java lib/outage/OutageTable.java
-//SOURCES lib/lab/LabCharts.java lib/lab/LabPage.java lib/lab/LabFolder.java lib/lab/LabScreen.java
-//SOURCES Report.java Cluster.java CreateTopic.java PerfTest.java KillNode.java ProbeCluster.java WatchIsr.java WatchLeaders.java ResilientProducer.java CheckDelivery.java
+//SOURCES lib/lab/LabCluster.java lib/lab/LabFolder.java lib/lab/LabJournal.java lib/lab/LabNodes.java
+//SOURCES lib/lab/LabNotebook.java lib/lab/LabProducer.java lib/lab/LabScenario.java lib/lab/LabScreen.java
+//SOURCES lib/lab/LabVerdict.java lib/lab/LabWatch.java lib/lab/ScenarioRun.java lib/outage/OutageAnalysis.java
+//SOURCES lib/outage/OutageTable.java CreateTopic.java PerfTest.java KillNode.java WatchIsr.java ResilientProducer.java
+//SOURCES Cluster.java CheckDelivery.java Report.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs the whole experiment on three real nodes and prints a verdict
 
-import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.*;
-import java.nio.file.*;
+import java.nio.file.Path;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.function.Predicate;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.errors.InterruptException;
 import picocli.CommandLine.Command;
@@ -27,35 +25,32 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * The KRaft lab from beginning to end: three nodes, the topics, the load test; then, under a running producer, a scenario; and what was
- * acknowledged is compared with what is in the log. In the classic scenario the active controller is killed, and the next one, so that
- * the quorum is lost, and the nodes are brought back until every replica is in sync. Others, or one of your own: docs/scenarios.md.
+ * Runs the KRaft lab from beginning to end: three nodes, the topics, the load test; then, under a running producer, a
+ * scenario; and it compares what was acknowledged with what is in the log. In the classic scenario the active
+ * controller is killed, and the next one, so that the quorum is lost, and the nodes are started again until every
+ * replica is in sync. Others, or one of your own: docs/scenarios.md.
  *
- * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time (but where a scenario has it
- * watch for a while that nothing happens). A run leaves a folder: events.jsonl, ledger.jsonl, load-ledger.jsonl, perf.hlog, verdict.json,
- * notebook.md and report.html.
- *
- * <pre>lab                                     as in the original, with Kafka's own timeouts
- * lab --timeouts fast --records 100000    in about a minute
- * lab --scenario rolling-restart --dashboard
- * lab --lang ru</pre>
+ * <p>It composes the step scripts in one JVM through their methods, and awaits conditions, never a fixed time, except
+ * where a scenario has it watch for a while that nothing happens.
  */
 @Command(
         name = "lab",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
-        description = "The whole experiment on three real nodes: load, kill the controller twice, bring the nodes back,"
-                + " check every record.")
+        description = "Runs the whole experiment on three real nodes: load, kill the controller twice, start the nodes"
+                + " again, check every record.")
 class Lab implements Callable<Integer> {
-    private static final String LOAD = "test_topic", CRITICAL = "critical_data", PROBED = "probe_topic";
-    /** What the quorum's loss and return may take at the most, with Kafka's own timeouts on a slow machine. */
-    private static final Duration PATIENCE = Duration.ofMinutes(3);
+    private static final String LOAD = "test_topic";
+    private static final String CRITICAL = "critical_data";
+    private static final String PROBED = "probe_topic";
+    private static final String LOAD_OPTIONS =
+            " --throughput -1 --record-size 1000 --command-property" + " batch.size=16384 acks=1 linger.ms=50";
 
     @Option(
             names = "--scenario",
             paramLabel = "NAME|FILE",
             defaultValue = "classic",
-            description = "What is done to the nodes: classic, rolling-restart, flapping, pause-leader, lost-majority,"
+            description = "Faults to inject: classic, rolling-restart, flapping, pause-leader, lost-majority,"
                     + " slow-follower, or a file (docs/scenarios.md; default: ${DEFAULT-VALUE}).")
     String scenarioName;
 
@@ -63,14 +58,13 @@ class Lab implements Callable<Integer> {
             names = "--records",
             paramLabel = "N",
             defaultValue = "1000000",
-            description = "Records of the load test, 1000 bytes each (default: ${DEFAULT-VALUE}).")
+            description = "Number of records in the load test, 1000 bytes each (default: ${DEFAULT-VALUE}).")
     long records;
 
     @Option(
             names = "--timeouts",
             paramLabel = "default|fast",
-            defaultValue = "DEFAULT",
-            description = "Kafka's own timeouts, or tuned ones for outages a third as long.")
+            description = "Kafka's own timeouts, or shorter ones for outages a third as long (default: default).")
     Cluster.Timeouts timeouts;
 
     @Option(
@@ -78,46 +72,49 @@ class Lab implements Callable<Integer> {
             paramLabel = "auto|embedded|docker|external",
             defaultValue = "EMBEDDED",
             description =
-                    "The nodes: processes, the containers of compose/compose.yaml, or a cluster of your own, at -b"
-                            + " (default: embedded; auto: what runs).")
+                    "Where the nodes run: as processes, as the containers of compose/compose.yaml, or in a cluster of"
+                            + " your own, at -b (default: embedded; auto: what runs).")
     KillNode.Where where;
 
     @Option(
             names = "--kill-command",
             paramLabel = "COMMAND",
-            description = "external: how to break {id} ({name}, {host}).")
+            description = "With --runtime external: command that breaks node {id} ({name}, {host}).")
     String killCommand;
 
     @Option(
             names = "--start-command",
             paramLabel = "COMMAND",
-            description = "external: how to start {id} ({name}, {host}) again.")
+            description = "With --runtime external: command that starts node {id} ({name}, {host}) again.")
     String startCommand;
 
     @Option(
             names = "--rate",
             paramLabel = "N",
             defaultValue = "20",
-            description =
-                    "Messages per second of the producer; a gap is measured to one period (default: ${DEFAULT-VALUE}).")
+            description = "Messages per second of the producer, whose period is the precision of a gap"
+                    + " (default: ${DEFAULT-VALUE}).")
     double rate;
 
     @Option(
-            names = "--observe",
+            names = "--wait-duration",
             paramLabel = "DURATION",
             defaultValue = "5s",
-            description = "How long a scenario's wait is that has no time of its own, such as that without a quorum"
+            description = "Duration of a wait for which the scenario gives none, such as that without a quorum"
                     + " (default: ${DEFAULT-VALUE}).")
+    Duration waitDuration;
+
+    @Option(names = "--observe", hidden = true, description = "Former name of --wait-duration.")
     Duration observe;
 
-    @Option(names = "--out", paramLabel = "DIR", description = "The run's folder (default: runs/<time>).")
+    @Option(names = "--out", paramLabel = "DIR", description = "Folder of the run (default: runs/<time>).")
     Path out;
 
     @Option(
             names = "--lang",
             paramLabel = "en|ru",
             defaultValue = "en",
-            description = "What the lab says, and the notebook, in English or Russian (default: ${DEFAULT-VALUE}).")
+            description = "Language of the output and the notebook: English or Russian (default: ${DEFAULT-VALUE}).")
     String lang;
 
     @Option(
@@ -126,7 +123,7 @@ class Lab implements Callable<Integer> {
             arity = "0..1",
             fallbackValue = "8060",
             description = "Serve the run's page, live, on this machine (127.0.0.1), and print its address (default:"
-                    + " ${FALLBACK-VALUE}; 0: any that is free).")
+                    + " ${FALLBACK-VALUE}; 0: any free port).")
     Integer dashboard;
 
     @Option(names = "--keep", description = "Leave the cluster running.")
@@ -135,39 +132,29 @@ class Lab implements Callable<Integer> {
     @Option(
             names = "--data-dir",
             paramLabel = "DIR",
-            description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            description = "Folder of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 
     @Mixin
     Cli.Common common = new Cli.Common();
 
-    private final List<LabNotebook.Step> steps = new ArrayList<>();
-    final Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
     private final long began = System.nanoTime();
-    private LabNotebook.Step step;
-    LabMessages words;
-    LabScenario scenario;
-    LabCluster cluster;
-    private Future<Boolean> watching, watchingLeaders;
-    private WatchIsr.Snapshot snapshot;
-    private long lastAck, longestGap;
-    private int sendErrors;
-    private List<Long> latencies = new ArrayList<>();
-    private ResilientProducer producer;
-    private Future<ResilientProducer.Summary> producing;
-    private final CountDownLatch produced = new CountDownLatch(1);
-    private ResilientProducer.Summary sent;
-    private DeliveryVerdict verdict;
-    private LoadVerdict loadVerdict;
-    private final ExecutorService background = Executors.newCachedThreadPool(r -> {
-        Thread t = new Thread(r, "lab");
-        t.setDaemon(true);
-        return t;
+    private final LabVerdict verdict = new LabVerdict(CRITICAL, LOAD);
+    private final ExecutorService background = Executors.newCachedThreadPool(task -> {
+        Thread thread = new Thread(task, "lab");
+        thread.setDaemon(true);
+        return thread;
     });
-    private Writer events;
-    private LivePage live;
+    private LabScenario scenario;
+    private LabFolder folder;
+    private LabJournal journal;
     private LabScreen screen;
+    private LabCluster cluster;
+    private LabNodes nodes;
+    private LabWatch watch;
+    private LabProducer producer;
+    private LivePage live;
     private KillNode.SecondInterrupt secondInterrupt;
 
     public static void main(String... args) {
@@ -182,66 +169,19 @@ class Lab implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        for (String option : where == KillNode.Where.EXTERNAL
-                ? List.of("--timeouts", "--data-dir", "--keep")
-                : List.of("-b", "--command-config", "--kill-command", "--start-command"))
-            if (given(option))
-                throw new Cli.Exit(
-                        2,
-                        "lab takes " + option
-                                + (where == KillNode.Where.EXTERNAL
-                                        ? " only with a cluster of the lab's own."
-                                        : " only with --runtime external: otherwise it breaks nodes of the lab's own"
-                                                + " cluster."));
-        if (records < 1 || !(rate > 0)) throw new Cli.Exit(2, "--records and --rate are numbers above 0.");
-        try {
-            words = LabMessages.of(lang);
-        } catch (IllegalArgumentException e) {
-            throw new Cli.Exit(2, e.getMessage());
-        }
-        scenario = LabScenario.of(scenarioName, words);
-        for (LabScenario.Action a : scenario.actions)
-            if (a.verb().equals("disconnect") && where == KillNode.Where.EMBEDDED)
-                throw new Cli.Exit(
-                        2,
-                        scenario.name + ", line " + a.line()
-                                + ": disconnect needs --runtime docker; processes of one machine cannot be cut off,"
-                                + " pause comes nearest.");
-        if (out == null)
-            out = Path.of(
-                    "runs",
-                    DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
-                            .withZone(ZoneId.systemDefault())
-                            .format(Instant.now()));
-        LabFolder.requireUnused(out, words);
-        if (dashboard != null)
-            common.say("%s", text("dashboard.address", (live = LabPage.serve(out, dashboard)).address()));
-        try {
-            LabFolder.claim(out);
-            events = new OutputStreamWriter(
-                    new FileOutputStream(out.resolve("events.jsonl").toFile()), "UTF-8");
-        } catch (IOException e) {
-            if (live != null) live.close();
-            throw new Cli.Exit(
-                    1,
-                    "Cannot write to the run's folder " + out + ": " + Cluster.Own.reason(e)
-                            + "; name another with --out.");
-        }
-        screen = LabScreen.below(this);
-        common.patience = KillNode.undoPatience(common.timeout);
-        common.leftover = this::nameBroken;
-        secondInterrupt = new KillNode.SecondInterrupt(common.leftover);
+        requireOptions();
+        prepare();
         String ended = text("ended.early");
         int code = 1;
         try {
             experiment();
-            code = exitCode(verdict, loadVerdict);
-            ended = verdictLine();
+            code = verdict.exitCode();
+            ended = verdict.sentence(journal.words, folder);
         } catch (InterruptedException | InterruptException e) {
-            ended = text("ended.interrupted", steps.size());
+            ended = text("ended.interrupted", journal.steps.size());
             code = 130;
         } catch (Exception e) {
-            ended = text("ended.incomplete", steps.size(), step == null ? "" : step.title, e.getMessage());
+            ended = text("ended.incomplete", journal.steps.size(), journal.lastTitle(), e.getMessage());
             throw e;
         } finally {
             screen.close();
@@ -250,10 +190,67 @@ class Lab implements Callable<Integer> {
         return code;
     }
 
-    /** Returns what the producer's records and the load's come to: one that is lost fails, whichever it is, and what was not checked to the end proves nothing of both. */
-    static int exitCode(DeliveryVerdict producer, LoadVerdict load) {
-        List<Integer> codes = List.of(producer.exitCode(), load.exitCode());
-        return codes.contains(Cli.ANOMALY) ? Cli.ANOMALY : Collections.max(codes);
+    Duration waitDuration() {
+        return observe == null ? waitDuration : observe;
+    }
+
+    private void requireOptions() {
+        boolean external = where == KillNode.Where.EXTERNAL;
+        List<String> unusable = external
+                ? List.of("--timeouts", "--data-dir", "--keep")
+                : List.of("-b", "--command-config", "--kill-command", "--start-command");
+        String use = external
+                ? " applies only to a cluster of the lab's own: drop it, or --runtime external."
+                : " applies only to a cluster of your own: drop it, or add --runtime external.";
+        for (String option : unusable) {
+            if (common.spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new Cli.Exit(2, option + use);
+            }
+        }
+        if (records < 1 || !(rate > 0)) {
+            throw new Cli.Exit(2, "--records and --rate must be above 0.");
+        }
+    }
+
+    private void prepare() throws IOException {
+        Messages words = LabJournal.messages(lang);
+        scenario = LabScenario.of(scenarioName, words);
+        requireFaultsOfRuntime();
+        folder = new LabFolder(out == null ? Path.of("runs", timeOfDay()) : out);
+        folder.requireUnused(words);
+        if (dashboard != null) {
+            live = folder.serve(dashboard);
+            common.say("%s", words.text("dashboard.address", live.address()));
+        }
+        try {
+            journal = new LabJournal(common, words, folder.claim());
+        } catch (Cli.Exit e) {
+            closePage();
+            throw e;
+        }
+        screen = LabScreen.below(common, words, records);
+        journal.listen(screen::seen);
+        watch = new LabWatch(journal, List.of(LOAD, CRITICAL), screen::seen);
+        producer = new LabProducer(journal, CRITICAL);
+        common.patience = KillNode.undoPatience(common.timeout);
+        common.leftover = this::nameBroken;
+        secondInterrupt = new KillNode.SecondInterrupt(common.leftover);
+    }
+
+    private void requireFaultsOfRuntime() {
+        for (LabScenario.Action action : scenario.actions) {
+            if (action.word().equals("disconnect") && where == KillNode.Where.EMBEDDED) {
+                throw new Cli.Exit(
+                        2,
+                        scenario.name + ", line " + action.place().line() + ": disconnect needs --runtime docker,"
+                                + " since processes of one machine cannot be cut off; pause is the closest fault.");
+            }
+        }
+    }
+
+    private static String timeOfDay() {
+        DateTimeFormatter format = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
+        return format.withZone(ZoneId.systemDefault()).format(Instant.now());
     }
 
     private void experiment() throws Exception {
@@ -261,7 +258,8 @@ class Lab implements Callable<Integer> {
         createTopics();
         loadTest();
         startProducer();
-        scenario.run(this);
+        ScenarioRun.Parts parts = new ScenarioRun.Parts(cluster, journal, watch, producer, nodes, waitDuration());
+        new ScenarioRun(scenario, parts, PROBED).run();
         stopProducer();
         checkDelivery();
         checkLoad();
@@ -270,523 +268,229 @@ class Lab implements Callable<Integer> {
     // ---- The steps ----
 
     private void bootCluster() throws Exception {
-        cluster = LabCluster.of(this);
-        begin(text("boot.title"), cluster.command());
-        line(cluster.up());
+        cluster = LabCluster.of(settings(), common, journal);
+        nodes = new LabNodes(cluster, journal);
+        journal.begin(text("boot.title"), cluster.command());
+        journal.line(cluster.up());
         common.bootstrapServer = cluster.reach().bootstrap();
-        WatchIsr watch = new WatchIsr();
-        watch.common.configure(
-                watch, quiet(), quiet(), reaching("--interval", "100ms", "--topic", LOAD, "--topic", CRITICAL));
-        watch.common.listener = this::record;
-        watching = background.submit(() -> watch.watch(this::seen, null));
-        watchingLeaders = background.submit(cluster.leaders(LOAD, CRITICAL));
-        WatchIsr.Snapshot s = await("controller", x -> x.controller() >= 0);
-        say("boot.controller", s.controller(), s.epoch());
-        end(text(cluster.isCombined() ? "boot.means" : "boot.means-dedicated"));
+        watch.start(cluster, background);
+        WatchIsr.Snapshot s = watch.await("controller", x -> x.controller() >= 0);
+        journal.say("boot.controller", s.controller(), s.epoch());
+        journal.end(text(cluster.isCombined() ? "boot.means" : "boot.means-dedicated"));
+    }
+
+    private LabCluster.Settings settings() {
+        return new LabCluster.Settings(where, Optional.ofNullable(timeouts), dataDir, killCommand, startCommand);
     }
 
     private void createTopics() throws Exception {
-        begin(
+        String topics = LOAD + " " + CRITICAL + " " + PROBED;
+        journal.begin(
                 text("topics.title"),
-                "create-topic " + LOAD + " " + CRITICAL + " " + PROBED
-                        + " --partitions 8 --replication-factor 3 --if-not-exists");
+                "create-topic " + topics + " --partitions 8 --replication-factor 3 --if-not-exists");
         CreateTopic create = new CreateTopic();
-        create.common.configure(create, quiet(), common.err, reaching(LOAD, CRITICAL, PROBED, "--if-not-exists"));
-        create.common.listener = this::record;
+        String[] args = cluster.reaching(List.of((topics + " --if-not-exists").split(" ")));
+        create.common.configure(create, LabJournal.quiet(), common.err, args);
+        create.common.listener = journal::record;
         try (Admin admin = common.admin()) {
             create.create(
-                    admin, l -> say("topics.topic", l.topic(), l.partitions().size(), l.ms()));
+                    admin,
+                    led -> journal.say(
+                            "topics.topic", led.topic(), led.partitions().size(), led.ms()));
         }
-        WatchIsr.ReplicaCounts s = await("in-sync", this::isInSync).total();
-        say("topics.all", s.online(), s.partitions(), s.inSync(), s.replicas());
-        end(text("topics.means", PROBED));
+        var all = watch.awaitInSync().total();
+        journal.say("topics.all", all.online(), all.partitions(), all.inSync(), all.replicas());
+        journal.end(text("topics.means", PROBED));
     }
 
     private void loadTest() throws Exception {
-        String command = "--topic " + LOAD + " --num-records " + records
-                + " --throughput -1 --record-size 1000 --command-property batch.size=16384 acks=1 linger.ms=50";
-        begin(text("load.title"), "perf " + command + " --hdr-log perf.hlog --ledger load-ledger.jsonl");
+        String options = "--topic " + LOAD + " --num-records " + records + LOAD_OPTIONS;
+        journal.begin(text("load.title"), "perf " + options + " --hdr-log perf.hlog --ledger load-ledger.jsonl");
+        List<String> args = new ArrayList<>(List.of(options.split(" ")));
+        args.addAll(List.of("--hdr-log", file("perf.hlog"), "--ledger", file("load-ledger.jsonl")));
         PerfTest perf = new PerfTest();
-        List<String> args = new ArrayList<>(List.of(command.split(" ")));
-        args.addAll(List.of(
-                "--hdr-log",
-                out.resolve("perf.hlog").toString(),
-                "--ledger",
-                out.resolve("load-ledger.jsonl").toString()));
-        perf.common.configure(perf, quiet(), common.err, reaching(args.toArray(String[]::new)));
-        perf.common.listener = this::record;
-        PerfTest.Summary s = perf.measure();
-        if (s.interrupted()) throw new InterruptedException();
-        if (s.records() == 0) throw new Cli.Exit(Cli.ALL_FAILED, text("load.nothing"));
-        line(s.line(""));
-        if (s.failed() > 0) say("load.failed", s.failed());
-        end(text("load.means", s.recordsPerSec(), s.mbPerSec()));
+        perf.common.configure(perf, LabJournal.quiet(), common.err, cluster.reaching(args));
+        perf.common.listener = journal::record;
+        PerfTest.Summary summary = perf.measure();
+        if (summary.interrupted()) {
+            throw new InterruptedException();
+        }
+        if (summary.records() == 0) {
+            throw new Cli.Exit(Cli.ALL_FAILED, text("load.nothing"));
+        }
+        journal.line(summary.line(""));
+        if (summary.failed() > 0) {
+            journal.say("load.failed", summary.failed());
+        }
+        journal.end(text("load.means", summary.recordsPerSec(), summary.mbPerSec()));
     }
 
     private void startProducer() throws Exception {
-        begin(text("producer.title"), "resilient-producer --rate " + plain(rate) + " --ledger ledger.jsonl");
-        producer = new ResilientProducer();
-        producer.common.configure(
-                producer,
-                quiet(),
-                common.err,
-                reaching(
-                        "--topic",
-                        CRITICAL,
-                        "--rate",
-                        "" + rate,
-                        "--ledger",
-                        out.resolve("ledger.jsonl").toString(),
-                        "--send-timeout",
-                        "1h"));
-        producer.common.listener = this::record;
-        long start = System.nanoTime();
-        producing = background.submit(() -> {
-            try {
-                return producer.produce();
-            } finally {
-                produced.countDown();
-            }
-        });
-        writesFlow(start);
-        say("producer.each", plain(1000 / rate), producer.partitions());
-        end(text("producer.means"));
+        journal.begin(
+                text("producer.title"),
+                "resilient-producer --rate " + LabJournal.plain(rate) + " --ledger ledger.jsonl");
+        producer.start(cluster, rate, folder.file("ledger.jsonl"), background);
+        journal.say("producer.each", LabJournal.plain(1000 / rate), producer.partitions());
+        journal.end(text("producer.means"));
     }
 
     private void stopProducer() throws Exception {
-        begin(text("stop.title"), "Ctrl-C");
-        producer.stop();
-        sent = producing.get();
-        say("stop.sent", sent.sent(), sent.acknowledged(), sent.failed(), sent.indeterminate());
-        say("stop.gap", seconds(sent.longestGap().length()), sent.longestGap().from());
-        end(text("stop.means"));
+        journal.begin(text("stop.title"), "Ctrl-C");
+        ResilientProducer.Summary sent = producer.stop();
+        verdict.sent = sent;
+        journal.say("stop.sent", sent.sent(), sent.acknowledged(), sent.failed(), sent.indeterminate());
+        ResilientProducer.Gap gap = sent.longestGap();
+        journal.say("stop.gap", LabJournal.seconds(gap.length()), gap.from());
+        journal.end(text("stop.means"));
     }
 
     private void checkDelivery() throws Exception {
-        begin(text("check.title"), "check-delivery ledger.jsonl");
-        DeliveryVerdict v = check("ledger.jsonl").check();
-        requireNotInterrupted(v.incomplete());
-        verdict = v;
-        say(
+        journal.begin(text("check.title"), "check-delivery ledger.jsonl");
+        DeliveryVerdict delivery = check("ledger.jsonl").check();
+        requireNotInterrupted(delivery.incomplete());
+        verdict.delivery = delivery;
+        journal.say(
                 "check.counts",
-                verdict.acknowledged(),
-                verdict.log().read(),
-                count("LOST"),
-                count("DUPLICATE"),
-                count("REORDERED"),
-                count("INCONSISTENT"),
-                count("PHANTOM"));
-        end(
-                verdict.verdict().equals("pass")
-                        ? text("check.pass")
-                        : verdict.verdict().equals("fail")
-                                ? text("check.fail")
-                                : text("check.incomplete", String.join("; ", verdict.incomplete())));
+                delivery.acknowledged(),
+                delivery.log().read(),
+                delivery.count(Anomaly.LOST),
+                delivery.count(Anomaly.DUPLICATE),
+                delivery.count(Anomaly.REORDERED),
+                delivery.count(Anomaly.INCONSISTENT),
+                delivery.count(Anomaly.PHANTOM));
+        journal.end(text("check." + delivery.verdict(), String.join("; ", delivery.incomplete())));
     }
 
-    /** The load was acknowledged with acks=1, by the leader alone, and nodes were broken since. */
     private void checkLoad() throws Exception {
-        begin(text("check-load.title"), "check-delivery load-ledger.jsonl");
-        LoadVerdict v = check("load-ledger.jsonl").checkLoad().get(0);
-        requireNotInterrupted(v.incomplete());
-        loadVerdict = v;
-        say(
+        journal.begin(text("check-load.title"), "check-delivery load-ledger.jsonl");
+        LoadVerdict load = check("load-ledger.jsonl").checkLoad().get(0);
+        requireNotInterrupted(load.incomplete());
+        verdict.load = load;
+        journal.say(
                 "check-load.counts",
-                v.counts().found(),
-                v.counts().acknowledged(),
-                lostOfLoad(v),
-                v.count(Anomaly.UNSEEN),
-                v.count(Anomaly.EXPIRED));
-        end(text("check-load." + v.verdict(), String.join("; ", v.incomplete())));
+                load.counts().found(),
+                load.counts().acknowledged(),
+                verdict.lostOfLoad(),
+                load.count(Anomaly.UNSEEN),
+                load.count(Anomaly.EXPIRED));
+        journal.end(text("check-load." + load.verdict(), String.join("; ", load.incomplete())));
     }
 
     private CheckDelivery check(String ledger) {
         CheckDelivery check = new CheckDelivery();
-        check.common.configure(
-                check, quiet(), common.err, reaching(out.resolve(ledger).toString()));
-        check.common.listener = this::record;
+        check.common.configure(check, LabJournal.quiet(), common.err, cluster.reaching(List.of(file(ledger))));
+        check.common.listener = journal::record;
         return check;
     }
 
     private static void requireNotInterrupted(List<String> incomplete) throws InterruptedException {
-        if (incomplete.contains("interrupted")) throw new InterruptedException();
-    }
-
-    // ---- What the steps are made of ----
-
-    /** Undoes what was done to nodes, side by side, and does not wait for them to be back. */
-    void start(List<Integer> ids) throws Exception {
-        if (ids.isEmpty()) return;
-        KillNode script = node(Stream.concat(ids.stream().map(String::valueOf), Stream.of("--restore", "--no-wait"))
-                .toArray(String[]::new));
-        try {
-            script.restoreNodes(script.runtime());
-            broken.removeAll(ids);
-        } finally {
-            broken.removeAll(script.restored);
-            for (int id : ids)
-                if (!broken.contains(id))
-                    say(script.restored.contains(id) ? "done.start" : "done.start-none", Cluster.name(id));
+        if (incomplete.contains("interrupted")) {
+            throw new InterruptedException();
         }
     }
 
-    /** Of a cluster that is left running: what is still broken, and the command that mends it. */
-    private void nameBroken() {
-        List<Integer> left = List.copyOf(broken);
-        if (left.isEmpty() || cluster == null || !isLeft()) return;
-        common.say(
-                "%s",
-                text(
-                        "ended.not-started",
-                        String.join(", ", left.stream().map(Cluster::name).toList()),
-                        node("all").undoCommand(left)));
+    private String text(String key, Object... args) {
+        return journal.text(key, args);
     }
 
-    private boolean isLeft() {
-        return cluster.isFound() || keep;
-    }
-
-    /** What works now, asked with a topic for it, since without a quorum none can be created; of a lab's cluster all may be asked. */
-    List<ProbeAnswer> probe() throws Exception {
-        ProbeCluster probe = new ProbeCluster();
-        probe.common.configure(
-                probe, quiet(), quiet(), reaching(probeCommand().substring(6).split(" ")));
-        probe.common.listener = this::record;
-        return probe.probe();
-    }
-
-    String probeCommand() {
-        return "probe --topic " + PROBED + (where == KillNode.Where.EXTERNAL ? "" : " --all") + " --each 3s";
-    }
-
-    KillNode node(String... args) {
-        KillNode script = new KillNode();
-        List<String> all = new ArrayList<>(cluster.reach().nodes());
-        all.addAll(List.of(args));
-        script.common.configure(script, quiet(), common.err, reaching(all.toArray(String[]::new)));
-        script.common.listener = this::record;
-        return script;
-    }
-
-    /** The arguments of a step, and what it needs to reach the cluster. */
-    private String[] reaching(String... args) {
-        List<String> all = new ArrayList<>(cluster.reach().options());
-        all.addAll(List.of(args));
-        return all.toArray(String[]::new);
-    }
-
-    /** Every look of the watcher that runs beside the whole experiment. */
-    private synchronized boolean seen(WatchIsr.Snapshot now) {
-        snapshot = now;
-        screen.seen(now);
-        notifyAll();
-        return false;
-    }
-
-    /** Waits for a look, made from now on, that meets the condition. @param what of the scenarios' conditions */
-    synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) throws Exception {
-        snapshot = null;
-        for (long deadline = System.nanoTime() + PATIENCE.toNanos(); snapshot == null || !condition.test(snapshot); ) {
-            long left = (deadline - System.nanoTime()) / 1_000_000;
-            if (left <= 0)
-                throw new Cli.Exit(Cli.MISSED, text("seen.not", text("await." + what), PATIENCE.toSeconds()));
-            if (watching.isDone()) watching.get(); // brings its exception here
-            wait(Math.min(left, 1000));
-        }
-        return snapshot;
-    }
-
-    boolean isInSync(WatchIsr.Snapshot s) {
-        return s.topics().keySet().containsAll(List.of(LOAD, CRITICAL)) && WatchIsr.Until.IN_SYNC.test(s);
-    }
-
-    synchronized WatchIsr.Snapshot latest() {
-        return snapshot;
-    }
-
-    long acknowledged() {
-        return producer.acknowledged();
-    }
-
-    int partitions() {
-        return producer.partitions();
-    }
-
-    int steps() {
-        return steps.size();
-    }
-
-    /** Of the acknowledgements since it was asked last, in microseconds. */
-    synchronized List<Long> takeLatencies() {
-        List<Long> taken = latencies;
-        latencies = new ArrayList<>();
-        return taken;
-    }
-
-    private long count(String anomaly) {
-        return verdict.count(Anomaly.valueOf(anomaly));
-    }
-
-    synchronized void sayGap() {
-        long lasting = lastAck == 0 ? 0 : System.nanoTime() - lastAck; // one that has not ended is a gap as well
-        say("producer.gap", Math.max(longestGap, lasting) / 1e9, sendErrors);
-    }
-
-    /** Waits until each partition has acknowledged a message that was sent after a System.nanoTime(). */
-    void writesFlow(long after) throws Exception {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (producer.partitions() == 0 && !producing.isDone() && System.nanoTime() < deadline) Thread.sleep(10);
-        if (producing.isDone()) producing.get(); // brings its exception here
-        for (int p = 0; p < producer.partitions(); p++) {
-            if (producer.awaitAckAfter(p, after, Duration.ofNanos(Math.max(1, deadline - System.nanoTime())))
-                    .isEmpty())
-                throw new Cli.Exit(Cli.MISSED, text("producer.partition", p, CRITICAL, PATIENCE.toSeconds()));
-        }
-    }
-
-    void begin(String title, String command) {
-        step = new LabNotebook.Step(title, command);
-        steps.add(step);
-        emit("phase", "phase", title, "state", "start");
-        if (!common.json) common.out.printf(Locale.ROOT, "%n%d. %s%n   $ %s%n", steps.size(), title, command);
-    }
-
-    /** What the lab says: a key of its messages. */
-    void say(String key, Object... args) {
-        line(text(key, args));
-    }
-
-    String text(String key, Object... args) {
-        return words.text(key, args);
-    }
-
-    /** A line as it stands. */
-    void line(String line) {
-        step.lines.add(line);
-        if (!common.json) common.out.println("   " + WatchIsr.printable(line));
-    }
-
-    /** Says something in which the last thing is the time since a System.nanoTime(), all of it spent waiting for Kafka. @param after a key that says since what */
-    void waited(long since, String after, String key, Object... args) {
-        Duration d = Duration.ofNanos(System.nanoTime() - since);
-        Object[] all = Arrays.copyOf(args, args.length + 1);
-        all[args.length] = text(after, seconds(d));
-        if (d.compareTo(step.waited) > 0) step.waited = d;
-        say(key, all);
-    }
-
-    void end(String meaning) {
-        step.meaning = meaning;
-        step.complete = true;
-        step.took = Duration.ofNanos(System.nanoTime() - step.began);
-        emit("phase", "phase", step.title, "state", "end", "ms", step.took.toMillis());
-    }
-
-    private String verdictLine() {
-        String counts = text(
-                "verdict.counts",
-                verdict.acknowledged(),
-                count("LOST"),
-                count("DUPLICATE"),
-                sent.indeterminate(),
-                seconds(sent.longestGap().length()));
-        counts += "; "
-                + text(
-                        "verdict.load",
-                        loadVerdict.counts().found(),
-                        loadVerdict.counts().acknowledged(),
-                        lostOfLoad(loadVerdict));
-        boolean loadFails =
-                loadVerdict.verdict().equals("fail") && !verdict.verdict().equals("fail");
-        return switch (exitCode(verdict, loadVerdict)) {
-            case 0 -> text("verdict.pass", counts);
-            case Cli.ANOMALY ->
-                loadFails
-                        ? text("verdict.fail-load", counts, out.resolve("load-ledger.jsonl"))
-                        : text("verdict.fail", counts, out.resolve("ledger.jsonl"));
-            default ->
-                verdict.acknowledged() == 0
-                        ? text("verdict.nothing", counts)
-                        : text("verdict.incomplete", counts, unproved());
-        };
-    }
-
-    /** Returns how many acknowledged records of the load are gone: also those at whose offset another record is now. */
-    private static long lostOfLoad(LoadVerdict load) {
-        return load.count(Anomaly.LOST) + load.count(Anomaly.INCONSISTENT);
-    }
-
-    /** Returns why not all of it is proved, as the checks say, and of what. */
-    private String unproved() {
-        StringBuilder reasons = new StringBuilder();
-        for (String reason : verdict.incomplete())
-            reasons.append(" ").append(CRITICAL).append(": ").append(reason).append('.');
-        for (String reason : loadVerdict.incomplete())
-            reasons.append(" ").append(LOAD).append(": ").append(reason).append('.');
-        return reasons.toString();
+    private String file(String name) {
+        return folder.file(name).toString();
     }
 
     // ---- The end, whatever it was ----
 
     private void finish(String ended, int code) throws Exception {
         Thread.interrupted(); // what follows has waiting of its own
-        if (producing != null && !producing.isDone()) {
-            producing.cancel(true);
-            produced.await(4, TimeUnit.SECONDS); // its ledger gets its last line
-        }
-        for (Future<Boolean> f : Arrays.asList(watching, watchingLeaders)) if (f != null) f.cancel(true);
-        Duration took = Duration.ofNanos(System.nanoTime() - began),
-                waiting = steps.stream().map(s -> s.waited).reduce(Duration.ZERO, Duration::plus);
-        String time = text("ended.time", seconds(took), seconds(waiting));
+        producer.abort();
+        watch.stop();
+        Duration took = Duration.ofNanos(System.nanoTime() - began);
         try {
-            writeVerdict(ended, took, waiting);
-            OutageFindings outages = LabNotebook.outages(this);
-            try {
-                Files.writeString(out.resolve("notebook.md"), LabNotebook.of(this, steps, outages, ended, time));
-            } catch (IOException | RuntimeException e) {
-                common.say("%s", text("ended.no-notebook", e));
-            } // the verdict is told all the same
-            if (!common.json)
-                common.out.printf(
-                        Locale.ROOT,
-                        "%n%s%n%s%n%s%n%s%n",
-                        new OutageTable(outages, OutageTable.Gaps.LONGEST, words).text(),
-                        text("ended.took", time),
-                        text("ended.run", out),
-                        ended);
+            verdict.write(folder, new LabVerdict.End(scenario.name, ended, took), journal);
+            report(ended, text("ended.time", LabJournal.seconds(took), LabJournal.seconds(journal.waited())));
         } finally {
             try {
                 leaveCluster(code);
             } finally {
-                synchronized (this) {
-                    events.close();
-                }
+                journal.close();
                 background.shutdownNow();
-                LabPage.write(out).ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
-                if (live != null) live.close();
+                folder.writePage().ifPresent(problem -> common.say("%s", text("ended.no-page", problem)));
+                closePage();
                 secondInterrupt.close();
             }
         }
     }
 
-    /** A cluster that was found is left, mended; one that the lab started ends, and its data goes if the lab made it. */
+    /** Writes the notebook, and prints what each fault cost and the verdict, also where there is no notebook. */
+    private void report(String ended, String time) throws IOException {
+        OutageFindings outages = outages();
+        boolean ranBefore = cluster != null && cluster.isFound();
+        try {
+            LabNotebook.Head head = new LabNotebook.Head(scenario.title, command(ranBefore), ranBefore, ended, time);
+            LabNotebook.write(folder, head, journal, outages);
+        } catch (IOException | RuntimeException e) {
+            common.say("%s", text("ended.no-notebook", e));
+        }
+        if (!common.json) {
+            String table = new OutageTable(outages, OutageTable.Gaps.LONGEST, journal.words).text();
+            String summary = text("ended.took", time) + "\n" + text("ended.run", folder) + "\n" + ended;
+            common.out.printf(Locale.ROOT, "%n%s%n%s%n", table, summary);
+        }
+    }
+
+    /** Returns what each fault cost, from the run's own event stream, which gets it as well. */
+    private OutageFindings outages() throws IOException {
+        OutageFindings outages = OutageAnalysis.of(folder.file("events.jsonl").toFile());
+        outages.outages().forEach(outage -> journal.emit("outage", outage.fields()));
+        if (outages.availability() != null) {
+            journal.emit("availability", outages.availability().fields());
+        }
+        outages.longestUnattributed().forEach(gap -> journal.emit("wait", gap.waitFields()));
+        return outages;
+    }
+
+    private String command(boolean ranBefore) {
+        String scenarioOption = scenario.name.equals("classic") ? "" : " --scenario " + scenario.name;
+        String timeoutsOption = ranBefore ? "" : " --timeouts " + settings().timeoutsName();
+        String languageOption = lang.equals("en") ? "" : " --lang " + lang;
+        return "lab" + scenarioOption + " --runtime " + where + timeoutsOption + " --records " + records
+                + languageOption;
+    }
+
+    private void closePage() {
+        if (live != null) {
+            live.close();
+        }
+    }
+
+    private boolean isLeft() {
+        return cluster.isFound() || keep;
+    }
+
+    /** Leaves a cluster that was found, repaired; ends one that the lab started, and deletes the data it made. */
     private void leaveCluster(int code) throws Exception {
-        if (cluster == null || !cluster.isUp()) return; // what up() had started it has ended
-        if (!isLeft()) cluster.end(code == 0 || code == 130);
-        else
+        if (cluster == null || !cluster.isUp()) {
+            return; // what up() had started it has ended
+        }
+        if (isLeft()) {
             try {
-                start(List.copyOf(broken));
+                nodes.start(nodes.broken());
             } catch (Exception e) {
                 common.say("%s", e.getMessage());
                 nameBroken();
             }
-    }
-
-    private void writeVerdict(String ended, Duration took, Duration waiting) throws IOException {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put(
-                "verdict",
-                verdict == null || loadVerdict == null
-                        ? "incomplete"
-                        : Map.of(0, "pass", Cli.ANOMALY, "fail")
-                                .getOrDefault(exitCode(verdict, loadVerdict), "incomplete"));
-        json.put("scenario", scenario.name);
-        json.put("text", ended);
-        json.put("tookMs", took.toMillis());
-        json.put("waitedForKafkaMs", waiting.toMillis());
-        if (sent != null)
-            json.putAll(Map.of(
-                    "sent",
-                    sent.sent(),
-                    "indeterminate",
-                    sent.indeterminate(),
-                    "longestGapMs",
-                    sent.longestGap().length().toMillis()));
-        if (verdict != null)
-            json.putAll(Map.of("topic", CRITICAL, "acks", "all", "acknowledged", verdict.acknowledged()));
-        if (verdict != null) verdict.report().anomalies().forEach((anomaly, n) -> json.put(anomaly.field, n));
-        if (loadVerdict != null) json.put("load", loadFields());
-        List<Map<String, Object>> list = new ArrayList<>();
-        for (LabNotebook.Step s : steps)
-            list.add(Map.of(
-                    "title",
-                    s.title,
-                    "complete",
-                    s.complete,
-                    "tookMs",
-                    s.took.toMillis(),
-                    "waitedForKafkaMs",
-                    s.waited.toMillis()));
-        json.put("steps", list);
-        Files.writeString(
-                out.resolve("verdict.json"),
-                JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
-    }
-
-    private Map<String, Object> loadFields() {
-        Map<String, Object> load = new LinkedHashMap<>(Map.of(
-                "topic",
-                LOAD,
-                "acks",
-                "1",
-                "verdict",
-                loadVerdict.verdict(),
-                "acknowledged",
-                loadVerdict.counts().acknowledged(),
-                "found",
-                loadVerdict.counts().found()));
-        loadVerdict.report().anomalies().forEach((anomaly, n) -> {
-            if (n > 0 || anomaly == Anomaly.LOST) load.put(anomaly.field, n);
-        });
-        return load;
-    }
-
-    private boolean given(String option) {
-        return common.spec.commandLine().getParseResult().hasMatchedOption(option);
-    }
-
-    void emit(String type, Object... fields) {
-        Map<String, Object> event = new LinkedHashMap<>();
-        event.put("ts", Cli.timestamp());
-        event.put("source", "lab");
-        event.put("type", type);
-        for (int i = 0; i < fields.length; i += 2) event.put((String) fields[i], fields[i + 1]);
-        record(event);
-    }
-
-    /** Every event of every step comes here: to the run's folder, to --events, and with --json to stdout. */
-    synchronized void record(Map<String, Object> event) {
-        if ("ack".equals(event.get("type"))) {
-            long now = System.nanoTime();
-            if (lastAck != 0) longestGap = Math.max(longestGap, now - lastAck);
-            lastAck = now;
-            latencies.add(((Number) event.get("latencyUs")).longValue());
-        }
-        if ("send-error".equals(event.get("type"))) sendErrors++;
-        screen.seen(event);
-        try {
-            String line = JSON.std.asString(event);
-            events.write(line + "\n");
-            events.flush();
-            if (common.json) common.out.println(line);
-            if (common.events != null)
-                try (Writer more = new OutputStreamWriter(new FileOutputStream(common.events, true), "UTF-8")) {
-                    more.write(line + "\n");
-                }
-        } catch (IOException closed) {
-            /* an event after the end of the run */
+        } else if (code == 0 || code == 130) {
+            cluster.endAndDelete();
+        } else {
+            cluster.endAndKeep();
         }
     }
 
-    private static PrintWriter quiet() {
-        return new PrintWriter(Writer.nullWriter());
-    }
-
-    static double seconds(Duration d) {
-        return d.toMillis() / 1e3;
-    }
-
-    static String plain(double d) {
-        return d == Math.rint(d) ? "" + (long) d : "" + d;
+    /** Names what is still broken of a cluster that is left running, and the command that starts it again. */
+    private void nameBroken() {
+        List<Integer> left = nodes == null ? List.of() : nodes.broken();
+        if (!left.isEmpty() && isLeft()) {
+            String names = String.join(", ", left.stream().map(Cluster::name).toList());
+            common.say("%s", text("ended.not-started", names, nodes.startCommand(left)));
+        }
     }
 }

@@ -22,7 +22,7 @@ class DockerLabTest {
                         "2000",
                         "--rate",
                         "50",
-                        "--observe",
+                        "--wait-duration",
                         "1s",
                         "--out",
                         folder.resolve("run").toString()));
@@ -121,7 +121,7 @@ class DockerLabTest {
         TestEngine.up();
         TestCluster.Run other = lab("--runtime", "docker", "--timeouts", "default");
         assertEquals(12, other.code(), other.toString());
-        assertTrue(other.err().contains("The containers are there with --timeouts fast"), other.err());
+        assertTrue(other.err().contains("The containers were created with --timeouts fast"), other.err());
         // Ctrl-C with a node killed: it is started again.
         Path events = folder.resolve("run/events.jsonl");
         String[] steps = scenario("kill controller", "await controller", "wait 5m");

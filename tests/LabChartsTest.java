@@ -16,10 +16,12 @@ class LabChartsTest {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
 
+    private static final Messages EN = LabJournal.messages("en");
+
     @TempDir
     Path folder;
 
-    private String charts(List<String> lines, LabMessages words) throws Exception {
+    private String charts(List<String> lines, Messages words) throws Exception {
         Path events = Files.write(folder.resolve("events.jsonl"), lines);
         return new LabCharts(words).of(events, OutageAnalysis.of(events.toFile()));
     }
@@ -92,7 +94,7 @@ class LabChartsTest {
 
     @Test
     void theChartsOfARun() throws Exception {
-        for (LabMessages words : List.of(LabMessages.ENGLISH, LabMessages.of("ru"))) {
+        for (Messages words : List.of(EN, LabJournal.messages("ru"))) {
             String markdown = charts(ReportTest.run(), words);
             List<List<String>> charts = blocks(markdown);
             assertEquals(3, charts.size(), markdown);
@@ -103,9 +105,7 @@ class LabChartsTest {
                 assertEquals(0, rate[second], "nothing is acknowledged in second " + second);
             assertEquals(
                     "    x-axis "
-                            + (words == LabMessages.ENGLISH
-                                            ? "\"1 kill node 1\""
-                                            : "\"1 kill, \u0443\u0437\u0435\u043b 1\"")
+                            + (words == EN ? "\"1 kill node 1\"" : "\"1 kill, \u0443\u0437\u0435\u043b 1\"")
                                     .transform(s -> "[" + s + "]"),
                     charts.get(1).get(3));
             assertEquals(
@@ -134,13 +134,13 @@ class LabChartsTest {
     void aBurstDoesNotHideAllElse() throws Exception {
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < 400; i++) lines.add(ReportTest.ack(i < 200 || i >= 300 ? i * 0.05 : 15.1, i, i % 2, 4_000));
-        String markdown = charts(lines, LabMessages.ENGLISH);
+        String markdown = charts(lines, EN);
         List<String> chart = blocks(markdown).get(0);
         check(chart);
         assertTrue(
                 chart.get(4).endsWith(" 0 --> 40")
                         && markdown.contains(
-                                "Points above 40 per second are cut off there; the highest, 120, is what had waited"),
+                                "Points above 40 per second are cut off; the highest, 120, is the backlog"),
                 markdown);
     }
 
@@ -154,7 +154,7 @@ class LabChartsTest {
                     at, "kill-node", "fault", "node", fault % 3 + 1, "mode", "kill", "at", ReportTest.ts(at - 0.5)));
             lines.add(ReportTest.ack(at + 1 + fault * 0.05, 10_000 + fault, 0, (long) ((1.5 + fault * 0.05) * 1e6)));
         }
-        String markdown = charts(lines, LabMessages.ENGLISH);
+        String markdown = charts(lines, EN);
         List<List<String>> charts = blocks(markdown);
         assertTrue(check(charts.get(0)) > 50, markdown);
         assertEquals(60, check(charts.get(1)));
@@ -164,7 +164,7 @@ class LabChartsTest {
         assertEquals(
                 12,
                 charts.get(2).stream().filter(l -> l.startsWith("    section ")).count());
-        assertTrue(markdown.contains("Of 70 faults those with the longest gaps are drawn: 60."), markdown);
+        assertTrue(markdown.contains("Of 70 faults, only those with the longest gaps are drawn: 60."), markdown);
     }
 
     @Test
@@ -173,7 +173,7 @@ class LabChartsTest {
                 "",
                 charts(
                         List.of(ReportTest.event(0, "lab", "phase", "phase", "Boot three nodes", "state", "start")),
-                        LabMessages.ENGLISH));
+                        EN));
     }
 
     @Test
@@ -188,7 +188,7 @@ class LabChartsTest {
                         && lines.stream().anyMatch(l -> l.contains("done, after x")),
                 "planted");
         for (String l : lines) JSON.std.mapFrom(l);
-        List<List<String>> charts = blocks(charts(lines, LabMessages.ENGLISH));
+        List<List<String>> charts = blocks(charts(lines, EN));
         assertEquals(3, charts.size());
         for (List<String> chart : charts) check(chart);
         drawn(charts);
@@ -198,7 +198,7 @@ class LabChartsTest {
     void mermaidDrawsThem() throws Exception {
         List<List<String>> all = new ArrayList<>();
         for (String language : List.of("en", "ru"))
-            all.addAll(blocks(charts(ReportTest.run(), LabMessages.of(language))));
+            all.addAll(blocks(charts(ReportTest.run(), LabJournal.messages(language))));
         for (String name : List.of("example-notebook.md", "example-notebook-ru.md"))
             all.addAll(blocks(Files.readString(ContractTest.REPO.resolve("docs").resolve(name))));
         all.forEach(LabChartsTest::check);

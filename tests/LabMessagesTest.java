@@ -3,7 +3,9 @@ import static org.junit.jupiter.api.Assertions.*;
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
+import java.util.function.Predicate;
 import java.util.regex.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.Test;
@@ -13,10 +15,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the lab says: both catalogues have the same texts with the same places to fill in, each is used, none is cut or half translated. */
 class LabMessagesTest {
     private static final Pattern PLACE = Pattern.compile("%(?:\\d+\\$[,.\\d]*[dfs]|%)");
-    private static final LabMessages EN = LabMessages.ENGLISH, RU = LabMessages.of("ru");
+    private static final Messages EN = LabJournal.messages("en");
+    private static final Messages RU = LabJournal.messages("ru");
     private static final Pattern CYRILLIC = Pattern.compile("\\p{IsCyrillic}");
 
-    private static Map<String, String> catalogue(String name) throws Exception {
+    private static Map<String, String> catalogue(String language) throws Exception {
         Properties texts = new Properties() {
             @Override
             public synchronized Object put(Object key, Object value) {
@@ -24,20 +27,22 @@ class LabMessagesTest {
                 return super.put(key, value);
             }
         };
-        try (Reader in =
-                Files.newBufferedReader(ContractTest.REPO.resolve("scripts/lib/lab/" + name), StandardCharsets.UTF_8)) {
-            texts.load(in);
+        for (String bundle : List.of("lab/lab-messages", "outage/outage-messages")) {
+            Path file = ContractTest.REPO.resolve("scripts/lib/" + bundle + language + ".properties");
+            try (Reader in = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+                texts.load(in);
+            }
         }
         return new TreeMap<>(texts.entrySet().stream()
                 .collect(Collectors.toMap(e -> (String) e.getKey(), e -> (String) e.getValue())));
     }
 
     private static Map<String, String> english() throws Exception {
-        return catalogue("lab-messages.properties");
+        return catalogue("");
     }
 
     private static Map<String, String> russian() throws Exception {
-        return catalogue("lab-messages_ru.properties");
+        return catalogue("_ru");
     }
 
     private static List<String> places(String text) {
@@ -51,7 +56,8 @@ class LabMessagesTest {
     private static String source() throws Exception {
         StringBuilder text = new StringBuilder();
         try (Stream<Path> files = Files.walk(ContractTest.REPO.resolve("scripts"))) {
-            for (Path f : files.filter(f -> f.getFileName().toString().matches("(Lab|Outage).*\\.java"))
+            for (Path f : files.filter(f -> f.getFileName().toString().matches("(Lab|Scenario|Probe|Outage).*\\.java")
+                            || f.endsWith("scenarios/" + f.getFileName()))
                     .sorted()
                     .toList()) text.append(Files.readString(f));
         }
@@ -107,7 +113,7 @@ class LabMessagesTest {
     /** A catalogue read by the lab has the texts as they stand, apostrophes and all. */
     @Test
     void eachCanBeFilledIn() throws Exception {
-        for (LabMessages words : List.of(EN, RU))
+        for (Messages words : List.of(EN, RU))
             for (Map.Entry<String, String> e : (words == EN ? english() : russian()).entrySet()) {
                 int most = PLACE.matcher(e.getValue())
                         .results()
@@ -182,46 +188,58 @@ class LabMessagesTest {
                 "--out",
                 TestCluster.HOME.resolve("none").toString());
         assertEquals(2, run.code(), run.toString());
-        assertEquals("The lab does not speak '" + language + "': --lang takes en or ru.\n", run.err());
+        assertEquals("'" + language + "' is not a supported language: use --lang en or ru.\n", run.err());
         assertFalse(Files.exists(TestCluster.HOME.resolve("none")), "refused before anything is made");
     }
 
     /** Where voters are no brokers, broken nodes are no voters lost: nothing is counted that is not known. */
     @Test
     void votersAreCountedOnlyWhereEachNodeIsOne() throws Exception {
-        for (LabMessages language : List.of(EN, RU))
+        for (Messages language : List.of(EN, RU))
             for (boolean combined : List.of(true, false)) {
-                List<String> said = new ArrayList<>();
-                Lab lab = new Lab() {
+                LabJournal journal = journal(language);
+                LabCluster cluster = new Shape(journal, combined);
+                LabNodes nodes = new LabNodes(cluster, journal) {
                     @Override
-                    synchronized WatchIsr.Snapshot await(
-                            String what, java.util.function.Predicate<WatchIsr.Snapshot> condition) {
-                        return null;
-                    }
-
-                    @Override
-                    void waited(long since, String after, String key, Object... args) {
-                        said.add(language.text(
-                                key,
-                                Stream.concat(Stream.of(args), Stream.of("WHEN"))
-                                        .toArray()));
+                    List<Integer> broken() {
+                        return List.of(1, 2);
                     }
                 };
-                lab.cluster = new Shape(lab, combined);
-                lab.broken.addAll(List.of(1, 2));
+                LabWatch watch = new LabWatch(journal, List.of(), snapshot -> {}) {
+                    @Override
+                    synchronized WatchIsr.Snapshot await(String what, Predicate<WatchIsr.Snapshot> condition) {
+                        return null;
+                    }
+                };
                 LabScenario scenario = LabScenario.parse("f", List.of("await no-quorum", "probe"), language);
-                scenario.lab = lab;
-                scenario.perform(scenario.actions.get(0));
-                said.add(scenario.title(scenario.actions.get(1)));
+                ScenarioRun.Parts parts = new ScenarioRun.Parts(cluster, journal, watch, null, nodes, Duration.ZERO);
+                ScenarioRun run = new ScenarioRun(scenario, parts, "topic");
+                run.perform(scenario.actions.get(0));
+                List<String> said = new ArrayList<>(journal.steps.get(0).lines);
+                said.add(run.title(scenario.actions.get(1)));
                 assertEquals(2, said.size());
                 assertTrue(said.get(0).contains("WHEN"), said.toString());
                 for (String text : said) assertEquals(combined, text.contains("1") && text.contains("3"), text);
             }
     }
 
+    /** One that says WHEN for a time, which would have figures. */
+    private static LabJournal journal(Messages language) {
+        Cli.Common common = new Cli.Common();
+        common.out = LabJournal.quiet();
+        LabJournal journal = new LabJournal(common, language, Writer.nullWriter()) {
+            @Override
+            void waited(Since since, String key, Object... args) {
+                say(key, Stream.concat(Stream.of(args), Stream.of("WHEN")).toArray());
+            }
+        };
+        journal.begin("", "");
+        return journal;
+    }
+
     private static final class Shape extends LabCluster {
-        Shape(Lab lab, boolean combined) {
-            super(lab);
+        Shape(LabJournal journal, boolean combined) {
+            super(new Settings(KillNode.Where.EMBEDDED, Optional.empty(), null, null, null), null, journal);
             this.combined = combined;
         }
 
@@ -241,20 +259,25 @@ class LabMessagesTest {
         }
 
         @Override
-        void end(boolean disposable) {}
+        void endAndDelete() {}
+
+        @Override
+        void endAndKeep() {}
     }
 
     @Test
     void builtInScenariosAreInBothAndAFileIsAsItIs() throws Exception {
-        for (String name : LabScenario.BUILT_IN.keySet()) {
+        for (String name : LabScenario.BUILT_IN) {
             LabScenario en = LabScenario.of(name, EN), ru = LabScenario.of(name, RU);
             assertTrue(isRussian(ru.title) && !isRussian(en.title), ru.title + "; " + en.title);
             assertEquals(
                     en.actions.stream()
-                            .map(a -> a.verb() + a.target() + a.time() + a.turn())
+                            .map(a ->
+                                    a.word() + a.target() + a.time() + a.place().turn())
                             .toList(),
                     ru.actions.stream()
-                            .map(a -> a.verb() + a.target() + a.time() + a.turn())
+                            .map(a ->
+                                    a.word() + a.target() + a.time() + a.place().turn())
                             .toList());
             for (LabScenario.Action a : ru.actions) if (a.text() != null) assertTrue(isRussian(a.text()), a.toString());
             for (LabScenario.Action a : en.actions)
@@ -283,6 +306,10 @@ class LabMessagesTest {
                 ProbeAnswer.Offsets.NONE);
     }
 
+    private static String meaning(List<ProbeAnswer> answers, Messages words) {
+        return new ProbeMeaning(answers, words).text();
+    }
+
     @Test
     void aProbesMeaning() {
         ProbeAnswer.Outcome ok = ProbeAnswer.Outcome.OK,
@@ -293,29 +320,27 @@ class LabMessagesTest {
                 answer("produce acks=1", 3, ok, 21, ""),
                 answer("group join", -1, ok, 300, ""));
         assertEquals(
-                "All 3 questions were answered; the slowest, group join, took 300 ms. Partitions are led by nodes 2"
-                    + " and 3 alone, and whoever asks finds them there: one dead node takes nothing away but its share"
-                    + " of the safety.",
-                LabNotebook.meaning(well, EN));
+                "All 3 checks succeeded; the slowest, group join, took 300 ms. All leaders are on nodes "
+                        + "2 and 3, and clients find them there: one dead node reduces redundancy, and nothing "
+                        + "else.",
+                meaning(well, EN));
         assertTrue(
-                LabNotebook.meaning(well, RU)
-                        .startsWith("\u041d\u0430 \u0432\u0441\u0435 \u0432\u043e\u043f\u0440\u043e\u0441\u044b (3)"
-                                + " \u043f\u043e\u043b\u0443\u0447\u0435\u043d\u044b"
-                                + " \u043e\u0442\u0432\u0435\u0442\u044b; \u0441\u0430\u043c\u044b\u0439"
-                                + " \u043c\u0435\u0434\u043b\u0435\u043d\u043d\u044b\u0439 \u2014 `group join`,"
-                                + " 300 \u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b"
-                                + " \u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c"
-                                + " \u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c:"
-                                + " \u0443\u0437\u043b\u044b 2 \u0438 3; "),
-                LabNotebook.meaning(well, RU));
+                meaning(well, RU)
+                        .startsWith("\u0412\u0441\u0435 \u043f\u0440\u043e\u0432\u0435\u0440\u043a\u0438 (3) "
+                                + "\u0443\u0441\u043f\u0435\u0448\u043d\u044b; \u0441\u0430\u043c\u0430\u044f "
+                                + "\u043c\u0435\u0434\u043b\u0435\u043d\u043d\u0430\u044f \u2014 `group join`, 300 "
+                                + "\u043c\u0441. \u041b\u0438\u0434\u0435\u0440\u044b "
+                                + "\u043f\u0430\u0440\u0442\u0438\u0446\u0438\u0439 \u0435\u0441\u0442\u044c "
+                                + "\u0442\u043e\u043b\u044c\u043a\u043e \u0437\u0434\u0435\u0441\u044c: "
+                                + "\u0443\u0437\u043b\u044b 2 \u0438 3; "),
+                meaning(well, RU));
         List<ProbeAnswer> back = new ArrayList<>(well);
         back.add(0, answer("describe cluster", -1, ok, 5, "brokers 1,2,3"));
         assertTrue(
-                LabNotebook.meaning(back, EN)
-                        .endsWith("All nodes live, but partitions are led by nodes 2 and 3 alone: who was gone for a"
-                                + " while is a follower until the controller moves leaders back, within five"
-                                + " minutes."),
-                LabNotebook.meaning(back, EN));
+                meaning(back, EN)
+                        .endsWith("All nodes are up, but all leaders are on nodes 2 and 3: a node that was away is "
+                                + "a follower until the controller moves leaders back, within five minutes."),
+                meaning(back, EN));
         List<ProbeAnswer> lost = List.of(
                 answer(
                         "describe topics",
@@ -329,17 +354,17 @@ class LabMessagesTest {
                         "produce acks=1", 3, new ProbeAnswer.Result(ok, null, ""), 27, new ProbeAnswer.Offsets(7, 6)),
                 answer("produce acks=all", 3, fails, 40, ""));
         assertEquals(
-                "Of 5 questions 3 got no good answer. Nobody answers: metadata quorum, produce acks=all. Whatever is"
-                    + " asked of partitions that the metadata says are led by node 2 hangs too. Describing still works"
-                    + " (13 ms), but from frozen metadata, as of when there was a controller: it tells of in-sync"
-                    + " replicas 80 of 120; of these 40 on silent nodes. Partitions led by node 3 still take a record"
-                    + " with acks=1. It was acknowledged at offset 7, the high watermark is 6: acknowledged and"
-                    + " invisible. No consumer reads it before the other replicas have it, and if node 3 does not"
-                    + " survive, it is lost. acks=all is refused (NotEnoughReplicas): it promises nothing that it"
-                    + " cannot keep.",
-                LabNotebook.meaning(lost, EN));
+                "Of 5 checks, 3 failed or timed out. No node answers: metadata quorum, produce acks=all. "
+                        + "Requests to partitions that the metadata says are led by node 2 time out too. "
+                        + "Describing still works (13 ms), but from frozen metadata, as of when there was a "
+                        + "controller: it reports in-sync replicas 80 of 120; of these 40 on silent nodes. "
+                        + "Partitions led by node 3 still accept a record with acks=1. The record was acknowledged "
+                        + "at offset 7, but the high watermark is 6: acknowledged and invisible. No consumer reads "
+                        + "it before the other replicas have it, and if node 3 does not survive, it is lost. "
+                        + "acks=all is refused (NotEnoughReplicas): it promises nothing that it cannot keep.",
+                meaning(lost, EN));
         assertTrue(
-                LabNotebook.meaning(lost, RU)
+                meaning(lost, RU)
                         .contains("\u0440\u0435\u043f\u043b\u0438\u043a \u0432 ISR 80 \u0438\u0437 120, \u0432"
                                 + " \u0442\u043e\u043c \u0447\u0438\u0441\u043b\u0435 \u043d\u0430"
                                 + " \u043c\u043e\u043b\u0447\u0430\u0449\u0438\u0445"
@@ -348,13 +373,13 @@ class LabMessagesTest {
                                 + " \u043b\u0438\u0434\u0435\u0440\u044b"
                                 + " \u043a\u043e\u0442\u043e\u0440\u044b\u0445 \u0437\u0434\u0435\u0441\u044c:"
                                 + " \u0443\u0437\u0435\u043b 3, \u2014 \u0432\u0441\u0451 \u0435\u0449\u0451"),
-                LabNotebook.meaning(lost, RU));
+                meaning(lost, RU));
     }
 
     /** The default run's, with gaps of Kafka's own timeouts. */
     @Test
     void theVerdictFitsATerminalOf200Columns() {
-        for (LabMessages words : List.of(EN, RU)) {
+        for (Messages words : List.of(EN, RU)) {
             String counts = words.text("verdict.counts", 99_999L, 0L, 0L, 0L, 99.99) + "; "
                     + words.text("verdict.load", 1_000_000L, 1_000_000L, 0L);
             String verdict = words.text("verdict.pass", counts);
@@ -376,8 +401,8 @@ class LabMessagesTest {
         String en = new OutageTable(seen, OutageTable.Gaps.LONGEST, EN).markdown(),
                 ru = new OutageTable(seen, OutageTable.Gaps.LONGEST, RU).markdown();
         assertTrue(
-                en.startsWith("| # | fault | at | controller | led again | first ack | last partition's | in sync |"
-                                + " longest gap |\n"
+                en.startsWith("| # | fault | at | controller | leaders elected | first ack | last partition's | in"
+                                + " sync | longest gap |\n"
                                 + "|---|---|---:|")
                         && en.contains("| 1 | kill node 1 | 12:00:10.000 | 2 epoch 4, +2.00 s |"),
                 en);

@@ -20,7 +20,7 @@ class LabTest {
         "2000",
         "--rate",
         "50",
-        "--observe",
+        "--wait-duration",
         "1s",
         "--out",
         out.toString(),
@@ -108,7 +108,7 @@ class LabTest {
                         .map(e -> e.get("state"))
                         .toList());
         for (String said :
-                List.of("from frozen metadata", "acknowledged and invisible", "Nobody answers: metadata quorum, "))
+                List.of("from frozen metadata", "acknowledged and invisible", "No node answers: metadata quorum, "))
             assertTrue(notebook.contains(said), said + " in " + notebook);
         List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
         assertEquals(

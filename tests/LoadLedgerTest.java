@@ -335,11 +335,11 @@ class LoadLedgerTest {
         log(lost, 1);
         LoadVerdict pass = whole.verdict(), fail = lost.verdict(), incomplete = unseen.verdict();
         assertEquals(List.of(0, 13, 14), List.of(pass.exitCode(), fail.exitCode(), incomplete.exitCode()));
-        assertEquals(0, Lab.exitCode(producer(true, true), pass));
-        assertEquals(13, Lab.exitCode(producer(true, true), fail), "the load's loss fails the lab");
-        assertEquals(13, Lab.exitCode(producer(false, true), incomplete));
-        assertEquals(14, Lab.exitCode(producer(true, true), incomplete));
-        assertEquals(14, Lab.exitCode(producer(false, false), pass), "nothing was acknowledged to the producer");
-        assertEquals(13, Lab.exitCode(producer(false, false), fail));
+        assertEquals(0, LabVerdict.exitCode(producer(true, true), pass));
+        assertEquals(13, LabVerdict.exitCode(producer(true, true), fail), "the load's loss fails the lab");
+        assertEquals(13, LabVerdict.exitCode(producer(false, true), incomplete));
+        assertEquals(14, LabVerdict.exitCode(producer(true, true), incomplete));
+        assertEquals(14, LabVerdict.exitCode(producer(false, false), pass), "nothing was acknowledged to the producer");
+        assertEquals(13, LabVerdict.exitCode(producer(false, false), fail));
     }
 }

@@ -37,14 +37,14 @@ class MonotonicTest {
     /** Of a fault only the wall clock's moment is known; set while it was applied, it is not before the call nor after it. */
     @Test
     void aFaultsMomentStaysWithinItsCall() {
-        assertEquals(1_300, LabScenario.monotonic(NOON.plusNanos(300), NOON, 1_000, 2_000));
-        assertEquals(1_000, LabScenario.monotonic(NOON.minusSeconds(2), NOON, 1_000, 2_000));
-        assertEquals(2_000, LabScenario.monotonic(NOON.plusSeconds(3600), NOON, 1_000, 2_000));
+        assertEquals(1_300, LabNodes.monotonic(NOON.plusNanos(300), NOON, 1_000, 2_000));
+        assertEquals(1_000, LabNodes.monotonic(NOON.minusSeconds(2), NOON, 1_000, 2_000));
+        assertEquals(2_000, LabNodes.monotonic(NOON.plusSeconds(3600), NOON, 1_000, 2_000));
     }
 
     @Test
     void theMedianOfTwoIsTheirMean() {
-        assertEquals(2.0, LabScenario.median(List.of(1L, 3L)));
-        assertEquals(3.0, LabScenario.median(List.of(1L, 3L, 9L)));
+        assertEquals(2.0, ScenarioRun.median(List.of(1L, 3L)));
+        assertEquals(3.0, ScenarioRun.median(List.of(1L, 3L, 9L)));
     }
 }

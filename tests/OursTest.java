@@ -386,7 +386,7 @@ class OursTest {
                 assertEquals(
                         List.of("theirs", false),
                         List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
-                assertTrue(LabPage.write(run).isPresent(), "the lab follows it");
+                assertTrue(new LabFolder(run).writePage().isPresent(), "the lab follows it");
                 assertEquals(
                         List.of("theirs", false),
                         List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));

@@ -818,7 +818,7 @@ class OutagesTest {
         assertTrue(
                 new OutageTable(seen, OutageTable.Gaps.LONGEST)
                         .text()
-                        .contains("1 waits of 200 ms and more are connected with no fault, the longest of t-0: 5.00 s"
+                        .contains("1 waits of 200 ms and more belong to no fault, the longest of t-0: 5.00 s"
                                 + " from 12:03:00.000."),
                 new OutageTable(seen, OutageTable.Gaps.LONGEST).text());
         assertEquals(

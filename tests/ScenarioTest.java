@@ -2,6 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.nio.file.*;
+import java.time.Duration;
 import java.util.*;
 import java.util.regex.*;
 import org.junit.jupiter.api.*;
@@ -14,15 +15,19 @@ class ScenarioTest {
     private final Path data = TestCluster.HOME.resolve("lab"),
             out = TestCluster.HOME.resolve("scenario" + System.nanoTime());
 
+    private static final Messages EN = LabJournal.messages("en");
+
     // ---- Reading ----
 
     private static List<String> read(String text) {
-        return LabScenario.parse("f", text.lines().toList(), LabMessages.ENGLISH).actions.stream()
-                .map(a -> a.line() + " " + a.verb() + (a.target() == null ? "" : " " + a.target())
+        return LabScenario.parse("f", text.lines().toList(), EN).actions.stream()
+                .map(a -> a.place().line() + " " + a.word() + (a.target() == null ? "" : " " + a.target())
                         + (a.name() == null ? "" : " as " + a.name())
                         + (a.time() == null ? "" : " for " + a.time().toMillis())
                         + (a.text() == null ? "" : " '" + a.text() + "'")
-                        + (a.turns() == 0 ? "" : " (" + a.turn() + " of " + a.turns() + ")"))
+                        + (a.place().turns() == 0
+                                ? ""
+                                : " (" + a.place().turn() + " of " + a.place().turns() + ")"))
                 .toList();
     }
 
@@ -70,7 +75,7 @@ class ScenarioTest {
                         "4 start 1 (2 of 2)",
                         "6 probe"),
                 read("probe\nrepeat 2\nkill 1\nstart 1\nend\nprobe"));
-        LabScenario scenario = LabScenario.parse("f", List.of("title What it costs", "probe"), LabMessages.ENGLISH);
+        LabScenario scenario = LabScenario.parse("f", List.of("title What it costs", "probe"), EN);
         assertEquals(List.of("f", "What it costs"), List.of(scenario.name, scenario.title));
     }
 
@@ -78,40 +83,40 @@ class ScenarioTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "explode 2 | 'explode' is no step; there are kill, stop,",
-                "Kill 2 | 'Kill' is no step",
-                "kill | kill which node?",
-                "kill four | 'four' is no node",
-                "kill all | 'all' is no node",
-                "kill leader:nodash | 'leader:nodash' is no node",
-                "kill 2 for | kill for how long?",
+                "explode 2 | 'explode' is not a step: use kill, stop,",
+                "Kill 2 | 'Kill' is not a step",
+                "kill | kill needs a node: a number, controller,",
+                "kill four | 'four' is not a node",
+                "kill all | 'all' is not a node",
+                "kill leader:nodash | 'leader:nodash' is not a node",
+                "kill 2 for | for needs a duration",
                 "kill 2 for ever | 'ever' is not a duration",
-                "kill 2 as | kill as what?",
+                "kill 2 as | as needs a name",
                 "kill 2 as 3 | '3' cannot be a name",
                 "kill 2 as Me | 'Me' cannot be a name",
                 "kill 2 as controller | 'controller' cannot be a name",
                 "kill 2 now | 'now' is not expected here",
                 "kill 2 for 1s for 2s | 'for' is not expected here",
-                "slow 2 | slow for how long?",
-                "start | start which node?",
-                "start controller | 'controller' is no node",
-                "start unnamed | 'unnamed' is no node",
+                "slow 2 | slow needs a duration",
+                "start | start needs a node: a number, all,",
+                "start controller | 'controller' is not a node",
+                "start unnamed | 'unnamed' is not a node",
                 "start 2 3 | '3' is not expected here",
-                "await | await what?",
-                "await peace | 'peace' cannot be awaited; one of controller, in-sync, no-quorum, out-of-isr, writes"
-                        + " can",
+                "await | await needs a condition",
+                "await peace | 'peace' is not a condition: use one of controller, in-sync, no-quorum, out-of-isr,"
+                        + " writes",
                 "await writes now | 'now' is not expected here",
                 "wait long | 'long' is not a duration",
                 "wait 1s 2s | '2s' is not expected here",
                 "probe me | 'me' is not expected here",
-                "repeat | repeat how many times?",
-                "repeat 0 | '0' is not a number of times",
-                "repeat 100 | '100' is not a number of times",
+                "repeat | repeat needs a number from 1 to 99",
+                "repeat 0 | '0' is not a number from 1 to 99",
+                "repeat 100 | '100' is not a number from 1 to 99",
                 "repeat 2 | the repeat has no end",
-                "end | there is no repeat that it ends",
-                "step | step what?",
-                "means | means what?",
-                "title | title what?"
+                "end | there is no repeat to end",
+                "step | step needs a text",
+                "means | means needs a text",
+                "title | title needs a text"
             })
     void whatIsWrongIsRefusedWithItsLine(String line, String why) {
         Cli.Exit e = assertThrows(Cli.Exit.class, () -> read("# first\n\nprobe\n" + line));
@@ -123,7 +128,7 @@ class ScenarioTest {
     @Test
     void otherRefusals() {
         assertEquals(
-                "f, line 3: a repeat inside the repeat of line 1.",
+                "f, line 3: a repeat cannot be inside the repeat of line 1.",
                 assertThrows(Cli.Exit.class, () -> read("repeat 2\nprobe\nrepeat 2\nprobe\nend\nend"))
                         .getMessage());
         assertEquals(
@@ -131,16 +136,16 @@ class ScenarioTest {
                 assertThrows(Cli.Exit.class, () -> read("repeat 2\nend")).getMessage());
         for (String text : List.of("probe\nstep At the end", "probe\nstep One\nstep Two\nprobe"))
             assertEquals(
-                    "f, line 2: nothing is done in this step.",
+                    "f, line 2: this step has no action.",
                     assertThrows(Cli.Exit.class, () -> read(text)).getMessage());
         assertTrue(assertThrows(Cli.Exit.class, () -> read("# nothing\nawait in-sync"))
                 .getMessage()
-                .startsWith("f: nothing happens in it"));
+                .startsWith("f: the scenario has no action"));
         TestCluster.Run run = TestCluster.run(Lab::run, "--scenario", "no-such", "--out", out.toString());
         assertEquals(2, run.code(), run.toString());
         assertEquals(
-                "There is no scenario and no file 'no-such' to be read; built in are classic, rolling-restart,"
-                        + " flapping, pause-leader, lost-majority, slow-follower.\n",
+                "'no-such' is not a scenario or a readable file: use classic, rolling-restart, flapping,"
+                        + " pause-leader, lost-majority, slow-follower, or a file.\n",
                 run.err());
         assertFalse(Files.exists(out), "refused before anything is made");
     }
@@ -157,10 +162,10 @@ class ScenarioTest {
     @ParameterizedTest
     @ValueSource(strings = {"classic", "rolling-restart", "flapping", "pause-leader", "lost-majority", "slow-follower"})
     void builtInScenariosAreReadAndDocumented(String name) throws Exception {
-        assertEquals(name, LabScenario.of(name, LabMessages.ENGLISH).name);
+        assertEquals(name, LabScenario.of(name, EN).name);
         assertTrue(
-                LabScenario.BUILT_IN.containsKey(name) && LabScenario.BUILT_IN.size() == 6,
-                LabScenario.BUILT_IN.keySet().toString());
+                LabScenario.BUILT_IN.contains(name) && LabScenario.BUILT_IN.size() == 6,
+                LabScenario.BUILT_IN.toString());
         assertTrue(
                 Files.readString(ContractTest.REPO.resolve("docs/scenarios.md")).contains("| `" + name + "` |"),
                 "docs/scenarios.md");
@@ -173,11 +178,23 @@ class ScenarioTest {
         assertTrue(block.find());
         assertEquals(
                 "What two faults within ten seconds cost",
-                LabScenario.parse("docs", block.group(1).lines().toList(), LabMessages.ENGLISH).title);
+                LabScenario.parse("docs", block.group(1).lines().toList(), EN).title);
         String verbs =
-                assertThrows(Cli.Exit.class, () -> read("what")).getMessage().replaceFirst(".*there are (.*)\\.", "$1");
+                assertThrows(Cli.Exit.class, () -> read("what")).getMessage().replaceFirst(".* use (.*)\\.", "$1");
         for (String verb : verbs.split(", "))
             assertTrue(document.contains("`" + verb), verb + " is not in docs/scenarios.md");
+    }
+
+    @Test
+    void theFormerNameOfWaitDurationStillWorks() {
+        for (String option : List.of("--wait-duration", "--observe")) {
+            Lab lab = new Lab();
+            lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet(), option, "7s");
+            assertEquals(Duration.ofSeconds(7), lab.waitDuration(), option);
+        }
+        Lab lab = new Lab();
+        lab.common.configure(lab, LabJournal.quiet(), LabJournal.quiet());
+        assertEquals(Duration.ofSeconds(5), lab.waitDuration());
     }
 
     // ---- Doing ----
@@ -276,7 +293,7 @@ class ScenarioTest {
         pass("slow-follower");
         String notebook = notebook();
         Matcher m = Pattern.compile(
-                        "Acknowledgement after, before: median (\\d+) ms.*; meanwhile: median (\\d+) ms, longest"
+                        "Acknowledgement latency before: median (\\d+) ms.*; during: median (\\d+) ms, longest"
                                 + " (\\d+) ms")
                 .matcher(notebook);
         assertTrue(m.find(), notebook);
@@ -317,7 +334,7 @@ class ScenarioTest {
                 ". The leader goes\n",
                 "\nMy own words. And more. (",
                 ". What works with 2 of 3 nodes\n",
-                ". Mend what the scenario left broken\n",
+                ". Restore what the scenario left broken\n",
                 "`lab --scenario " + file + " ")) assertTrue(notebook.contains(expected), expected + " in " + notebook);
         assertEquals(3, events("fault").size());
         assertEquals(3, events("restored").size());

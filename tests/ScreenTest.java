@@ -321,7 +321,7 @@ class ScreenTest {
                 "fast",
                 "--records",
                 "1000",
-                "--observe",
+                "--wait-duration",
                 "1s",
                 "--out",
                 out.toString(),
@@ -330,7 +330,7 @@ class ScreenTest {
         String spark =
                 "(?m)^\u043f\u043e\u0434\u0442\u0432\u0435\u0440\u0436\u0434\u0435\u043d\u0438\u0439/\u0441 +\\d+"
                         + " [\u2581-\u2588_.:\\-=+*#]{2,}";
-        String kill = LabMessages.of("ru").text("classic.first");
+        String kill = LabJournal.messages("ru").text("classic.first");
         terminal.await(
                 "the first kill",
                 s -> Pattern.compile(spark).matcher(s).find()

@@ -1,647 +1,330 @@
-import java.io.IOException;
+//SOURCES ../cli/Cli.java ../cli/Messages.java
+//FILES scenarios/classic.txt=scenarios/classic.txt
+//FILES scenarios/rolling-restart.txt=scenarios/rolling-restart.txt
+//FILES scenarios/flapping.txt=scenarios/flapping.txt
+//FILES scenarios/pause-leader.txt=scenarios/pause-leader.txt
+//FILES scenarios/lost-majority.txt=scenarios/lost-majority.txt
+//FILES scenarios/slow-follower.txt=scenarios/slow-follower.txt
+
+import java.io.*;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
-import java.time.*;
+import java.time.Duration;
 import java.util.*;
+import java.util.function.Consumer;
 import java.util.regex.*;
-import java.util.stream.*;
-import org.apache.kafka.clients.admin.*;
-import org.apache.kafka.common.Node;
-import org.apache.kafka.common.TopicPartitionInfo;
+import picocli.CommandLine.TypeConversionException;
 
 /**
- * What is done to the cluster under the running producer: steps of a small text, one a line (docs/scenarios.md). The built-in ones are written
- * in the same form and take the same way. An action (a fault, start, slow, probe) begins a step of the notebook; what is awaited after it belongs to that step.
+ * What is done to the cluster under the running producer, read from a small text, one action a line
+ * (docs/scenarios.md). The built-in ones are such texts in scenarios/; {@link ScenarioRun} carries them out.
  */
-class LabScenario {
-    private static final Set<String> FAULTS = Set.of("kill", "stop", "pause", "disconnect");
-    private static final Set<String> CONDITIONS =
-            new TreeSet<>(Set.of("controller", "no-quorum", "writes", "out-of-isr", "in-sync"));
-    private static final String TOPIC_PARTITION = "[A-Za-z0-9._-]+-\\d+",
-            ROLE = "controller|random|(leader|follower):" + TOPIC_PARTITION,
-            NODE = "\\d+|kafka\\d\\d";
-    /** Below the session timeout, even the fast one, so that the node is never taken for dead. */
-    private static final long BURST_MS = 1_000, REST_MS = 250;
+final class LabScenario {
+    static final List<String> BUILT_IN =
+            List.of("classic", "rolling-restart", "flapping", "pause-leader", "lost-majority", "slow-follower");
+    static final List<String> FAULTS = List.of("kill", "stop", "pause", "disconnect");
+    private static final List<String> CONDITIONS =
+            List.of("controller", "in-sync", "no-quorum", "out-of-isr", "writes");
+    private static final String TOPIC_PARTITION = "[A-Za-z0-9._-]+-\\d+";
+    private static final String ROLE = "controller|random|(leader|follower):" + TOPIC_PARTITION;
+    private static final String NODE = "\\d+|kafka\\d\\d";
+    /** In a built-in scenario, a word that begins with @ is a text of the lab's messages. */
+    private static final Pattern MESSAGE = Pattern.compile("@([a-z.-]+)");
 
-    /** A word that begins with @ is a text of the lab's messages. */
-    static final Map<String, String> BUILT_IN = new LinkedHashMap<>();
+    /** Where an action stands: its line, and which turn it is of a repeat; turns are 0 outside of one. */
+    record Place(int line, int turn, int turns) {}
 
-    static {
-        BUILT_IN.put("classic", """
-            title @classic.title
-            probe
-            step @classic.first
-            kill controller as first
-            await controller
-            await writes
-            await out-of-isr
-            means @classic.first-means
-            probe
-            step @classic.second
-            kill controller as second
-            await no-quorum
-            wait    # for as long as --observe says
-            means @classic.second-means
-            probe
-            step @classic.back
-            start first
-            await controller
-            await writes
-            means @classic.back-means
-            step @classic.other
-            start second
-            await in-sync
-            means @classic.other-means
-            """);
-        BUILT_IN.put("rolling-restart", """
-            title @rolling.title
-            stop 1
-            await writes
-            start 1
-            await in-sync
-            stop 2
-            await writes
-            start 2
-            await in-sync
-            stop 3
-            await writes
-            start 3
-            await in-sync
-            """);
-        BUILT_IN.put("flapping", """
-            title @flapping.title
-            repeat 4
-              kill 2 for 2s
-              await writes
-              await in-sync
-            end
-            """);
-        BUILT_IN.put("pause-leader", """
-            title @pause.title
-            pause leader:critical_data-0 as leader
-            await controller
-            await writes
-            await out-of-isr
-            probe
-            start leader
-            await in-sync
-            """);
-        BUILT_IN.put("lost-majority", """
-            title @majority.title
-            stop controller as first
-            await controller
-            await writes
-            step @majority.second
-            stop controller as second
-            await no-quorum
-            wait
-            means @majority.second-means
-            probe
-            start all
-            await controller
-            await writes
-            await in-sync
-            """);
-        BUILT_IN.put("slow-follower", """
-            title @slow.title
-            step @slow.before
-            wait
-            means @slow.before-means
-            slow follower:critical_data-0 as slow for 20s
-            await in-sync
-            step @slow.dead
-            kill slow
-            await writes
-            await out-of-isr
-            start slow
-            await in-sync
-            """);
-    }
-
-    /** @param target a node, a role, a name given by "as", or all  @param time for, or of wait; null if none  @param turn of so many turns of a repeat; 0: of none */
-    record Action(int line, String verb, String target, String name, Duration time, String text, int turn, int turns) {
-        boolean isFault() {
-            return FAULTS.contains(verb);
+    /** An action; what its word does not take is null. The target is a node, a role, a name, a condition, or all. */
+    record Action(Place place, String word, String target, String name, Duration time, String text) {
+        static Action of(int line, String word) {
+            return new Action(new Place(line, 0, 0), word, null, null, null, null);
         }
 
+        Action on(String newTarget) {
+            return new Action(place, word, newTarget, name, time, text);
+        }
+
+        Action as(String newName) {
+            return new Action(place, word, target, newName, time, text);
+        }
+
+        Action lasting(Duration newTime) {
+            return new Action(place, word, target, name, newTime, text);
+        }
+
+        Action saying(String newText) {
+            return new Action(place, word, target, name, time, newText);
+        }
+
+        Action inTurn(int turn, int turns) {
+            return new Action(new Place(place.line, turn, turns), word, target, name, time, text);
+        }
+
+        boolean isFault() {
+            return FAULTS.contains(word);
+        }
+
+        boolean isHeading() {
+            return word.equals("step");
+        }
+
+        /** Returns whether it begins a step of the notebook. What is awaited after it belongs to that step. */
         boolean beginsStep() {
-            return isFault() || List.of("start", "slow", "probe").contains(verb);
+            return isFault() || List.of("start", "slow", "probe").contains(word);
         }
     }
 
     final String name;
-    String title;
     final List<Action> actions = new ArrayList<>();
-    private final LabMessages words;
+    String title;
 
-    private LabScenario(String name, LabMessages words) {
+    private LabScenario(String name, String title) {
         this.name = name;
-        this.words = words;
-        title = words.text("scenario.title");
+        this.title = title;
     }
 
-    // ---- Reading ----
-
-    /** A built-in one by its name, else a file, whose own texts stay as they are. @throws Cli.Exit 2 when there is none, or a line of it is wrong */
-    static LabScenario of(String nameOrFile, LabMessages words) {
-        if (BUILT_IN.containsKey(nameOrFile))
-            return parse(
-                    nameOrFile,
-                    BUILT_IN.get(nameOrFile)
-                            .lines()
-                            .map(line -> Pattern.compile("@([a-z.-]+)")
-                                    .matcher(line)
-                                    .replaceAll(m -> Matcher.quoteReplacement(words.text(m.group(1)))))
-                            .toList(),
-                    words);
+    /** Reads a built-in scenario, or a file. Throws an Exit when there is none, or a line of it is wrong. */
+    static LabScenario of(String nameOrFile, Messages words) {
         try {
+            if (BUILT_IN.contains(nameOrFile)) {
+                String text = MESSAGE.matcher(builtIn(nameOrFile))
+                        .replaceAll(m -> Matcher.quoteReplacement(words.text(m.group(1))));
+                return parse(nameOrFile, text.lines().toList(), words);
+            }
             return parse(nameOrFile, Files.readAllLines(Path.of(nameOrFile)), words);
         } catch (IOException | InvalidPathException e) {
+            String builtIn = String.join(", ", BUILT_IN);
             throw new Cli.Exit(
-                    2,
-                    "There is no scenario and no file '" + nameOrFile + "' to be read; built in are "
-                            + String.join(", ", BUILT_IN.keySet()) + ".");
+                    2, "'" + nameOrFile + "' is not a scenario or a readable file: use " + builtIn + ", or a file.");
         }
     }
 
-    static LabScenario parse(String name, List<String> lines, LabMessages words) {
-        LabScenario scenario = new LabScenario(name, words);
-        Set<String> names = new HashSet<>();
-        List<Action> repeated = null;
-        int times = 0, from = 0;
-        for (int i = 0; i < lines.size(); i++) {
-            String line = lines.get(i).replaceFirst("(^|\\s)#.*", "").strip();
-            if (line.isEmpty()) continue;
-            Words rest = new Words(name, i + 1, line);
-            String verb = rest.verb;
-            if (verb.equals("repeat")) {
-                if (repeated != null) throw rest.wrong("a repeat inside the repeat of line " + from + ".");
-                times = rest.number("repeat");
-                rest.end();
-                repeated = new ArrayList<>();
-                from = i + 1;
-            } else if (verb.equals("end")) {
-                if (repeated == null) throw rest.wrong("there is no repeat that it ends.");
-                if (repeated.isEmpty()) throw rest.wrong("there is nothing between repeat and end.");
-                rest.end();
-                for (int round = 1; round <= times; round++)
-                    for (Action a : repeated)
-                        scenario.actions.add(
-                                new Action(a.line, a.verb, a.target, a.name, a.time, a.text, round, times));
-                repeated = null;
-            } else if (verb.equals("title")) {
-                scenario.title = rest.rest();
-            } else {
-                (repeated == null ? scenario.actions : repeated).add(rest.action(names));
-            }
+    private static String builtIn(String name) throws IOException {
+        try (InputStream in = LabScenario.class.getResourceAsStream("/scenarios/" + name + ".txt")) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
-        if (repeated != null) throw new Cli.Exit(2, name + ", line " + from + ": the repeat has no end.");
-        for (int i = 0; i < scenario.actions.size(); i++)
-            if (scenario.actions.get(i).verb.equals("step")
-                    && (i + 1 == scenario.actions.size()
-                            || scenario.actions.get(i + 1).verb.equals("step")))
-                throw new Cli.Exit(
-                        2, name + ", line " + scenario.actions.get(i).line + ": nothing is done in this step.");
-        if (scenario.actions.stream().noneMatch(Action::beginsStep))
-            throw new Cli.Exit(2, name + ": nothing happens in it; docs/scenarios.md says what can be written there.");
+    }
+
+    static LabScenario parse(String name, List<String> lines, Messages words) {
+        LabScenario scenario = new LabScenario(name, words.text("scenario.title"));
+        new Reader(scenario).read(lines);
         return scenario;
     }
 
-    /** One line, word by word. */
-    private static class Words {
-        private final String file, verb;
-        private final int line;
-        private final List<String> rest;
+    private static Cli.Exit wrong(String file, int line, String why) {
+        return new Cli.Exit(2, file + ", line " + line + ": " + why);
+    }
 
-        Words(String file, int line, String text) {
+    /** Reads the lines of a scenario. */
+    private static final class Reader {
+        private final LabScenario scenario;
+        private final Set<String> names = new HashSet<>();
+        /** How each word of the language is read; {@link ScenarioRun} has what it does. */
+        private final Map<String, Consumer<Line>> words = new LinkedHashMap<>();
+
+        private List<Action> repeated;
+        private int repeatLine;
+        private int times;
+
+        Reader(LabScenario scenario) {
+            this.scenario = scenario;
+            FAULTS.forEach(fault -> words.put(fault, line -> add(fault(line))));
+            words.put("slow", line -> add(slow(line)));
+            words.put("start", line -> add(start(line)));
+            words.put("await", line -> add(await(line)));
+            words.put("wait", line -> add(wait(line)));
+            words.put("probe", line -> add(line.action()));
+            words.put("repeat", this::repeat);
+            words.put("end", this::end);
+            words.put("step", line -> add(line.action().saying(line.rest())));
+            words.put("means", line -> add(line.action().saying(line.rest())));
+            words.put("title", line -> scenario.title = line.rest());
+        }
+
+        void read(List<String> lines) {
+            for (int i = 0; i < lines.size(); i++) {
+                String text = lines.get(i).replaceFirst("(^|\\s)#.*", "").strip();
+                if (!text.isEmpty()) {
+                    read(new Line(scenario.name, i + 1, text));
+                }
+            }
+            if (repeated != null) {
+                throw wrong(scenario.name, repeatLine, "the repeat has no end.");
+            }
+            requireActions();
+        }
+
+        private void read(Line line) {
+            Consumer<Line> reader = words.get(line.word);
+            if (reader == null) {
+                throw line.wrong("'" + line.word + "' is not a step: use " + String.join(", ", words.keySet()) + ".");
+            }
+            reader.accept(line);
+            line.requireEnd();
+        }
+
+        private void requireActions() {
+            List<Action> all = scenario.actions;
+            for (int i = 0; i < all.size(); i++) {
+                boolean last = i + 1 == all.size();
+                if (all.get(i).isHeading() && (last || all.get(i + 1).isHeading())) {
+                    throw wrong(scenario.name, all.get(i).place.line, "this step has no action.");
+                }
+            }
+            if (all.stream().noneMatch(Action::beginsStep)) {
+                throw new Cli.Exit(2, scenario.name + ": the scenario has no action; see docs/scenarios.md.");
+            }
+        }
+
+        private void add(Action action) {
+            (repeated == null ? scenario.actions : repeated).add(action);
+        }
+
+        private void repeat(Line line) {
+            if (repeated != null) {
+                throw line.wrong("a repeat cannot be inside the repeat of line " + repeatLine + ".");
+            }
+            String word = line.next("a number from 1 to 99");
+            if (!word.matches("[1-9]\\d?")) {
+                throw line.wrong("'" + word + "' is not a number from 1 to 99.");
+            }
+            times = Integer.parseInt(word);
+            repeated = new ArrayList<>();
+            repeatLine = line.number;
+        }
+
+        private void end(Line line) {
+            if (repeated == null) {
+                throw line.wrong("there is no repeat to end.");
+            }
+            if (repeated.isEmpty()) {
+                throw line.wrong("there is nothing between repeat and end.");
+            }
+            for (int turn = 1; turn <= times; turn++) {
+                for (Action action : repeated) {
+                    scenario.actions.add(action.inTurn(turn, times));
+                }
+            }
+            repeated = null;
+        }
+
+        private Action fault(Line line) {
+            String nodes = "a number, controller, random, leader:TOPIC-PARTITION, follower:TOPIC-PARTITION,"
+                    + " or a name that an earlier line gave with 'as'";
+            Action action = line.action().on(node(line, nodes, NODE + "|" + ROLE));
+            while (!line.isEmpty()) {
+                String word = line.next("");
+                if (word.equals("for") && action.time == null) {
+                    action = action.lasting(line.duration(line.nextAfter("for", "a duration")));
+                } else if (word.equals("as") && action.name == null) {
+                    action = action.as(name(line));
+                } else {
+                    throw line.wrong("'" + word + "' is not expected here: only 'as NAME' and 'for DURATION' are.");
+                }
+            }
+            return action;
+        }
+
+        private String name(Line line) {
+            String name = line.nextAfter("as", "a name");
+            if (!name.matches("[a-z][a-z0-9-]*") || name.matches("all|" + NODE + "|" + ROLE)) {
+                throw line.wrong("'" + name + "' cannot be a name: use lower-case letters, digits and dashes,"
+                        + " and none of the roles.");
+            }
+            names.add(name);
+            return name;
+        }
+
+        private Action slow(Line line) {
+            Action action = fault(line);
+            if (action.time == null) {
+                throw line.wrong("slow needs a duration: add 'for DURATION'.");
+            }
+            return action;
+        }
+
+        private Action start(Line line) {
+            String nodes = "a number, all, or a name that an earlier line gave with 'as'";
+            return line.action().on(node(line, nodes, "all|" + NODE));
+        }
+
+        private String node(Line line, String nodes, String pattern) {
+            String node = line.next("a node: " + nodes);
+            if (!node.matches(pattern) && !names.contains(node)) {
+                throw line.wrong("'" + node + "' is not a node here: use " + nodes + ".");
+            }
+            return node;
+        }
+
+        private Action await(Line line) {
+            String conditions = String.join(", ", CONDITIONS);
+            String condition = line.next("a condition: " + conditions);
+            if (!CONDITIONS.contains(condition)) {
+                throw line.wrong("'" + condition + "' is not a condition: use one of " + conditions + ".");
+            }
+            return line.action().on(condition);
+        }
+
+        private Action wait(Line line) {
+            return line.isEmpty() ? line.action() : line.action().lasting(line.duration(line.next("")));
+        }
+    }
+
+    /** One line, word by word. */
+    private static final class Line {
+        private final String file;
+        private final int number;
+        private final String word;
+        private final Deque<String> rest;
+
+        Line(String file, int number, String text) {
             this.file = file;
-            this.line = line;
-            List<String> words = List.of(text.split("\\s+"));
-            verb = words.get(0);
-            rest = new ArrayList<>(words.subList(1, words.size()));
+            this.number = number;
+            rest = new ArrayDeque<>(List.of(text.split("\\s+")));
+            word = rest.remove();
         }
 
         Cli.Exit wrong(String why) {
-            return new Cli.Exit(2, file + ", line " + line + ": " + why);
+            return LabScenario.wrong(file, number, why);
         }
 
-        Action action(Set<String> names) {
-            switch (verb) {
-                case "step", "means" -> {
-                    return action(null, null, null, rest());
-                }
-                case "probe" -> {
-                    end();
-                    return action(null, null, null, null);
-                }
-                case "wait" -> {
-                    Duration time = rest.isEmpty() ? null : duration(rest.remove(0));
-                    end();
-                    return action(null, null, time, null);
-                }
-                case "await" -> {
-                    String condition = next("what? One of " + String.join(", ", CONDITIONS));
-                    if (!CONDITIONS.contains(condition))
-                        throw wrong("'" + condition + "' cannot be awaited; one of " + String.join(", ", CONDITIONS)
-                                + " can.");
-                    end();
-                    return action(condition, null, null, null);
-                }
-                case "start" -> {
-                    String target = next("which node? Its number, the name it got by 'as', or all");
-                    if (!target.matches("all|" + NODE) && !names.contains(target))
-                        throw wrong("'" + target
-                                + "' is no node: start takes a number, all, or a name that a line before gave"
-                                + " by 'as'.");
-                    end();
-                    return action(target, null, null, null);
-                }
-                case "kill", "stop", "pause", "disconnect", "slow" -> {
-                    return fault(names);
-                }
-                default ->
-                    throw wrong("'" + verb
-                            + "' is no step; there are kill, stop, pause, disconnect, slow, start, await,"
-                            + " wait, probe, repeat, end, step, means, title.");
+        Action action() {
+            return Action.of(number, word);
+        }
+
+        boolean isEmpty() {
+            return rest.isEmpty();
+        }
+
+        String next(String needed) {
+            return nextAfter(word, needed);
+        }
+
+        String nextAfter(String before, String needed) {
+            if (rest.isEmpty()) {
+                throw wrong(before + " needs " + needed + ".");
             }
-        }
-
-        private Action fault(Set<String> names) {
-            String
-                    target =
-                            next("which node? A number, controller, random, leader:TOPIC-PARTITION,"
-                                    + " follower:TOPIC-PARTITION, or a name"),
-                    name = null;
-            if (!target.matches(NODE + "|" + ROLE) && !names.contains(target))
-                throw wrong("'" + target
-                        + "' is no node: a number, controller, random, leader:TOPIC-PARTITION,"
-                        + " follower:TOPIC-PARTITION, or a name that a line before gave by 'as'.");
-            Duration time = null;
-            while (!rest.isEmpty()) {
-                String word = rest.remove(0);
-                if (word.equals("for") && time == null) time = duration(next("for how long?"));
-                else if (word.equals("as") && name == null) name = next("as what?");
-                else
-                    throw wrong("'" + word
-                            + "' is not expected here; after the node may come 'as NAME' and 'for DURATION'.");
-            }
-            if (name != null && (!name.matches("[a-z][a-z0-9-]*") || name.matches("all|" + NODE + "|" + ROLE)))
-                throw wrong("'" + name
-                        + "' cannot be a name: lower-case letters, digits and dashes, and none of the roles.");
-            if (name != null) names.add(name);
-            if (verb.equals("slow") && time == null) throw wrong("slow for how long? Say 'for DURATION'.");
-            return action(target, name, time, null);
-        }
-
-        private Action action(String target, String name, Duration time, String text) {
-            return new Action(line, verb, target, name, time, text, 0, 0);
+            return rest.remove();
         }
 
         String rest() {
-            if (rest.isEmpty()) throw wrong(verb + " what? A text belongs after it.");
-            return String.join(" ", rest);
+            String text = next("a text") + " " + String.join(" ", rest);
+            rest.clear();
+            return text.strip();
         }
 
-        String next(String question) {
-            if (rest.isEmpty()) throw wrong(verb + " " + question + ".");
-            return rest.remove(0);
-        }
-
-        int number(String of) {
-            String word = next("how many times?");
-            if (!word.matches("[1-9]\\d?")) throw wrong("'" + word + "' is not a number of times from 1 to 99.");
-            return Integer.parseInt(word);
-        }
-
-        Duration duration(String word) {
+        Duration duration(String text) {
             try {
-                return Cli.Common.duration(word);
-            } catch (picocli.CommandLine.TypeConversionException e) {
+                return Cli.Common.duration(text);
+            } catch (TypeConversionException e) {
                 throw wrong(e.getMessage() + ".");
             }
         }
 
-        void end() {
-            if (!rest.isEmpty()) throw wrong("'" + rest.get(0) + "' is not expected here.");
-        }
-    }
-
-    // ---- Running ----
-
-    Lab lab;
-    private final Map<String, Integer> nodes = new HashMap<>();
-    private final Map<String, Integer> said = new HashMap<>();
-    private Action action;
-    /** When the step's fault was applied, or its nodes started; when that was done. By System.nanoTime(), which no set clock moves. */
-    private long at, done;
-
-    private final List<String> meaning = new ArrayList<>();
-
-    /** Does it all, and mends what it leaves broken. */
-    void run(Lab lab) throws Exception {
-        this.lab = lab;
-        at = done = System.nanoTime();
-        String heading = null;
-        for (int i = 0; i < actions.size(); i++) {
-            Action a = actions.get(i);
-            if (a.verb.equals("step")) {
-                heading = turn(a, a.text);
-                continue;
-            }
-            if (a.beginsStep() || heading != null || action == null) {
-                end();
-                action = a;
-                lab.begin(heading != null ? heading : title(a), command(a, actions.subList(i + 1, actions.size())));
-                heading = null;
-            }
-            perform(a);
-        }
-        end();
-        if (!lab.broken.isEmpty()) {
-            action = new Action(0, "start", "all", null, null, null, 0, 0);
-            lab.begin(words.text("scenario.mend"), command(action, List.of()));
-            start("all");
-            await("in-sync");
-            end();
-        }
-    }
-
-    private void end() {
-        if (action == null) return;
-        if (meaning.isEmpty()) meaning.add(usual(action.verb));
-        String text = String.join(" ", meaning);
-        Integer before = said.putIfAbsent(text, lab.steps());
-        lab.end(before == null || text.isEmpty() ? text : words.text("scenario.as-in", before));
-        meaning.clear();
-        action = null;
-    }
-
-    void perform(Action a) throws Exception {
-        switch (a.verb) {
-            case "kill", "stop", "pause", "disconnect" -> fault(a);
-            case "start" -> start(a.target);
-            case "slow" -> slow(a);
-            case "await" -> await(a.target);
-            case "wait" -> watchFor(a.time == null ? lab.observe : a.time);
-            case "probe" -> probe();
-            default -> meaning.add(a.text); // means
-        }
-    }
-
-    private void fault(Action a) throws Exception {
-        KillNode script = lab.node(node(a.target), "--mode", a.verb, "--force");
-        Instant before = Instant.now();
-        long began = System.nanoTime();
-        KillNode.Done fault;
-        try {
-            fault = script.breakNodes(script.runtime()).get(0);
-        } finally {
-            script.broken.forEach(n -> lab.broken.add(n.id()));
-        }
-        if (a.name != null) nodes.put(a.name, fault.node().id());
-        done = System.nanoTime();
-        at = monotonic(fault.at(), before, began, done);
-        String signal = lab.where == KillNode.Where.EXTERNAL
-                ? "--kill-command"
-                : Map.of("kill", "SIGKILL", "stop", "SIGTERM", "pause", "SIGSTOP")
-                        .getOrDefault(a.verb, words.text("done.off-network"));
-        lab.say("done." + a.verb, fault.node().name(), signal, fault.at());
-        if (a.time == null) return;
-        watchFor(a.time);
-        start("" + fault.node().id());
-    }
-
-    /** Returns a moment of the wall clock as a System.nanoTime(); one that a clock set meanwhile puts outside of the call it was taken in is moved to its nearer end. */
-    static long monotonic(Instant moment, Instant before, long began, long done) {
-        return Math.max(
-                began, Math.min(done, began + Duration.between(before, moment).toNanos()));
-    }
-
-    private void start(String target) throws Exception {
-        long first = System.nanoTime();
-        lab.start(
-                target.equals("all")
-                        ? List.copyOf(lab.broken)
-                        : List.of(Integer.parseInt(node(target).replace("kafka", ""))));
-        at = done = first;
-    }
-
-    /**
-     * Slowed by stopping its process in short bursts, since nothing else makes a follower slow that is in sync: a replication throttle spares in-sync replicas.
-     */
-    private void slow(Action a) throws Exception {
-        int id = Integer.parseInt(node(a.target).replace("kafka", ""));
-        if (a.name != null) nodes.put(a.name, id);
-        List<Long> before = lab.takeLatencies();
-        before = before.subList(Math.max(0, before.size() - 100), before.size());
-        KillNode script = lab.node("" + id);
-        KillNode.NodeRuntime runtime = script.runtime();
-        KillNode.Target node = runtime.nodes().stream()
-                .filter(n -> n.id() == id)
-                .findFirst()
-                .orElseThrow(() -> new Cli.Exit(2, "There is no node " + id + "."));
-        int bursts = 0, fewest = Integer.MAX_VALUE;
-        Instant from = Instant.now();
-        at = System.nanoTime();
-        lab.broken.add(id);
-        lab.emit(
-                "fault",
-                "node",
-                id,
-                "name",
-                node.name(),
-                "mode",
-                "pause",
-                "runtime",
-                runtime.name(),
-                "at",
-                from.toString(),
-                "burstMs",
-                BURST_MS,
-                "everyMs",
-                BURST_MS + REST_MS);
-        for (long end = System.nanoTime() + a.time.toNanos(); System.nanoTime() < end; bursts++) {
-            runtime.fault(node, KillNode.Mode.PAUSE);
-            Thread.sleep(BURST_MS); // the fault itself
-            WatchIsr.Snapshot s = lab.latest();
-            if (s != null && s.alive()) fewest = Math.min(fewest, s.total().inSync());
-            runtime.restore(node);
-            Thread.sleep(REST_MS);
-        }
-        List<Long> meanwhile = lab.takeLatencies();
-        lab.broken.remove(id);
-        done = System.nanoTime();
-        lab.emit(
-                "restored",
-                "node",
-                id,
-                "name",
-                node.name(),
-                "runtime",
-                runtime.name(),
-                "at",
-                Instant.now().toString());
-        lab.say("slow.bursts", node.name(), BURST_MS / 1e3, (BURST_MS + REST_MS) / 1e3, bursts, from);
-        lab.say("slow.latency", spread(before), spread(meanwhile));
-        WatchIsr.Snapshot s = lab.latest();
-        int all = s == null ? 0 : s.total().replicas();
-        boolean seen = fewest < Integer.MAX_VALUE;
-        if (seen) lab.say("slow.isr", fewest, all);
-        lab.sayGap();
-        meaning.add(
-                !seen
-                        ? words.text("slow.unseen")
-                        : fewest >= all ? words.text("slow.stayed") : words.text("slow.left", all - fewest));
-    }
-
-    private String spread(List<Long> micros) {
-        if (micros.isEmpty()) return words.text("slow.none");
-        List<Long> sorted = micros.stream().sorted().toList();
-        return words.text("slow.spread", median(sorted) / 1e3, sorted.get(sorted.size() - 1) / 1e3, sorted.size());
-    }
-
-    /** Returns the middle value, and of an even number the mean of the two in the middle. */
-    static double median(List<Long> sorted) {
-        return (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2.0;
-    }
-
-    private void await(String condition) throws Exception {
-        boolean since = action != null && (action.isFault() || action.verb.equals("start"));
-        String after = "after." + (!since ? "step" : action.isFault() && action.time != null ? "start" : action.verb);
-        switch (condition) {
-            case "controller" -> {
-                WatchIsr.Snapshot s =
-                        lab.await(condition, x -> x.controller() >= 0 && !lab.broken.contains(x.controller()));
-                lab.waited(at, after, "seen.controller", s.controller(), s.epoch());
-            }
-            case "no-quorum" -> {
-                lab.await(condition, WatchIsr.Until.NO_QUORUM);
-                if (lab.cluster.isCombined()) lab.waited(at, after, "seen.no-quorum", 3 - lab.broken.size());
-                else lab.waited(at, after, "seen.no-controller");
-            }
-            case "writes" -> {
-                lab.writesFlow(done);
-                lab.waited(at, after, "seen.writes", lab.partitions());
-                lab.sayGap();
-            }
-            case "out-of-isr" -> {
-                WatchIsr.ReplicaCounts t = lab.await(
-                                condition,
-                                x -> x.alive()
-                                        && lab.broken.stream()
-                                                .noneMatch(id -> x.brokers().contains(id)
-                                                        || x.isrs().containsKey(id)))
-                        .total();
-                lab.waited(
-                        at,
-                        after,
-                        "seen.out-of-isr",
-                        t.inSync(),
-                        t.replicas(),
-                        t.underReplicated(),
-                        t.online(),
-                        t.partitions());
-            }
-            default -> {
-                WatchIsr.ReplicaCounts t = lab.await(condition, lab::isInSync).total();
-                lab.waited(at, after, "seen.in-sync", t.inSync(), t.replicas(), t.online(), t.partitions());
+        void requireEnd() {
+            if (!rest.isEmpty()) {
+                throw wrong("'" + rest.peek() + "' is not expected here.");
             }
         }
-    }
-
-    /** An observation: that something is acknowledged, or nothing, has to be watched for a while. */
-    private void watchFor(Duration time) throws Exception {
-        long before = lab.acknowledged(), from = System.nanoTime();
-        Thread.sleep(time.toMillis());
-        lab.say("producer.meanwhile", (System.nanoTime() - from) / 1e9, lab.acknowledged() - before);
-    }
-
-    private void probe() throws Exception {
-        List<ProbeAnswer> answers = lab.probe();
-        ProbeTable.lines(answers).forEach(lab::line);
-        meaning.add(LabNotebook.meaning(answers, words));
-    }
-
-    // ---- Words ----
-
-    /** @return what kill-node takes: a node that a name stands for, the follower of a partition, or the word itself */
-    private String node(String target) throws Exception {
-        if (nodes.containsKey(target)) return "" + nodes.get(target);
-        if (!target.startsWith("follower:")) return target;
-        String partition = target.substring(9), topic = partition.substring(0, partition.lastIndexOf('-'));
-        int number = Integer.parseInt(partition.substring(topic.length() + 1));
-        try (Admin admin = lab.common.admin()) {
-            int controller = admin.describeMetadataQuorum().quorumInfo().get().leaderId();
-            TopicPartitionInfo info = admin.describeTopics(List.of(topic))
-                    .allTopicNames()
-                    .get()
-                    .get(topic)
-                    .partitions()
-                    .get(number);
-            // The active controller would do more than follow slowly.
-            return ""
-                    + info.isr().stream()
-                            .map(Node::id)
-                            .filter(id -> id != info.leader().id())
-                            .min(Comparator.comparing((Integer id) -> id == controller)
-                                    .thenComparing(id -> id))
-                            .orElseThrow(() -> new Cli.Exit(1, partition + " has no follower in sync."));
-        } catch (java.util.concurrent.ExecutionException | IndexOutOfBoundsException e) {
-            throw new Cli.Exit(2, name + ": there is no follower of '" + partition + "'.");
-        }
-    }
-
-    String title(Action a) {
-        String target = a.target == null ? "" : a.target, partition = target.substring(target.indexOf(':') + 1);
-        String who = nodes.containsKey(target)
-                ? words.text("who.node", nodes.get(target))
-                : target.matches("controller|random|all")
-                        ? words.text("who." + target)
-                        : target.startsWith("leader:")
-                                ? words.text("who.leader", partition)
-                                : target.startsWith("follower:")
-                                        ? words.text("who.follower", partition)
-                                        : words.text("who.node", target.replaceFirst("kafka0*", ""));
-        String what = switch (a.verb) {
-            case "probe" ->
-                lab.cluster.isCombined()
-                        ? words.text("title.probe", 3 - lab.broken.size())
-                        : words.text("title.probe-now");
-            case "await" -> words.text("title.await", target);
-            case "wait", "means" -> words.text("title." + a.verb);
-            default -> words.text("title." + a.verb, who);
-        };
-        return turn(
-                a,
-                a.isFault() && a.time != null
-                        ? words.text("title.lasting", what, Lab.plain(Lab.seconds(a.time)))
-                        : what);
-    }
-
-    private String turn(Action a, String title) {
-        return a.turns == 0 ? title : words.text("title.round", title, a.turn, a.turns);
-    }
-
-    /** What one would type for it. */
-    private String command(Action a, List<Action> following) {
-        String node = a.target == null ? "" : nodes.containsKey(a.target) ? "" + nodes.get(a.target) : a.target,
-                lasting = a.time == null ? "" : " --for " + Lab.plain(Lab.seconds(a.time)) + "s";
-        boolean inSync = following.stream()
-                .takeWhile(f -> !f.beginsStep() && !f.verb.equals("step"))
-                .anyMatch(f -> "in-sync".equals(f.target));
-        return switch (a.verb) {
-            case "kill" ->
-                "kill-node " + node + lasting
-                        + (a.target.equals("controller") && lab.broken.size() > 0 ? " --force" : "");
-            case "slow" -> words.text("slow.command");
-            case "start" -> "start-node " + node + (inSync || a.line == 0 ? "; watch-isr --until in-sync" : "");
-            case "probe" -> lab.probeCommand();
-            case "await", "wait", "means" -> "watch-isr";
-            default -> "kill-node --mode " + a.verb + " " + node + lasting + (lab.broken.size() > 0 ? " --force" : "");
-        };
-    }
-
-    /** What a step means for which the scenario says nothing itself. */
-    private String usual(String verb) {
-        return FAULTS.contains(verb) || verb.equals("start") ? words.text("usual." + verb) : "";
     }
 }

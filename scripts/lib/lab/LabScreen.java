@@ -1,59 +1,78 @@
+//SOURCES ../cli/Cli.java ../cli/Messages.java ../../WatchIsr.java
+
 import java.util.*;
 import java.util.stream.*;
 
 /**
- * Below the lines of the lab, where they go to a terminal: the step and its time, the controller, the nodes, the in-sync replicas, and how many records are acknowledged each second.
- * It is made of the lab's own events and looks, so that there is something to look at while all waits for an election.
+ * Shows below the lines of the lab, where they go to a terminal, the step and its time, the controller, the nodes, the
+ * in-sync replicas, and the acknowledgements of each second, so that there is something to look at during an election.
  */
-class LabScreen {
+final class LabScreen {
     private static final String LEVELS =
             WatchIsr.Screen.UNICODE ? "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588" : "_.:-=+*#";
+    private static final long SECOND = 1_000_000_000;
 
     private final WatchIsr.Screen screen;
-    private final LabMessages words;
-    private final long records, began = System.nanoTime();
+    private final Messages words;
+    private final long records;
+    private final long began = System.nanoTime();
     /** By second since the first acknowledgement of the producer. */
     private final List<Integer> acks = new ArrayList<>();
 
     private String step = "";
     private int steps;
-    private long stepBegan, stepTook = -1, firstAck, lastAck, loaded;
+    private long stepBegan;
+    private long stepTook = -1;
+    private long firstAck;
+    private long lastAck;
+    private long loaded;
     private double loadRate;
     private WatchIsr.Snapshot snapshot;
 
-    private LabScreen(WatchIsr.Screen screen, Lab lab) {
+    private LabScreen(WatchIsr.Screen screen, Messages words, long records) {
         this.screen = screen;
-        words = lab.words;
-        records = lab.records;
+        this.words = words;
+        this.records = records;
     }
 
-    /** From here on the lab's lines are folded at words on a terminal, and come above what is drawn; elsewhere all stays as it is. */
-    static LabScreen below(Lab lab) {
-        LabScreen screen =
-                new LabScreen(lab.common.json ? WatchIsr.Screen.none() : WatchIsr.Screen.on(lab.common.out), lab);
-        if (!screen.screen.isOn()) return screen;
-        if (WatchIsr.Screen.COLOURS)
-            screen.screen.paint = line ->
-                    WatchIsr.paint(line).replaceAll("(" + screen.silent(0).split(" ")[0] + " .*)", "\033[31m$1\033[m");
-        lab.common.out = screen.screen.above(
-                lab.common.out,
-                line -> screen.screen.isOn()
-                        ? fold(line, screen.screen.width())
-                        : line); // the tables at the end are whole
-        lab.common.err = screen.screen.above(lab.common.err, line -> line);
-        Thread drawing = new Thread(
-                () -> {
-                    try {
-                        for (; screen.screen.isOn(); Thread.sleep(400))
-                            screen.screen.draw(screen.lines(screen.screen.width()));
-                    } catch (InterruptedException over) {
-                        /* of the lab */
-                    }
-                },
-                "screen");
-        drawing.setDaemon(true);
-        drawing.start();
-        return screen;
+    /**
+     * From here on, the lab's lines are folded at words on a terminal, and come above what is drawn. Elsewhere all
+     * stays as it is.
+     */
+    static LabScreen below(Cli.Common common, Messages words, long records) {
+        WatchIsr.Screen screen = common.json ? WatchIsr.Screen.none() : WatchIsr.Screen.on(common.out);
+        LabScreen view = new LabScreen(screen, words, records);
+        if (screen.isOn()) {
+            if (WatchIsr.Screen.COLOURS) {
+                String silence = "(" + view.silence(0).split(" ")[0] + " .*)";
+                screen.paint = line -> WatchIsr.paint(line).replaceAll(silence, "\033[31m$1\033[m");
+            }
+            common.out = screen.above(common.out, view::folded);
+            common.err = screen.above(common.err, line -> line);
+            Thread drawing = new Thread(view::draw, "screen");
+            drawing.setDaemon(true);
+            drawing.start();
+        }
+        return view;
+    }
+
+    /** The tables at the end, when the screen is off, stay whole. */
+    private String folded(String line) {
+        if (!screen.isOn()) {
+            return line;
+        }
+        return fold(line, screen.width());
+    }
+
+    private void draw() {
+        try {
+            while (screen.isOn()) {
+                screen.draw(lines(screen.width()));
+                Thread.sleep(400);
+            }
+        } catch (InterruptedException over) {
+            /* with the lab */
+        }
     }
 
     void close() {
@@ -64,110 +83,145 @@ class LabScreen {
         snapshot = now;
     }
 
-    /** Any event of the lab. */
+    /** Takes an event of the lab: the others are in the snapshots, or in the lab's lines. */
     synchronized void seen(Map<String, Object> event) {
-        long now = System.nanoTime();
         switch (String.valueOf(event.get("type"))) {
-            case "ack" -> {
-                if (firstAck == 0) firstAck = now;
-                lastAck = now;
-                acks.set(second(now), acks.get(second(now)) + 1);
-            }
+            case "ack" -> acknowledged();
             case "perf-window" -> {
                 loaded += ((Number) event.get("records")).longValue();
                 loadRate = ((Number) event.get("recordsPerSec")).doubleValue();
             }
-            case "phase" -> {
-                boolean starts = event.get("state").equals("start");
-                stepTook = starts ? -1 : now - stepBegan;
-                if (!starts) return;
-                step = ++steps + ". " + event.get("phase");
-                stepBegan = now;
-                loaded = 0;
-            }
-            default -> {
-                /* is told by the looks, or by the lab's lines */
-            }
+            case "phase" -> phase(event);
+            default -> {}
         }
     }
 
-    /** Its number; all up to it have a count. */
+    private void acknowledged() {
+        lastAck = System.nanoTime();
+        if (firstAck == 0) {
+            firstAck = lastAck;
+        }
+        int second = second(lastAck);
+        acks.set(second, acks.get(second) + 1);
+    }
+
+    private void phase(Map<String, Object> event) {
+        long now = System.nanoTime();
+        if (!event.get("state").equals("start")) {
+            stepTook = now - stepBegan;
+            return;
+        }
+        stepTook = -1;
+        step = ++steps + ". " + event.get("phase");
+        stepBegan = now;
+        loaded = 0;
+    }
+
+    /** Returns the number of a second; all up to it have a count. */
     private int second(long now) {
-        int second = (int) ((now - firstAck) / 1_000_000_000);
-        while (acks.size() <= second) acks.add(0);
+        int second = (int) ((now - firstAck) / SECOND);
+        while (acks.size() <= second) {
+            acks.add(0);
+        }
         return second;
     }
 
     private synchronized List<String> lines(int width) {
         long now = System.nanoTime();
-        String time = " "
-                + words.text(
-                        "screen.time",
-                        (stepTook < 0 && stepBegan > 0 ? now - stepBegan : Math.max(0, stepTook)) / 1e9,
-                        (now - began) / 1_000_000_000);
-        List<String> lines = new ArrayList<>(List.of(
-                "-".repeat(width), WatchIsr.Screen.cut(step, Math.max(10, width - time.length())) + time));
+        long inStep = stepTook < 0 && stepBegan > 0 ? now - stepBegan : Math.max(0, stepTook);
+        String time = " " + words.text("screen.time", inStep / 1e9, (now - began) / SECOND);
+        List<String> lines = new ArrayList<>();
+        lines.add("-".repeat(width));
+        lines.add(WatchIsr.Screen.cut(step, Math.max(10, width - time.length())) + time);
         if (snapshot != null) {
-            WatchIsr.ReplicaCounts all = snapshot.total();
-            Map<String, List<Integer>> states = new TreeMap<>(Comparator.reverseOrder()); // up first
-            snapshot.nodes()
-                    .forEach((id, port) -> states.computeIfAbsent(
-                                    !port.equals("answers")
-                                            ? port
-                                            : snapshot.brokers().contains(id) ? "up" : "fenced",
-                                    s -> new ArrayList<>())
-                            .add(id));
-            lines.add(snapshot.brief()
-                    + states.entrySet().stream()
-                            .map(s -> " | " + s.getKey() + " "
-                                    + s.getValue().stream().map(String::valueOf).collect(Collectors.joining(",")))
-                            .collect(Collectors.joining()));
-            lines.add(words.text(
-                    "screen.isr",
-                    all.inSync(),
-                    all.replicas(),
-                    all.underReplicated(),
-                    all.partitions() - all.online(),
-                    all.partitions()));
+            lines.addAll(cluster());
         }
-        if (loaded > 0) lines.add(words.text("screen.loaded", loaded, records, loadRate));
-        if (firstAck > 0) lines.add(acknowledgements(now, width));
+        if (loaded > 0) {
+            lines.add(words.text("screen.loaded", loaded, records, loadRate));
+        }
+        if (firstAck > 0) {
+            lines.add(acknowledgements(now, width));
+        }
         return lines;
     }
 
-    private String silent(double seconds) {
+    private List<String> cluster() {
+        Map<String, List<Integer>> nodes = new TreeMap<>(Comparator.reverseOrder()); // up first
+        snapshot.nodes()
+                .forEach((id, port) -> nodes.computeIfAbsent(state(id, port), s -> new ArrayList<>())
+                        .add(id));
+        StringBuilder line = new StringBuilder(snapshot.brief());
+        nodes.forEach((state, ids) -> line.append(" | ")
+                .append(state)
+                .append(' ')
+                .append(ids.stream().map(String::valueOf).collect(Collectors.joining(","))));
+        var all = snapshot.total();
+        int offline = all.partitions() - all.online();
+        return List.of(
+                line.toString(),
+                words.text(
+                        "screen.isr", all.inSync(), all.replicas(), all.underReplicated(), offline, all.partitions()));
+    }
+
+    private String state(int id, String port) {
+        if (!port.equals("answers")) {
+            return port;
+        }
+        if (snapshot.brokers().contains(id)) {
+            return "up";
+        }
+        return "fenced";
+    }
+
+    private String silence(double seconds) {
         return words.text("screen.silent", seconds);
     }
 
-    /** Of the seconds that are over, as many as there is room for. */
+    /** Returns the seconds that are over, as many as there is room for. */
     private String acknowledgements(long now, int width) {
         int over = second(now);
-        String last = over == 0 ? "-" : acks.get(over - 1).toString(),
-                silent = now - lastAck < 1_000_000_000 ? "" : " " + silent((now - lastAck) / 1e9);
+        String last = over == 0 ? "-" : acks.get(over - 1).toString();
         String label = words.text("screen.acks", last) + " ";
-        List<Integer> shown = acks.subList(Math.max(0, over - Math.max(5, width - label.length() - 23)), over);
+        int room = Math.max(5, width - label.length() - 23);
+        List<Integer> shown = acks.subList(Math.max(0, over - room), over);
         int most = shown.stream().mapToInt(n -> n).max().orElse(1);
-        return label
-                + shown.stream()
-                        .map(n -> "" + LEVELS.charAt(n == 0 ? 0 : Math.max(1, Math.round(7f * n / most))))
-                        .collect(Collectors.joining())
-                + silent;
+        StringBuilder line = new StringBuilder(label);
+        for (int n : shown) {
+            int level = n == 0 ? 0 : Math.max(1, Math.round(7f * n / most));
+            line.append(LEVELS.charAt(level));
+        }
+        if (now - lastAck >= SECOND) {
+            line.append(' ').append(silence((now - lastAck) / 1e9));
+        }
+        return line.toString();
     }
 
-    /** At words, so that nothing is lost; but the row of a table, which would be none any more, is cut. A command can still be copied. */
+    /**
+     * Folds a line at words, so that nothing is lost, and a command can still be copied. The row of a table, which
+     * would be none any more, is cut.
+     */
     static String fold(String line, int width) {
-        String body = line.stripLeading(), indent = " ".repeat(line.length() - body.length()), next = indent + "  ";
-        if (WatchIsr.Screen.width(line) <= width) return line;
-        if (body.matches(".*\\S  +\\S.*")) return WatchIsr.Screen.cut(line, width);
-        String more = body.startsWith("$ ") ? " \\" : "";
+        if (WatchIsr.Screen.width(line) <= width) {
+            return line;
+        }
+        String body = line.stripLeading();
+        if (body.matches(".*\\S  +\\S.*")) {
+            return WatchIsr.Screen.cut(line, width);
+        }
+        String indent = " ".repeat(line.length() - body.length());
+        String continued = body.startsWith("$ ") ? " \\" : "";
+        int room = width - continued.length();
         StringBuilder folded = new StringBuilder();
-        String row = indent;
+        String row = "";
         for (String word : body.split(" ")) {
-            boolean first = row.isBlank();
-            if (!first && WatchIsr.Screen.width(row) + 1 + WatchIsr.Screen.width(word) > width - more.length()) {
-                folded.append(row).append(more).append('\n');
-                row = next + word;
-            } else row += (first ? "" : " ") + word;
+            if (row.isEmpty()) {
+                row = indent + word;
+            } else if (WatchIsr.Screen.width(row + " " + word) <= room) {
+                row += " " + word;
+            } else {
+                folded.append(row).append(continued).append('\n');
+                row = indent + "  " + word;
+            }
         }
         return folded.append(row).toString();
     }

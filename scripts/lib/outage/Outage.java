@@ -1,4 +1,6 @@
-//SOURCES ../cli/EventFields.java ../lab/LabMessages.java
+//SOURCES ../cli/EventFields.java ../cli/Messages.java
+//FILES outage-messages.properties=outage-messages.properties
+//FILES outage-messages_ru.properties=outage-messages_ru.properties
 
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -13,11 +15,15 @@ import org.apache.kafka.common.TopicPartition;
  * @param partitions the longest gap of each partition
  */
 record Outage(int number, Fault fault, Moments moments, Gap all, List<Gap> partitions, List<Note> remarks) {
+    /** The bundle of texts on outages, for {@link Messages}. */
+    static final String MESSAGES = "outage-messages";
+
+    static final Messages ENGLISH = Messages.of("en", MESSAGES);
     private static final Set<String> MODES = Set.of("kill", "stop", "pause", "disconnect");
 
     /** Returns the remarks in English, as the stream has them. */
     List<String> notes() {
-        return remarks.stream().map(note -> note.in(LabMessages.ENGLISH)).toList();
+        return remarks.stream().map(note -> note.in(ENGLISH)).toList();
     }
 
     /** Returns the longest gap of a partition, or null. */
@@ -62,7 +68,7 @@ record Outage(int number, Fault fault, Moments moments, Gap all, List<Gap> parti
      * @param moved how many partitions the node led
      */
     record Fault(int node, String mode, Instant applied, Integer during, Integer moved) {
-        String in(LabMessages words) {
+        String in(Messages words) {
             return MODES.contains(mode) ? words.text("mode." + mode, node) : mode + " " + node;
         }
     }
@@ -78,7 +84,7 @@ record Outage(int number, Fault fault, Moments moments, Gap all, List<Gap> parti
 
     /** Something that a reader has to know, in any language. */
     record Note(String key, Object... args) {
-        String in(LabMessages words) {
+        String in(Messages words) {
             return words.text(key, args);
         }
     }
@@ -153,7 +159,7 @@ record Outage(int number, Fault fault, Moments moments, Gap all, List<Gap> parti
             return name;
         }
 
-        String title(LabMessages words) {
+        String title(Messages words) {
             return words.text("phase." + this);
         }
     }

@@ -1,4 +1,4 @@
-//SOURCES Outage.java ../cli/EventFields.java ../lab/LabMessages.java
+//SOURCES Outage.java ../cli/EventFields.java ../cli/Messages.java
 
 import java.time.Instant;
 import java.util.List;
@@ -41,7 +41,7 @@ record OutageFindings(List<Outage> outages, Availability availability, List<Outa
                     .toArray();
         }
 
-        String sentence(LabMessages words) {
+        String sentence(Messages words) {
             double seconds = observed.ms / 1e3;
             return words.text(
                     "outages.availability", share * 100, worst, worstShare * 100, nothingShare * 100, seconds);

@@ -1,4 +1,4 @@
-//SOURCES Outage.java OutageFindings.java ../cli/Cli.java ../cli/TextTable.java ../lab/LabMessages.java
+//SOURCES Outage.java OutageFindings.java ../cli/Cli.java ../cli/TextTable.java ../cli/Messages.java
 
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -21,16 +21,16 @@ final class OutageTable {
 
     private final OutageFindings findings;
     private final Gaps gaps;
-    private final LabMessages words;
+    private final Messages words;
 
-    OutageTable(OutageFindings findings, Gaps gaps, LabMessages words) {
+    OutageTable(OutageFindings findings, Gaps gaps, Messages words) {
         this.findings = findings;
         this.gaps = gaps;
         this.words = words;
     }
 
     OutageTable(OutageFindings findings, Gaps gaps) {
-        this(findings, gaps, LabMessages.ENGLISH);
+        this(findings, gaps, Outage.ENGLISH);
     }
 
     String text() {
@@ -92,7 +92,7 @@ final class OutageTable {
 
     private List<String> momentTitles() {
         Stream<String> names =
-                Stream.of("fault", "at", "controller", "led", "first-ack", "last-ack", "in-sync", "longest");
+                Stream.of("fault", "at", "controller", "leaders", "first-ack", "last-ack", "in-sync", "longest");
         return Stream.concat(Stream.of("#"), names.map(name -> words.text("outages." + name)))
                 .toList();
     }

@@ -299,9 +299,9 @@ class SigkillTest {
                         "killed",
                         "--record-size",
                         "100",
-                        "--a",
+                        "--setting",
                         "acks=1",
-                        "--b",
+                        "--setting",
                         "acks=all",
                         "--throughput",
                         "500"));

@@ -50,22 +50,22 @@ class CompareSettings implements Callable<Integer> {
     List<String> settings = List.of();
 
     /** The options of an earlier version, in place of --setting: each names the letter of its setting. */
-    @Option(names = "--a", hidden = true)
+    @Option(names = "--a", hidden = true, description = "Deprecated: --setting.")
     String a;
 
-    @Option(names = "--b", hidden = true)
+    @Option(names = "--b", hidden = true, description = "Deprecated: --setting.")
     String b;
 
-    @Option(names = "--c", hidden = true)
+    @Option(names = "--c", hidden = true, description = "Deprecated: --setting.")
     String c;
 
-    @Option(names = "--d", hidden = true)
+    @Option(names = "--d", hidden = true, description = "Deprecated: --setting.")
     String d;
 
-    @Option(names = "--e", hidden = true)
+    @Option(names = "--e", hidden = true, description = "Deprecated: --setting.")
     String e;
 
-    @Option(names = "--f", hidden = true)
+    @Option(names = "--f", hidden = true, description = "Deprecated: --setting.")
     String f;
 
     @Option(

@@ -81,7 +81,7 @@ class ProbeCluster implements Callable<Integer> {
     Duration checkTimeout = Duration.ofSeconds(4); // a default of picocli's would override --each
 
     /** The name of an earlier version. */
-    @Option(names = "--each", hidden = true)
+    @Option(names = "--each", hidden = true, description = "Deprecated: --check-timeout.")
     void each(Duration timeout) {
         checkTimeout = timeout;
     }

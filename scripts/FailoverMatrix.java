@@ -4,42 +4,43 @@
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
 //SOURCES lib/matrix/MatrixCell.java lib/matrix/MatrixCluster.java lib/matrix/MatrixFolder.java
-//SOURCES lib/matrix/MatrixRun.java lib/matrix/MatrixTable.java lib/matrix/MatrixTrial.java
+//SOURCES lib/matrix/MatrixRounds.java lib/matrix/MatrixRun.java
 //SOURCES lib/cli/Cli.java lib/cli/Screen.java
-//SOURCES Cluster.java KillNode.java
+//SOURCES CheckDelivery.java Cluster.java CreateTopic.java KillNode.java ResilientProducer.java WatchIsr.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Measures what each combination of acks, min ISR and fault costs
 
-import java.io.IOException;
-import java.io.PrintWriter;
-import java.nio.file.Files;
+import java.io.*;
 import java.nio.file.Path;
-import java.time.*;
-import java.time.format.DateTimeFormatter;
+import java.time.Duration;
 import java.util.*;
-import java.util.concurrent.*;
+import java.util.concurrent.Callable;
+import java.util.function.*;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.errors.InterruptException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Breaks the same cluster in the same ways under producers with different settings, and compares what each combination
- * costs: the longest gap between acknowledgements, and what the delivery check finds lost, duplicated or reordered.
+ * Applies the same faults to the same cluster under producers with different settings, and compares what each
+ * combination costs: the longest gap between acknowledgements, and the lost, duplicated and reordered records that the
+ * delivery check finds.
  *
  * <p>A run has a topic of its own with three partitions on three nodes, and one producer that writes on schedule. The
- * fault is applied while writes flow, and undone once they flow again. A paused node goes on as soon as another one
- * leads its partition, so that what was under way to it is answered by a former leader; a lost quorum comes back after
- * --hold. Then every replica has to be in sync, the producer ends, and its ledger is compared with the log.
+ * fault is applied while writes flow, and undone once they flow again. A paused node resumes as soon as another one
+ * leads its partition, so that a former leader answers the requests that were under way to it; a lost quorum is
+ * restored after --fault-duration. Then the run waits until every replica is in sync, ends the producer, and compares
+ * its ledger with the log.
  *
  * <p>A run in which nothing was acknowledged (acks=0) proves nothing, and one that could not be compared with the log
- * to its end proves less: both are counted as incomplete, and named under the table. The second kind, and a run that
- * broke off, is run again by the same command.
+ * to its end proves less: both are counted as incomplete, and named under the table. The same command repeats the
+ * second kind, and a run that broke off.
  *
- * <p>Each run is a line of matrix.jsonl in the matrix's folder. Called again with that folder, it does what is missing.
- * Rounds go through all combinations, so that what the machine does meanwhile hits all alike.
+ * <p>Each run is a line of matrix.jsonl in the matrix's folder. Called again with that folder, it does the missing
+ * runs. Rounds go through all combinations, so that what the machine does meanwhile affects all alike.
  *
  * <pre>failover-matrix --repeat 5
  * failover-matrix --acks 1,all --min-isr 1,2 --fault pause-leader --repeat 10 --out runs/pause</pre>
@@ -49,85 +50,27 @@ import picocli.CommandLine.Option;
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         description = "Runs faults against producer and topic settings, and shows what each combination lost and how"
-                + " long it waited. Without choices: ten telling combinations.")
+                + " long it waited. Without options for these: ten instructive combinations.")
 class FailoverMatrix implements Callable<Integer> {
-    private static final List<MatrixCell> TELLING = List.of(
-            new MatrixCell("0", 1, false, MatrixCell.Fault.KILL_LEADER, null),
-            new MatrixCell("1", 1, false, MatrixCell.Fault.KILL_LEADER, null),
-            new MatrixCell("1", 1, false, MatrixCell.Fault.PAUSE_LEADER, null),
-            new MatrixCell("all", 1, true, MatrixCell.Fault.KILL_LEADER, null),
-            new MatrixCell("all", 2, true, MatrixCell.Fault.KILL_LEADER, null),
-            new MatrixCell("all", 2, true, MatrixCell.Fault.KILL_CONTROLLER, null),
-            new MatrixCell("all", 2, true, MatrixCell.Fault.STOP_LEADER, null),
-            new MatrixCell("all", 2, true, MatrixCell.Fault.PAUSE_LEADER, null),
-            new MatrixCell("all", 2, false, MatrixCell.Fault.PAUSE_LEADER, null),
-            new MatrixCell("all", 2, true, MatrixCell.Fault.TWO_OF_THREE, null));
+    private static final String MARK = "a matrix";
 
-    @Option(
-            names = "--acks",
-            split = ",",
-            paramLabel = "0|1|all",
-            description = "Required acknowledgements; several with commas, as with the next four (default of a choice:"
-                    + " all).")
-    List<String> acks;
-
-    @Option(
-            names = "--min-isr",
-            split = ",",
-            paramLabel = "N",
-            description = "The topic's min.insync.replicas (default of a choice: 2).")
-    List<Integer> minIsrs;
-
-    @Option(
-            names = "--idempotence",
-            arity = "1",
-            split = ",",
-            paramLabel = "true|false",
-            description = "The producer's; only acks=all can have it (default of a choice: true where it can be).")
-    List<Boolean> idempotence;
-
-    @Option(
-            names = "--fault",
-            split = ",",
-            paramLabel = "FAULT",
-            description = "${COMPLETION-CANDIDATES}; disconnect needs Docker (default of a choice: kill-leader).")
-    List<MatrixCell.Fault> faults;
+    @Mixin
+    MatrixCell.Choice choice = new MatrixCell.Choice();
 
     @Option(
             names = "--timeouts",
             split = ",",
             paramLabel = "default|fast",
-            description = "Of the cluster that this starts when none is up (default: fast).")
+            description = "Timeouts of the cluster to start when none is running (default: fast).")
     List<Cluster.Timeouts> timeouts;
-
-    @Option(
-            names = "--repeat",
-            paramLabel = "N",
-            defaultValue = "1",
-            description = "How often each combination is run (default: ${DEFAULT-VALUE}).")
-    int repeat;
-
-    @Option(
-            names = "--rate",
-            paramLabel = "N",
-            defaultValue = "2000",
-            description = "Records per second (default: ${DEFAULT-VALUE}).")
-    double rate;
-
-    @Option(
-            names = "--hold",
-            paramLabel = "DURATION",
-            defaultValue = "2s",
-            description = "How long a fault goes on after its effect is there (default: ${DEFAULT-VALUE}).")
-    Duration hold;
 
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "The folder; one that has some runs already is completed (default: runs/matrix-<time>).")
+            description = "Folder of the matrix; the runs that it lacks are added (default: runs/matrix-<time>).")
     Path out;
 
-    @Option(names = "--list", description = "Only list the combinations.")
+    @Option(names = "--list", description = "List the combinations and exit.")
     boolean list;
 
     @Mixin
@@ -136,12 +79,8 @@ class FailoverMatrix implements Callable<Integer> {
     @Mixin
     KillNode.Runtimes runtimes = new KillNode.Runtimes(common);
 
-    private final MatrixCluster cluster = new MatrixCluster(common, runtimes);
-    private final List<MatrixRun> runs = new ArrayList<>();
-    private final ExecutorService background = Executors.newCachedThreadPool(FailoverMatrix::daemon);
+    private final Scripts cluster = new Scripts(common, runtimes);
     private MatrixFolder folder;
-    private int brokenInARow;
-    private Screen screen = Screen.none();
 
     public static void main(String... args) {
         System.exit(run(Screen.OUT, Screen.ERR, args));
@@ -153,159 +92,106 @@ class FailoverMatrix implements Callable<Integer> {
         return script.common.run(script, out, err, args);
     }
 
-    private static Thread daemon(Runnable task) {
-        Thread thread = new Thread(task, "matrix");
-        thread.setDaemon(true);
-        return thread;
-    }
-
     @Override
     public Integer call() throws Exception {
-        if (repeat < 1 || !(rate > 0)) {
+        if (choice.repeat < 1 || !(choice.rate > 0)) {
             throw new Cli.Exit(2, "--repeat and --rate are numbers above 0.");
         }
         if (list) {
-            cells(givenTimeouts().get(0)).forEach(common.out::println);
+            cells(givenTimeouts().iterator().next()).forEach(common.out::println);
             return 0;
         }
-        readRuns();
-        screen = Screen.on(common.err);
+        folder = readFolder();
+        Screen screen = Screen.on(common.err);
         common.err = screen.above(common.err, line -> line);
+        MatrixRounds rounds = new MatrixRounds(cluster, folder, screen);
         boolean interrupted = false;
         Exception failed = null;
         try {
-            runMissing();
+            runMissing(rounds);
         } catch (InterruptedException | InterruptException e) {
             interrupted = true;
         } catch (Exception e) {
-            failed = e; // what was done is shown first
+            failed = e; // the finished runs are shown first
         } finally {
             screen.close();
             cluster.end();
-            background.shutdownNow();
+            rounds.end();
         }
         show(failed);
-        String end =
-                interrupted ? "Interrupted; failover-matrix --out %s with the same choices does the rest." : "Runs: %s";
-        common.say(end, folder);
-        return exitCode(interrupted);
+        if (interrupted) {
+            common.say("Interrupted; failover-matrix --out %s with the same options does the rest.", folder);
+            return 130;
+        }
+        common.say("Runs: %s", folder);
+        return folder.unfinished() > 0 ? Cli.INCOMPLETE : 0;
     }
 
-    /** Shows what was done, also when a failure ended it. */
+    /** Shows the finished runs, also when a failure ended the matrix. */
     private void show(Exception failed) throws Exception {
-        MatrixTable table = new MatrixTable(runs);
-        if (!runs.isEmpty()) {
-            folder.writeTable(table);
-        }
-        if (!common.json && !(runs.isEmpty() && failed != null)) {
-            common.out.print(table.text());
+        String table = folder.writeTable();
+        if (!common.json && !(folder.runs().isEmpty() && failed != null)) {
+            common.out.print(table);
         }
         if (failed != null) {
             throw failed;
         }
-        if (unfinished() > 0) {
+        if (folder.unfinished() > 0) {
             common.say(
                     "%d runs were not checked to the end, and count only as such; the same command runs them again.",
-                    unfinished());
+                    folder.unfinished());
         }
     }
 
-    private int exitCode(boolean interrupted) {
-        if (interrupted) {
-            return 130;
-        }
-        return unfinished() > 0 ? Cli.INCOMPLETE : 0;
-    }
+    // ---- The runs to do ----
 
-    private int unfinished() {
-        return MatrixRun.withProof(MatrixRun.Proof.UNFINISHED, runs).size();
-    }
-
-    // ---- The combinations ----
-
-    /** Returns the chosen combinations that can be; without any choice, the telling ones. */
-    List<MatrixCell> cells(Cluster.Timeouts of) {
+    /** Returns the chosen combinations; without timeouts, for a cluster that was found. */
+    private List<MatrixCell> cells(Cluster.Timeouts of) {
         String named = of == null ? "found" : of.name().toLowerCase(Locale.ROOT);
-        if (Stream.of(acks, minIsrs, idempotence, faults).allMatch(Objects::isNull)) {
-            return TELLING.stream().map(cell -> cell.withTimeouts(named)).toList();
-        }
-        List<MatrixCell> cells = new ArrayList<>();
-        for (String givenAcks : Objects.requireNonNullElse(acks, List.of("all"))) {
-            for (int minIsr : Objects.requireNonNullElse(minIsrs, List.of(2))) {
-                for (MatrixCell.Fault fault :
-                        Objects.requireNonNullElse(faults, List.of(MatrixCell.Fault.KILL_LEADER))) {
-                    requirePossible(givenAcks, minIsr, fault);
-                    for (boolean idempotent : idempotenceWith(givenAcks)) {
-                        cells.add(new MatrixCell(givenAcks, minIsr, idempotent, fault, named));
-                    }
-                }
-            }
-        }
-        return cells.stream().distinct().toList();
+        return choice.cells(named);
     }
 
-    private List<Boolean> idempotenceWith(String givenAcks) {
-        return givenAcks.equals("all") ? Objects.requireNonNullElse(idempotence, List.of(true)) : List.of(false);
+    private Set<Cluster.Timeouts> givenTimeouts() {
+        return new LinkedHashSet<>(Objects.requireNonNullElse(timeouts, List.of(Cluster.Timeouts.FAST)));
     }
 
-    private static void requirePossible(String acks, int minIsr, MatrixCell.Fault fault) {
-        if (!List.of("0", "1", "all").contains(acks)) {
-            throw new Cli.Exit(2, "--acks is 0, 1 or all, not '" + acks + "'.");
+    MatrixFolder readFolder() throws IOException {
+        if (out == null) {
+            out = MatrixFolder.newPath();
         }
-        if (minIsr < 1 || minIsr > 3) {
-            throw new Cli.Exit(2, "--min-isr is 1, 2 or 3: the topics have three replicas.");
+        MatrixFolder read = new MatrixFolder(out);
+        // An earlier version did not mark its folder.
+        boolean isOurs =
+                Cluster.Own.isMarked(out, MARK) || Cluster.Own.begins(out.resolve(MatrixFolder.RUNS), "{\"acks\":");
+        if (read.claim(isOurs) == MatrixFolder.Claim.NEW) {
+            Cluster.Own.mark(out, MARK, "failover-matrix", "it goes on from the runs here");
         }
-        boolean writesStop = acks.equals("all") && minIsr == 3;
-        boolean waitsForWrites = fault != MatrixCell.Fault.PAUSE_LEADER && fault != MatrixCell.Fault.TWO_OF_THREE;
-        if (writesStop && waitsForWrites) {
-            throw new Cli.Exit(
-                    2,
-                    "With acks=all and --min-isr 3 nothing is written while a node is gone, and " + fault
-                            + " waits for writes to flow again: choose pause-leader or two-of-three, or a lower min"
-                            + " ISR.");
+        int damaged = read.readRuns();
+        if (damaged > 0) {
+            common.say("%d damaged lines of %s are left out.", damaged, out.resolve(MatrixFolder.RUNS));
         }
+        read.requireConditions(choice.rate, choice.faultDuration.toMillis());
+        return read;
     }
 
-    private List<Cluster.Timeouts> givenTimeouts() {
-        return timeouts == null
-                ? List.of(Cluster.Timeouts.FAST)
-                : timeouts.stream().distinct().toList();
+    private List<MatrixRun.Plan> missing(Cluster.Timeouts of) {
+        return folder.missing(cells(of), choice.repeat, choice.rate, choice.faultDuration.toMillis());
     }
 
-    /** Returns, round by round, which runs are not done, or came to no end. What proves nothing is not run again. */
-    List<MatrixRun.Plan> missing(List<MatrixCell> cells) {
-        List<MatrixRun.Plan> missing = new ArrayList<>();
-        for (int number = 1; number <= repeat; number++) {
-            for (MatrixCell cell : cells) {
-                MatrixRun.Plan plan = new MatrixRun.Plan(cell, number, rate, hold.toMillis());
-                if (runs.stream().noneMatch(run -> isDone(run, plan))) {
-                    missing.add(plan);
-                }
-            }
-        }
-        return missing;
-    }
-
-    private static boolean isDone(MatrixRun run, MatrixRun.Plan plan) {
-        return run.plan().isSameRun(plan) && run.proof() != MatrixRun.Proof.UNFINISHED;
-    }
-
-    // ---- The runs ----
-
-    private void runMissing() throws Exception {
+    private void runMissing(MatrixRounds rounds) throws Exception {
         Optional<KillNode.NodeRuntime> found = cluster.find();
         requirePossible(found);
         if (found.isPresent()) {
             cluster.requireWhole(found.get());
             cluster.use(found.get());
-            runAll(missing(cells(null)));
+            rounds.run(missing(null), choice.repeat);
             return;
         }
         for (Cluster.Timeouts given : givenTimeouts()) {
-            List<MatrixRun.Plan> missing = missing(cells(given));
+            List<MatrixRun.Plan> missing = missing(given);
             if (!missing.isEmpty()) {
                 cluster.start(given);
-                runAll(missing);
+                rounds.run(missing, choice.repeat);
                 cluster.end();
             }
         }
@@ -315,8 +201,8 @@ class FailoverMatrix implements Callable<Integer> {
         if (found.isPresent() && timeouts != null) {
             throw new Cli.Exit(
                     2,
-                    "--timeouts is for a cluster that this starts, and one is up ("
-                            + found.get().name() + "): end it, or leave the option out.");
+                    "--timeouts is for a cluster that failover-matrix starts, and one is running ("
+                            + found.get().name() + "): stop it, or drop the option.");
         }
         MatrixCell.Fault disconnect = MatrixCell.Fault.DISCONNECT_LEADER;
         if (cells(null).stream().noneMatch(cell -> cell.fault() == disconnect)) {
@@ -325,166 +211,275 @@ class FailoverMatrix implements Callable<Integer> {
         if (found.isEmpty()) {
             throw new Cli.Exit(
                     2,
-                    "disconnect-leader needs the containers of compose/compose.yaml: processes of one machine cannot"
-                            + " be cut off, pause-leader comes nearest.");
+                    "disconnect-leader needs the containers of compose/compose.yaml: choose pause-leader for"
+                            + " processes.");
         }
         found.get().require(KillNode.Mode.valueOf(disconnect.mode.toUpperCase(Locale.ROOT)));
     }
 
-    private void runAll(List<MatrixRun.Plan> missing) throws Exception {
-        if (missing.isEmpty()) {
-            return;
+    // ---- The other scripts ----
+
+    /** A cluster that is running, or one that the matrix starts and deletes, and what other scripts do to it. */
+    private static final class Scripts implements MatrixCluster {
+        private static final Set<KillNode.Where> MAY_BE_STARTED = Set.of(KillNode.Where.AUTO, KillNode.Where.EMBEDDED);
+
+        private static final PrintWriter QUIET = new PrintWriter(Writer.nullWriter());
+
+        private final KillNode.Common common;
+        private final KillNode.Runtimes runtimes;
+        private List<String> client;
+        private List<String> connection;
+        private Cluster own;
+
+        Scripts(KillNode.Common common, KillNode.Runtimes runtimes) {
+            this.common = common;
+            this.runtimes = runtimes;
         }
-        deleteLeftovers();
-        long began = System.nanoTime();
-        for (int done = 0; done < missing.size(); done++) {
-            MatrixRun.Plan plan = missing.get(done);
-            double share = (double) done / missing.size();
-            String left = done == 0 ? "" : ", " + Screen.left(share, (System.nanoTime() - began) / 1e9);
-            common.say(
-                    "%d of %d%s: %s, run %d of %d", done + 1, missing.size(), left, plan.cell(), plan.number(), repeat);
-            Progress progress = new Progress(done, missing.size(), began);
-            Future<?> bar = background.submit(() -> drawBar(progress));
+
+        @Override
+        public Admin admin() throws Exception {
+            return common.admin();
+        }
+
+        @Override
+        public void say(String format, Object... args) {
+            common.say(format, args);
+        }
+
+        @Override
+        public void emit(MatrixRun run) {
+            common.emit("matrix-run", run.fields().toArray());
+        }
+
+        // ---- A cluster that is running, or one of its own ----
+
+        @Override
+        public boolean isOwn() {
+            return own != null;
+        }
+
+        /** Returns the runtime that has a living node, or is named. */
+        Optional<KillNode.NodeRuntime> find() throws Exception {
             try {
-                keep(runOrSayWhyNot(plan));
-            } finally {
-                bar.cancel(true);
-            }
-        }
-        screen.clear();
-    }
-
-    private record Progress(int done, int all, long began) {}
-
-    /** Draws until it is interrupted. How long a run takes is known only from the ones before. */
-    private Void drawBar(Progress progress) throws InterruptedException {
-        if (!screen.isOn()) {
-            return null;
-        }
-        long start = System.nanoTime();
-        double before = (start - progress.began) / 1e9;
-        double each = before / progress.done;
-        while (true) {
-            double now = (System.nanoTime() - start) / 1e9;
-            double done = progress.done + Math.min(0.99, now / each);
-            String left =
-                    progress.done == 0 ? "? left" : Screen.left(done / progress.all, before + Math.min(now, each));
-            String text = String.format(
-                    Locale.ROOT, "%d of %d runs, %.0f s in this one, %s", progress.done, progress.all, now, left);
-            screen.bar((double) progress.done / progress.all, text);
-            Thread.sleep(250);
-        }
-    }
-
-    /**
-     * Runs a combination. When a run breaks off, a cluster of its own is started anew for the next; the second one in a
-     * row ends it all, as does the first on a cluster that was found.
-     */
-    private MatrixRun runOrSayWhyNot(MatrixRun.Plan plan) throws Exception {
-        long began = System.nanoTime();
-        try {
-            MatrixRun run = new MatrixTrial(cluster, folder, plan).run(background);
-            brokenInARow = 0;
-            return run;
-        } catch (Exception e) {
-            if (!cluster.isOwn() || isInterrupt(e) || ++brokenInARow > 1) {
-                throw e;
-            }
-            String why = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-            common.say("   broken off, and the nodes are started anew: %s", Cli.printable(why));
-            cluster.end();
-            cluster.start(Cluster.Timeouts.valueOf(plan.cell().timeouts().toUpperCase(Locale.ROOT)));
-            return MatrixRun.brokenOff(plan, why, (System.nanoTime() - began) / 1_000_000);
-        }
-    }
-
-    /** Returns whether Ctrl-C is the cause: it must not start anything. */
-    private static boolean isInterrupt(Throwable e) {
-        return Thread.currentThread().isInterrupted()
-                || Stream.iterate(e, Objects::nonNull, Throwable::getCause)
-                        .anyMatch(
-                                cause -> cause instanceof InterruptedException || cause instanceof InterruptException);
-    }
-
-    /**
-     * Deletes what a matrix that was killed left: in this folder its ledger, which names its topic. A topic of another
-     * folder may belong to one that still runs.
-     */
-    private void deleteLeftovers() throws Exception {
-        try (Admin admin = common.admin()) {
-            Set<String> topics = admin.listTopics().names().get();
-            for (Map.Entry<String, Path> left : folder.leftLedgers().entrySet()) {
-                String topic = left.getKey();
-                if (topics.remove(topic)) {
-                    admin.deleteTopics(List.of(topic)).all().get();
+                KillNode.NodeRuntime runtime = runtimes.choose();
+                boolean lives =
+                        runtime.nodes().stream().anyMatch(node -> !node.state().equals("down"));
+                if (runtime.name().equals("hooks") || lives) {
+                    return Optional.of(runtime);
                 }
-                Files.delete(left.getValue());
-                common.say("Deleted what a run that was killed had left: topic and ledger %s.", topic);
+            } catch (KillNode.Exit e) {
+                if (e.code != Cli.UNREACHABLE || !MAY_BE_STARTED.contains(runtimes.where)) {
+                    throw e;
+                }
             }
-            topics.removeIf(topic -> !topic.matches(MatrixFolder.TOPIC + "[0-9a-z]{8,9}"));
-            topics.forEach(topic -> common.say(
-                    "Topic %s is there, of a failover-matrix that was killed or still runs; it is left alone.", topic));
-        }
-    }
-
-    // ---- What is kept ----
-
-    List<MatrixRun> readRuns() throws IOException {
-        if (out == null) {
-            DateTimeFormatter time =
-                    DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault());
-            out = Path.of("runs", "matrix-" + time.format(Instant.now()));
-        }
-        folder = new MatrixFolder(out);
-        folder.claim();
-        runs.clear();
-        for (MatrixRun run :
-                folder.readRuns(file -> common.say("A line of %s that is none of a run is passed over.", file))) {
-            requireSameConditions(run.plan());
-            add(run);
-        }
-        return runs;
-    }
-
-    private void requireSameConditions(MatrixRun.Plan plan) {
-        if (plan.rate() != rate || plan.holdMs() != hold.toMillis()) {
+            if (MAY_BE_STARTED.contains(runtimes.where)) {
+                return Optional.empty();
+            }
             throw new Cli.Exit(
-                    2,
-                    String.format(
-                            Locale.ROOT,
-                            "The runs in %s are with --rate %.0f --hold %dms: give the same, or another --out.",
-                            out,
-                            plan.rate(),
-                            plan.holdMs()));
+                    Cli.UNREACHABLE,
+                    "All of the lab's containers are down: start them first"
+                            + " (docker compose -f compose/compose.yaml up -d --wait).");
+        }
+
+        /** Refuses a cluster with a fault that another command left: it would count as a run's own. */
+        void requireWhole(KillNode.NodeRuntime runtime) throws Exception {
+            for (KillNode.Target node : runtime.nodes()) {
+                boolean unknown = node.state().equals("unknown");
+                boolean isBroken =
+                        unknown ? KillNode.isGone(node) : !node.state().equals("running");
+                if (isBroken) {
+                    String state = unknown ? " does not answer" : " is " + node.state();
+                    throw new Cli.Exit(
+                            Cli.REFUSED,
+                            node.name() + state
+                                    + ", and each run begins with a whole cluster: run start-node all first.");
+                }
+            }
+        }
+
+        void use(KillNode.NodeRuntime runtime) {
+            connect(runtime.name().equals("hooks") ? "external" : runtime.name(), runtimes.dataDir);
+        }
+
+        @Override
+        public void restart(String timeouts) throws Exception {
+            end();
+            start(Cluster.Timeouts.valueOf(timeouts.toUpperCase(Locale.ROOT)));
+        }
+
+        /** Starts a cluster beside the user's, whose data stays as it is. */
+        void start(Cluster.Timeouts timeouts) throws Exception {
+            Path folder = runtimes.dataDir.toAbsolutePath().resolveSibling("matrix");
+            String[] args = {"up", "--fresh", "--data-dir", folder.toString(), "--timeouts", timeouts.name()};
+            own = new Cluster();
+            own.common.configure(own, QUIET, common.err, args);
+            common.say(
+                    "Starting three nodes (timeouts: %s) ...", timeouts.name().toLowerCase(Locale.ROOT));
+            own.up();
+            common.bootstrapServer = Cluster.bootstrap();
+            connect("embedded", folder);
+        }
+
+        /** Stops a cluster of its own, and deletes its data. */
+        void end() throws Exception {
+            if (own == null) {
+                return;
+            }
+            Thread.interrupted(); // no process stays behind because of it
+            own.down(true);
+            own.deleteData();
+            own = null;
+        }
+
+        private void connect(String runtime, Path dataDir) {
+            client = options("-b", common.bootstrapServer, "--command-config", common.commandConfig);
+            connection = options("--runtime", runtime, "--data-dir", dataDir);
+            connection.addAll(
+                    options("--kill-command", runtimes.killCommand, "--start-command", runtimes.startCommand));
+            connection.addAll(client);
+        }
+
+        /** Returns the options that have a value. */
+        private static List<String> options(Object... namesAndValues) {
+            List<String> options = new ArrayList<>();
+            for (int i = 0; i < namesAndValues.length; i += 2) {
+                if (namesAndValues[i + 1] != null) {
+                    options.addAll(List.of(namesAndValues[i].toString(), namesAndValues[i + 1].toString()));
+                }
+            }
+            return options;
+        }
+
+        private String[] clientArgs(String... more) {
+            return Stream.concat(client.stream(), Stream.of(more)).toArray(String[]::new);
+        }
+
+        // ---- Faults ----
+
+        @Override
+        public int fail(String target, MatrixCell.Fault fault, Set<Integer> broken) throws Exception {
+            KillNode script = killNode(target, "--mode", fault.mode, "--force");
+            try {
+                return script.breakNodes(script.runtime()).get(0).node().id();
+            } finally {
+                script.broken.forEach(node -> broken.add(node.id()));
+            }
+        }
+
+        @Override
+        public void restore(Set<Integer> broken) throws Exception {
+            if (broken.isEmpty()) {
+                return;
+            }
+            Stream<String> nodes = broken.stream().map(String::valueOf);
+            KillNode script = killNode(
+                    Stream.concat(nodes, Stream.of("--restore", "--no-wait")).toArray(String[]::new));
+            try {
+                script.restoreNodes(script.runtime());
+                broken.clear();
+            } finally {
+                broken.removeAll(script.restored);
+            }
+        }
+
+        @Override
+        public AutoCloseable reportOnInterrupt(Set<Integer> broken) {
+            common.patience = KillNode.undoPatience(common.timeout);
+            common.leftover = () -> {
+                if (!broken.isEmpty() && own == null) {
+                    List<Integer> left = List.copyOf(broken);
+                    common.say(
+                            "Not restored: nodes %s; restore them: %s",
+                            left, killNode("all").undoCommand(left));
+                }
+            };
+            return new KillNode.SecondInterrupt(common.leftover);
+        }
+
+        private KillNode killNode(String... args) {
+            KillNode script = new KillNode();
+            String[] all = Stream.concat(connection.stream(), Stream.of(args)).toArray(String[]::new);
+            script.common.configure(script, QUIET, QUIET, all);
+            script.common.listener = common.listener;
+            return script;
+        }
+
+        // ---- Awaiting ----
+
+        @Override
+        public void await(String topic, State state) throws Exception {
+            watch(topic).await(WatchIsr.Until.valueOf(state.name()), PATIENCE);
+        }
+
+        @Override
+        public void awaitOtherLeaders(String topic, int node) throws Exception {
+            watch(topic).await(state -> state.alive() && state.partitions().noneMatch(isLedBy(node)), PATIENCE);
+        }
+
+        private static Predicate<TopicPartitionInfo> isLedBy(int node) {
+            return partition -> partition.leader() == null
+                    || partition.leader().isEmpty()
+                    || partition.leader().id() == node;
+        }
+
+        private WatchIsr watch(String topic) {
+            WatchIsr watch = new WatchIsr();
+            watch.common.configure(watch, QUIET, QUIET, clientArgs("--topic", topic, "--interval", "100ms"));
+            return watch;
+        }
+
+        // ---- The load and its check ----
+
+        @Override
+        public void createTopic(Admin admin, String topic, int partitions, int minIsr) throws Exception {
+            Map<String, String> configs = Map.of("min.insync.replicas", "" + minIsr);
+            CreateTopic.create(admin, new CreateTopic.Wanted(topic, partitions, (short) 3, configs), false, PATIENCE);
+        }
+
+        @Override
+        public Producer producer(MatrixRun.Plan plan, String topic, Path ledger) {
+            ResilientProducer script = new ResilientProducer();
+            List<String> args = new ArrayList<>(List.of("--topic", topic, "--rate", "" + plan.rate()));
+            args.addAll(List.of("--acks", plan.cell().acks(), "--ledger", ledger.toString(), "--send-timeout", "1h"));
+            args.addAll(List.of(
+                    "--command-property", "enable.idempotence=" + plan.cell().idempotent()));
+            script.common.configure(script, QUIET, QUIET, clientArgs(args.toArray(String[]::new)));
+            return new Load(script);
+        }
+
+        @Override
+        public DeliveryVerdict check(Path ledger, Consumer<Map<String, Object>> findings) throws Exception {
+            CheckDelivery script = new CheckDelivery();
+            script.common.configure(script, QUIET, QUIET, clientArgs(ledger.toString()));
+            script.common.listener = findings;
+            return script.check();
         }
     }
 
-    /** Adds a run in the place of an earlier one that came to no end. */
-    private void add(MatrixRun run) {
-        runs.removeIf(earlier -> earlier.plan().isSameRun(run.plan()));
-        runs.add(run);
+    private record Load(ResilientProducer script) implements MatrixCluster.Producer {
+        @Override
+        public MatrixCluster.Sent produce() throws Exception {
+            return sent(script.produce());
+        }
+
+        @Override
+        public void stop() {
+            script.stop();
+        }
+
+        @Override
+        public boolean awaitAckAfter(int partition, long nanos, Duration timeout) throws InterruptedException {
+            return script.awaitAckAfter(partition, nanos, timeout).isPresent();
+        }
     }
 
-    private void keep(MatrixRun run) throws IOException {
-        add(run);
-        common.emit("matrix-run", run.fields().toArray());
-        folder.append(run);
-        Long gap = run.gaps().partitionMs();
-        long landed = run.count(MatrixRun.Count.LANDED);
-        common.say(
-                "   longest gap %s, %d acknowledged, %d lost, %d duplicated, %d reordered, %d indeterminate (%d"
-                        + " landed)",
-                gap == null ? "-" : String.format(Locale.ROOT, "%.2f s", gap / 1e3),
-                run.count(MatrixRun.Count.ACKNOWLEDGED),
-                run.count(MatrixRun.Count.LOST),
-                run.count(MatrixRun.Count.DUPLICATED),
-                run.count(MatrixRun.Count.REORDERED),
-                landed + run.count(MatrixRun.Count.ABSENT),
-                landed);
-        if (run.proof() == MatrixRun.Proof.UNFINISHED) {
-            String reasons = String.join("; ", run.result().reasons());
-            long unseen = run.count(MatrixRun.Count.UNSEEN);
-            common.say("   not checked to the end: %d unseen; %s", unseen, Cli.printable(reasons));
-        }
+    static MatrixCluster.Sent sent(ResilientProducer.Summary summary) {
+        Stream<Long> gaps =
+                summary.partitionGaps().stream().map(gap -> gap.length().toMillis());
+        Long longest = gaps.max(Comparator.naturalOrder()).orElse(null);
+        Long all = summary.longestGap() == null
+                ? null
+                : summary.longestGap().length().toMillis();
+        return new MatrixCluster.Sent(new MatrixRun.Gaps(all, longest), summary.errors());
     }
 }

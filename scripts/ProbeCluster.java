@@ -28,26 +28,25 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Asks a cluster for everything that clients ask for, side by side and each bounded in time, and says of each: it
- * works, it fails with what, or it hangs.
+ * Checks everything that clients ask of a cluster, in parallel and each with a timeout, and reports for each check
+ * whether it works, fails, and with which error, or hangs.
  *
- * <p>It leaves nothing behind. What makes that less simple than it sounds: a request that "timed out" without a quorum
- * is still with the broker, and happens once the quorum is back. So:
+ * <p>It leaves nothing behind. A request that times out without a quorum still waits in the broker, which carries it
+ * out once the quorum is back. Therefore:
  * <ul>
- * <li>With an active controller it creates a topic of its own, led once by each broker, and deletes it. Without one it
- * creates none, not even on trial, and has no place to write to: produce is asked only of a topic named by
- * {@code --topic}, where the records stay (written now, they are committed later). They carry the header
- * {@code kraft-lab-probe}, by which a consumer can tell them.
- * <li>Create topic (without a controller) and alter config are asked with validateOnly: they take the same way to the
+ * <li>With an active controller it creates a topic of its own, with a leader on each broker, and deletes it. Without a
+ * controller it creates none, and produces only to a topic that {@code --topic} names. The records stay there: written
+ * now, they are committed later. Consumers recognize them by the header {@code kraft-lab-probe}.
+ * <li>Create topic (without a controller) and alter config are sent with validateOnly: they take the same path to the
  * controller, and change nothing when they arrive late.
- * <li>A group is joined and deleted. Without a controller it would be left: its beginning is in the coordinator's log,
- * is committed with the return of the quorum, and cannot be deleted before. Then only the coordinators are asked
- * whether they are there.
- * <li>A transaction leaves its transactional id for seven days, and the first group or transaction of a cluster makes
- * an internal topic. {@code --all} asks for a group and a transaction all the same, at this price; without it, of
- * transactions only the coordinators are asked.
+ * <li>It joins a group and deletes it. Without a controller the group would stay: its first record is in the
+ * coordinator's log, is committed when the quorum returns, and cannot be deleted before. Then it only checks that the
+ * coordinators answer.
+ * <li>A transaction leaves its transactional id for seven days, and the first group or transaction of a cluster creates
+ * an internal topic. {@code --all} accepts these side effects; without it, only the transaction coordinators are
+ * checked.
  * </ul>
- * Topics and groups of a probe that was killed, or that came late, are deleted by the next one.
+ * Topics and groups of a probe that was killed, or that were created late, are deleted by the next one.
  *
  * <pre>probe
  * probe --topic critical_data --json</pre>
@@ -56,12 +55,12 @@ import picocli.CommandLine.Option;
         name = "probe",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
-        description = "Says what works right now: each question ok, fails or hangs, with its time; leaves nothing"
+        description = "Checks what works right now: each check is ok, fails or hangs, with its time. Leaves nothing"
                 + " behind. Without a quorum the exit code is 11.")
 class ProbeCluster implements Callable<Integer> {
     /** The header of the probe's records, and its transactional id. */
     static final String MARK = "kraft-lab-probe";
-    /** What is the probe's own begins so; then the second of its making, in base 36. */
+    /** The prefix of the probe's topics and groups, before the second of their creation in base 36. */
     static final String OWN = MARK + "-";
 
     private static final int OLD_SECONDS = 60;
@@ -71,20 +70,25 @@ class ProbeCluster implements Callable<Integer> {
             names = "--topic",
             paramLabel = "TOPIC",
             description = "Produce to this topic, which keeps the records, with a header kraft-lab-probe (default: a"
-                    + " topic of its own, deleted at the end; without a controller: none).")
+                    + " temporary topic; without a controller: none).")
     String topic;
 
     @Option(
-            names = "--each",
+            names = "--check-timeout",
             paramLabel = "DURATION",
-            defaultValue = "4s",
-            description = "Timeout for each check: one that has no answer by then hangs (default: ${DEFAULT-VALUE}).")
-    Duration each;
+            description = "Timeout for each check, which hangs if it takes longer (default: 4s).")
+    Duration checkTimeout = Duration.ofSeconds(4); // a default of picocli's would override --each
+
+    /** The name of an earlier version. */
+    @Option(names = "--each", hidden = true, description = "Deprecated: --check-timeout.")
+    void each(Duration timeout) {
+        checkTimeout = timeout;
+    }
 
     @Option(
             names = "--all",
             description = "Include checks with side effects: a transaction (its id stays for 7 days); without a quorum,"
-                    + " a group (it may come to be later, for some minutes); the internal topics of a cluster's first"
+                    + " a group (which may appear later, for some minutes); the internal topics of a cluster's first"
                     + " group and transaction.")
     boolean all;
 
@@ -110,8 +114,8 @@ class ProbeCluster implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (each.toMillis() < 100) {
-            throw new Cli.Exit(2, "--each is at least 100ms.");
+        if (checkTimeout.toMillis() < 100) {
+            throw new Cli.Exit(2, "--check-timeout should be at least 100ms.");
         }
         List<ProbeAnswer> answers = probe();
         if (!common.json) {
@@ -127,14 +131,14 @@ class ProbeCluster implements Callable<Integer> {
     }
 
     /**
-     * Asks everything.
+     * Runs all checks.
      *
      * @return the answers in the order of the table
      * @throws Cli.Exit of code 10 when the cluster does not even describe itself
      */
     public List<ProbeAnswer> probe() throws Exception {
-        clients = new ProbeClients(common, answering(), each);
-        metadata = new ProbeMetadata(each);
+        clients = new ProbeClients(common, answering(), checkTimeout);
+        metadata = new ProbeMetadata(checkTimeout);
         Future<List<ProbeAnswer>> cluster = clients.ask("describe cluster", metadata::describeCluster);
         Future<List<ProbeAnswer>> topics =
                 clients.ask("describe topics", admin -> metadata.describeTopics(admin, topic));
@@ -145,12 +149,12 @@ class ProbeCluster implements Callable<Integer> {
         answers.add(metadata.withReplicas(topics.get().get(0)));
         answers.add(ofQuorum);
         if (ofQuorum.failedWith("AuthorizationException")) {
-            metadata.hasController = true; // which does not tell this to everybody
+            metadata.hasController = true; // this principal may not describe the quorum
         }
         try {
-            answers.addAll(askSideBySide());
+            answers.addAll(checkInParallel());
         } finally {
-            leaveNothing();
+            cleanUp();
         }
         answers.forEach(answer -> common.emit("probe", answer.fields()));
         return answers;
@@ -174,10 +178,10 @@ class ProbeCluster implements Callable<Integer> {
                 "Cannot talk to " + common.bootstrapServer + ": " + why + ", " + answer.detail() + ".");
     }
 
-    // ---- What is asked once it is known who leads ----
+    // ---- Checks that need the leaders ----
 
-    /** Asks all of it at the same time, since what hangs would make the rest wait. */
-    private List<ProbeAnswer> askSideBySide() throws Exception {
+    /** Runs the checks at the same time, since one that hangs would delay the others. */
+    private List<ProbeAnswer> checkInParallel() throws Exception {
         String target = topic == null ? own : topic;
         boolean exists = metadata.has(target);
         boolean create = metadata.hasController && !exists;
@@ -221,7 +225,7 @@ class ProbeCluster implements Callable<Integer> {
         long deadline = clients.deadline();
         while (!metadata.isLedByAll(admin, name)) {
             if (System.nanoTime() > deadline) {
-                throw new TimeoutException("created, and not led");
+                throw new TimeoutException("created, but without leaders");
             }
             Thread.sleep(20);
         }
@@ -287,8 +291,8 @@ class ProbeCluster implements Callable<Integer> {
     }
 
     /**
-     * Asks, unless it would make an internal topic: not without --all; without a controller never, since it would be
-     * made later.
+     * Runs a check, unless it would create an internal topic: only with --all, and never without a controller, since
+     * the topic would be created later.
      */
     private Future<List<ProbeAnswer>> askIfHarmless(String question, String internal, ProbeClients.Question body) {
         if (metadata.has(internal) || all && metadata.hasController) {
@@ -300,9 +304,9 @@ class ProbeCluster implements Callable<Integer> {
         return ProbeClients.notAsked(question, why);
     }
 
-    // ---- Leaving nothing ----
+    // ---- Cleaning up ----
 
-    /** Deletes topics and groups of a probe that was killed, or that came late. What fails, the next probe tries. */
+    /** Deletes what a probe left that was killed, or was created late. What fails is left to the next probe. */
     private Void deleteOld() {
         if (metadata.hasController) {
             clients.timed("delete", 0, this::deleteOld);
@@ -339,8 +343,8 @@ class ProbeCluster implements Callable<Integer> {
         return System.currentTimeMillis() / 1000 - made > OLD_SECONDS;
     }
 
-    /** Ends the clients before their topic: one that asks for it afterwards would make the broker create it again. */
-    private void leaveNothing() throws InterruptedException {
+    /** Closes the clients before deleting their topic: a later metadata request would create it again. */
+    private void cleanUp() throws InterruptedException {
         boolean interrupted = Thread.interrupted();
         if (!clients.end()) {
             common.say("A client of the probe did not end in time.");

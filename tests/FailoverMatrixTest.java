@@ -124,8 +124,8 @@ class FailoverMatrixTest {
                                 "Under the same faults, without idempotence 2 records were duplicated and 9 reordered"
                                         + " in 1 runs with acks=all, with it 0 records"),
                 advice.get(2));
-        // What else differs is no matter of idempotence; what --hold lengthens is said; a controller's death under
-        // acks=1 that lost nothing is no promise either.
+        // Idempotence is compared where nothing else differs. What --fault-duration lengthens is said. A
+        // controller's death under acks=1 that lost nothing is no promise either.
         List<String> other = new MatrixTable(List.of(
                         ran("all", 2, true, kill, "fast", 1, 3000L, 0, 0, 0),
                         ran("all", 2, false, pause, "fast", 1, 3000L, 0, 2, 9),
@@ -184,7 +184,7 @@ class FailoverMatrixTest {
             else ledger.acknowledged(seq, 0, seq - 1, 0);
         for (int seq : inTheLog) checker.record(0, seq - 1, ("run/p/" + seq).getBytes(), 1, 5, 0);
         checker.reached(0, readTo);
-        return MatrixTrial.result(plan(cell, number), SENT, checker.verdict(), 1);
+        return MatrixTrial.result(plan(cell, number), FailoverMatrix.sent(SENT), checker.verdict(), 1);
     }
 
     private static String cell(MatrixTable table, String column) {
@@ -306,7 +306,7 @@ class FailoverMatrixTest {
         for (int offset = 0; offset < log.length; offset++)
             checker.record(0, offset, (log[offset] == 0 ? "other/p/1" : "run/p/" + log[offset]).getBytes(), 1, 5, 0);
         checker.reached(0, log.length);
-        return MatrixTrial.result(plan(PAUSED, 1), SENT, checker.verdict(), 1);
+        return MatrixTrial.result(plan(PAUSED, 1), FailoverMatrix.sent(SENT), checker.verdict(), 1);
     }
 
     @Test
@@ -375,8 +375,10 @@ class FailoverMatrixTest {
             lines.append(JSON.std.asString(line)).append('\n');
         }
         Files.writeString(folder.resolve("matrix.jsonl"), lines);
-        assertEquals(List.of(runs.get(0), runs.get(2), runs.get(3), runs.get(4)), script.readRuns());
-        List<MatrixRun.Plan> missing = script.missing(List.of(PAUSED, UNCONFIRMED));
+        assertEquals(
+                List.of(runs.get(0), runs.get(2), runs.get(3), runs.get(4)),
+                script.readFolder().runs());
+        List<MatrixRun.Plan> missing = script.readFolder().missing(List.of(PAUSED, UNCONFIRMED), 2, 2000, 2000);
         assertEquals(List.of(plan(UNCONFIRMED, 2)), missing);
         // A line of an earlier version has neither reasons nor unseen, and called it a pass.
         Files.writeString(
@@ -389,7 +391,9 @@ class FailoverMatrixTest {
                                 .replaceFirst(",\"unseen\".*", "}")
                                 .replace("incomplete", "pass")
                         + "\n");
-        assertEquals(MatrixRun.Proof.NOTHING_PROMISED, script.readRuns().get(0).proof());
+        assertEquals(
+                MatrixRun.Proof.NOTHING_PROMISED,
+                script.readFolder().runs().get(0).proof());
     }
 
     private TestCluster.Run matrix(String... args) {
@@ -397,7 +401,7 @@ class FailoverMatrixTest {
                 FailoverMatrix::run,
                 TestCluster.with(
                         Stream.of(args).anyMatch("--rate"::equals) ? args : TestCluster.with(args, "--rate", "500"),
-                        "--hold",
+                        "--fault-duration",
                         "500ms",
                         "--out",
                         folder.resolve("m").toString(),
@@ -438,7 +442,8 @@ class FailoverMatrixTest {
         TestCluster.Run again = matrix("--fault", "stop-leader");
         assertEquals(0, again.code(), again.toString());
         assertFalse(again.err().contains("1 of 1"), "it has been done: " + again.err());
-        assertTrue(again.out().contains("stop-leader") && again.err().contains("passed over"), again.toString());
+        assertTrue(
+                again.out().contains("stop-leader") && again.err().contains("1 damaged lines of "), again.toString());
         assertTrue(Files.readString(lines).startsWith(kept));
         try (Admin admin = TestCluster.admin()) {
             assertTrue(
@@ -460,7 +465,7 @@ class FailoverMatrixTest {
                 "a line that was cut off does not take the next one with it: " + Files.readString(lines));
         TestCluster.Run slower = matrix("--fault", "stop-leader", "--rate", "400");
         assertEquals(2, slower.code(), slower.toString());
-        assertTrue(slower.err().contains("are with --rate 500 --hold 500ms"), slower.err());
+        assertTrue(slower.err().contains("are with --rate 500 --fault-duration 500ms"), slower.err());
         TestCluster.Run cut = matrix("--fault", "stop-leader,disconnect-leader", "--repeat", "3");
         assertEquals(2, cut.code(), cut.toString());
         assertTrue(
@@ -504,7 +509,7 @@ class FailoverMatrixTest {
                 FailoverMatrix.class,
                 "--fault",
                 "kill-leader",
-                "--hold",
+                "--fault-duration",
                 "60s",
                 "--out",
                 folder.resolve("m").toString(),
@@ -542,7 +547,7 @@ class FailoverMatrixTest {
                 FailoverMatrix.class,
                 "--fault",
                 "two-of-three",
-                "--hold",
+                "--fault-duration",
                 "60s",
                 "--out",
                 folder.resolve("m").toString(),

@@ -2,7 +2,10 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import java.time.Duration;
 import java.util.*;
+import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
+import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.junit.jupiter.api.*;
@@ -176,5 +179,52 @@ class MeasureTest {
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--for", "soon");
         assertEquals(2, run.code());
         assertTrue(run.err().contains("soon") && run.err().lines().count() == 1, run.err());
+    }
+
+    // ---- perf ----
+
+    @Test
+    void perfsHelpFitsTwoScreens() {
+        List<String> help =
+                TestCluster.run(PerfTest::run, "--help").out().lines().toList();
+        assertTrue(help.size() <= 2 * 24, help.size() + " lines: " + String.join("\n", help));
+        assertTrue(help.stream().allMatch(line -> line.length() <= 100), String.join("\n", help));
+    }
+
+    /** What is due while send() is blocked is late, and not left out because the time is over. */
+    @Test
+    @Tag("timed")
+    void aStallNearTheEndOfTheDurationIsInTheResponseTime() throws Exception {
+        PerfTest perf = new PerfTest() {
+            @Override
+            Producer<byte[], byte[]> producer(Properties properties) {
+                return new KnownServer(50_000, 0) {
+                    private int sent;
+
+                    @Override
+                    public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
+                        if (++sent == 500) {
+                            LockSupport.parkNanos(1_000_000_000L);
+                        }
+                        return super.send(record, callback);
+                    }
+                };
+            }
+
+            @Override
+            boolean topicsExist(Properties properties) {
+                return true;
+            }
+        };
+        String[] args = "--topic t --record-size 10 --throughput 500 --duration 2s".split(" ");
+        PerfTest.Summary summary = perf.common
+                .configure(perf, TestCluster.quiet(), TestCluster.quiet(), args)
+                .measure();
+        assertEquals(1000, summary.records(), "all that were due");
+        // 500 of 1000 were due in the second that send() was blocked: they waited 0 to 1 s, evenly.
+        assertEquals(500, PerfTest.Latencies.ms(summary.response(), "p75"), 150);
+        String fields = summary.fields()[1].toString();
+        assertTrue(PerfTest.Latencies.ms(summary.response(), "p95") > 700, fields);
+        assertTrue(PerfTest.Latencies.ms(summary.service(), "p95") < 500, fields);
     }
 }

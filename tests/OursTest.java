@@ -526,7 +526,7 @@ class OursTest {
             FailoverMatrix matrix = new FailoverMatrix();
             matrix.common.configure(matrix, TestCluster.quiet(), TestCluster.quiet(), "--out", out.toString());
             assertEquals(
-                    12, assertThrows(Cli.Exit.class, matrix::readRuns, name).getExitCode());
+                    12, assertThrows(Cli.Exit.class, matrix::readFolder, name).getExitCode());
             assertEquals(Map.of(name, "theirs"), snapshot(out));
         }
     }

@@ -217,8 +217,8 @@ class ProbeTest {
         int dead = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + dead).code());
         // At once: a join hangs until the dead node is fenced, and is completed then, when the probe would have gone.
-        Asked early =
-                Asked.probe(coordinatedBy(TestCluster.controller(), System.currentTimeMillis() / 1000), "--each", "1s");
+        Asked early = Asked.probe(
+                coordinatedBy(TestCluster.controller(), System.currentTimeMillis() / 1000), "--check-timeout", "1s");
         assertEquals(Map.of(0, "hangs"), early.of("group join"), early.toString());
         nothingIsLeft(before);
         assertEquals(
@@ -275,21 +275,21 @@ class ProbeTest {
                     asked.of("describe topics", 0).detail().endsWith("on silent nodes: frozen metadata"),
                     asked.toString());
 
-            Asked named = Asked.probe(null, "--topic", TOPIC, "--each", "2s");
+            Asked named = Asked.probe(null, "--topic", TOPIC, "--check-timeout", "2s");
             assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("produce acks=1"), named.toString());
             assertEquals(Map.of(survivor, "hangs", second, "hangs"), named.of("produce acks=all"), named.toString());
             assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("read committed"), named.toString());
             assertTrue(named.of("read committed", survivor).isInvisible(), named.toString());
             assertTrue(named.toString().contains("acknowledged and invisible"), named.toString());
 
-            TestCluster.Run run = TestCluster.run(ProbeCluster::run, "--topic", "not_there", "--each", "2s");
+            TestCluster.Run run = TestCluster.run(ProbeCluster::run, "--topic", "not_there", "--check-timeout", "2s");
             assertEquals(11, run.code(), run.toString());
             assertTrue(
                     run.out().startsWith("QUESTION ")
                             && run.err().startsWith("No active controller, and no answer from broker " + second),
                     run.toString());
 
-            Asked all = Asked.probe(late, "--all", "--each", "2s");
+            Asked all = Asked.probe(late, "--all", "--check-timeout", "2s");
             for (String q : List.of("group join", "transaction"))
                 assertEquals(Map.of(0, "hangs"), all.of(q), all.toString());
         } finally {
@@ -368,5 +368,15 @@ class ProbeTest {
         assertEquals(130, child.interrupt(), child.text());
         assertEquals("Interrupted.\n", child.text());
         nothingIsLeft(before);
+    }
+
+    @Test
+    void theCheckTimeoutHasALowerLimitUnderBothOfItsNames() {
+        for (String option : List.of("--check-timeout", "--each")) {
+            TestCluster.Run run = TestCluster.run(ProbeCluster::run, option, "50ms");
+            assertEquals(2, run.code(), run.toString());
+            assertTrue(run.err().contains("--check-timeout should be at least 100ms."), run.toString());
+        }
+        assertFalse(TestCluster.run(ProbeCluster::run, "--help").out().contains("--each"));
     }
 }

@@ -267,7 +267,7 @@ class ScreenTest {
                 "stop-leader",
                 "--repeat",
                 "2",
-                "--hold",
+                "--fault-duration",
                 "500ms",
                 "--data-dir",
                 TestCluster.DATA,

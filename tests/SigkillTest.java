@@ -176,7 +176,14 @@ class SigkillTest {
         TestCluster.healthy();
         Path out = FOLDER.resolve("matrix");
         String[] args = {
-            "--fault", "pause-leader", "--hold", "60s", "--data-dir", TestCluster.DATA, "--out", out.toString()
+            "--fault",
+            "pause-leader",
+            "--fault-duration",
+            "60s",
+            "--data-dir",
+            TestCluster.DATA,
+            "--out",
+            out.toString()
         };
         killWhen(TestCluster.child(FailoverMatrix.class, args), "a pause", () -> {
             for (int id : Cluster.IDS) if (isPaused(id)) return true;
@@ -293,9 +300,9 @@ class SigkillTest {
                         "killed",
                         "--record-size",
                         "100",
-                        "--a",
+                        "--setting",
                         "acks=1",
-                        "--b",
+                        "--setting",
                         "acks=all",
                         "--throughput",
                         "500"));

@@ -144,7 +144,7 @@ final class MatrixAdvice {
                 + undoneAnyway(medians.keySet(), holdMs) + ")" + comparisonOfStopAndKill(medians);
     }
 
-    /** Two faults are undone when --hold is over, whatever writes do; under the others writes flow before it begins. */
+    /** Two faults end after --fault-duration, whether writes flow or not; with the others writes flow before that. */
     private static String undoneAnyway(Set<MatrixCell.Fault> faults, long holdMs) {
         String undone = Stream.of(MatrixCell.Fault.PAUSE_LEADER, MatrixCell.Fault.TWO_OF_THREE)
                 .filter(faults::contains)

@@ -1,30 +1,42 @@
-//SOURCES MatrixRun.java MatrixTable.java ../cli/Cli.java ../../Cluster.java
+//SOURCES MatrixCell.java MatrixRun.java MatrixTable.java ../cli/Cli.java
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.IOException;
 import java.nio.file.*;
+import java.time.*;
+import java.time.format.DateTimeFormatter;
 import java.util.*;
-import java.util.function.Consumer;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
+import java.util.stream.*;
 
 /** A matrix's folder: its runs, a line each in matrix.jsonl, its table, and the ledgers of the runs under way. */
 final class MatrixFolder {
+    enum Claim {
+        NEW,
+        CONTINUED
+    }
+
+    static final String RUNS = "matrix.jsonl";
     static final String TOPIC = "matrix-";
     private static final String LEDGER = ".ledger.jsonl";
     private static final String LEDGERS = TOPIC + "[0-9a-z]+" + Pattern.quote(LEDGER);
-    private static final String MARK = "a matrix";
 
     private final Path path;
-    private final Path runs;
+    private final Path lines;
+    private final List<MatrixRun> runs = new ArrayList<>();
 
     MatrixFolder(Path path) {
         this.path = path;
-        runs = path.resolve("matrix.jsonl");
+        lines = path.resolve(RUNS);
     }
 
-    /** Makes the folder, or makes sure that it is a matrix's: others' files of those names stay as they are. */
-    void claim() throws IOException {
+    static Path newPath() {
+        DateTimeFormatter time = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneId.systemDefault());
+        return Path.of("runs", "matrix-" + time.format(Instant.now()));
+    }
+
+    /** Creates the folder, or makes sure that it is a matrix's: other files of these names stay as they are. */
+    Claim claim(boolean isMarked) throws IOException {
         try {
             Files.createDirectories(path);
         } catch (IOException e) {
@@ -33,9 +45,7 @@ final class MatrixFolder {
         }
         List<Path> files = list("matrix\\.(jsonl|md)|" + LEDGERS);
         boolean links = files.stream().anyMatch(Files::isSymbolicLink);
-        // An earlier version did not mark its folder.
-        boolean ours = Cluster.Own.isMarked(path, MARK) || Cluster.Own.begins(runs, "{\"acks\":");
-        if (links || !files.isEmpty() && !ours) {
+        if (links || !files.isEmpty() && !isMarked) {
             List<String> names = files.stream()
                     .map(file -> Cli.printable(file.getFileName()))
                     .toList();
@@ -44,33 +54,83 @@ final class MatrixFolder {
                     path + " has files that no failover-matrix has written there (" + String.join(", ", names)
                             + "), and they stay as they are: name another folder with --out.");
         }
-        if (files.isEmpty()) {
-            Cluster.Own.mark(path, MARK, "failover-matrix", "it goes on from the runs here");
-        }
+        return files.isEmpty() ? Claim.NEW : Claim.CONTINUED;
     }
 
-    /** Reads the runs in the order in which they were done; lines that are none go to {@code unreadable}. */
-    List<MatrixRun> readRuns(Consumer<Path> unreadable) throws IOException {
-        if (!Files.exists(runs)) {
-            return List.of();
+    // ---- The runs ----
+
+    /** Reads the runs, one line each. Returns how many lines are damaged. */
+    int readRuns() throws IOException {
+        runs.clear();
+        if (!Files.exists(lines)) {
+            return 0;
         }
-        String text = Files.readString(runs);
+        String text = Files.readString(lines);
         if (!text.isEmpty() && !text.endsWith("\n")) {
-            Files.writeString(runs, "\n", StandardOpenOption.APPEND); // a kill cut the last line off
+            Files.writeString(lines, "\n", StandardOpenOption.APPEND); // a kill cut the last line off
         }
-        List<MatrixRun> read = new ArrayList<>();
+        int damaged = 0;
         for (String line : text.lines().filter(l -> !l.isBlank()).toList()) {
             try {
-                read.add(MatrixRun.of(JSON.std.mapFrom(line)));
+                replace(MatrixRun.of(JSON.std.mapFrom(line)));
             } catch (IOException | RuntimeException cutOff) {
-                unreadable.accept(runs);
+                damaged++;
             }
         }
-        return read;
+        return damaged;
     }
 
-    void append(MatrixRun run) throws IOException {
-        append("matrix.jsonl", List.of(run.fields().asMap()));
+    /** Refuses to continue with another rate or another duration of the fault. */
+    void requireConditions(double rate, long holdMs) {
+        for (MatrixRun run : runs) {
+            MatrixRun.Plan plan = run.plan();
+            if (plan.rate() != rate || plan.holdMs() != holdMs) {
+                throw new Cli.Exit(
+                        2,
+                        String.format(
+                                Locale.ROOT,
+                                "The runs in %s are with --rate %.0f --fault-duration %dms: give the same, or another"
+                                        + " --out.",
+                                path,
+                                plan.rate(),
+                                plan.holdMs()));
+            }
+        }
+    }
+
+    /** Returns the runs, one of each number and combination. */
+    List<MatrixRun> runs() {
+        return List.copyOf(runs);
+    }
+
+    /** Returns how many runs could not be checked to the end. */
+    int unfinished() {
+        return MatrixRun.withProof(MatrixRun.Proof.UNFINISHED, runs).size();
+    }
+
+    /** Returns, round by round, the runs that are missing. */
+    List<MatrixRun.Plan> missing(List<MatrixCell> cells, int repeat, double rate, long holdMs) {
+        return IntStream.rangeClosed(1, repeat)
+                .boxed()
+                .flatMap(number -> cells.stream().map(cell -> new MatrixRun.Plan(cell, number, rate, holdMs)))
+                .filter(plan -> !has(plan))
+                .toList();
+    }
+
+    /** Returns whether a run is done and was checked to the end. One that proves nothing is done as well. */
+    private boolean has(MatrixRun.Plan plan) {
+        return runs.stream().anyMatch(run -> run.plan().isSameRun(plan) && run.proof() != MatrixRun.Proof.UNFINISHED);
+    }
+
+    /** Replaces an earlier run of the same number and combination. */
+    private void replace(MatrixRun run) {
+        runs.removeIf(earlier -> earlier.plan().isSameRun(run.plan()));
+        runs.add(run);
+    }
+
+    void add(MatrixRun run) throws IOException {
+        replace(run);
+        append(RUNS, List.of(run.fields().asMap()));
     }
 
     private void append(String name, List<Map<String, Object>> lines) throws IOException {
@@ -81,9 +141,16 @@ final class MatrixFolder {
         }
     }
 
-    void writeTable(MatrixTable table) throws IOException {
-        Files.writeString(path.resolve("matrix.md"), table.markdown());
+    /** Writes the table as Markdown, if there is a run. Returns it as text. */
+    String writeTable() throws IOException {
+        MatrixTable table = new MatrixTable(runs);
+        if (!runs.isEmpty()) {
+            Files.writeString(path.resolve("matrix.md"), table.markdown());
+        }
+        return table.text();
     }
+
+    // ---- The ledgers ----
 
     Path ledgerOf(String topic) {
         return path.resolve(topic + LEDGER);

@@ -1,6 +1,5 @@
-//SOURCES MatrixCluster.java MatrixFolder.java MatrixRun.java ../cli/Cli.java
-//SOURCES ../../CheckDelivery.java ../../CreateTopic.java ../../KillNode.java ../../ResilientProducer.java
-//SOURCES ../../WatchIsr.java
+//SOURCES MatrixCell.java MatrixCluster.java MatrixFolder.java MatrixRun.java ../cli/Cli.java
+//SOURCES ../delivery/Anomaly.java ../delivery/DeliveryVerdict.java
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,14 +18,13 @@ final class MatrixTrial {
     private final MatrixFolder folder;
     private final MatrixRun.Plan plan;
     private final MatrixCell cell;
-    private final KillNode.Common common;
     private final long began = System.nanoTime();
     private final String topic = MatrixFolder.TOPIC + Long.toString(System.currentTimeMillis(), 36);
     private final Path ledger;
     private final Set<Integer> broken = Collections.synchronizedSet(new LinkedHashSet<>());
-    private final ResilientProducer producer = new ResilientProducer();
+    private final MatrixCluster.Producer producer;
     private final CountDownLatch producerEnded = new CountDownLatch(1);
-    private Future<ResilientProducer.Summary> producing;
+    private Future<MatrixCluster.Sent> producing;
     private boolean clusterIsWhole;
     private Admin admin;
 
@@ -35,16 +33,13 @@ final class MatrixTrial {
         this.folder = folder;
         this.plan = plan;
         cell = plan.cell();
-        common = cluster.common;
         ledger = folder.ledgerOf(topic);
+        producer = cluster.producer(plan, topic, ledger);
     }
 
     MatrixRun run(ExecutorService background) throws Exception {
-        common.patience = KillNode.undoPatience(common.timeout);
-        common.leftover = () -> cluster.nameBroken(broken);
-        configureProducer();
-        try (Admin opened = common.admin();
-                KillNode.SecondInterrupt second = new KillNode.SecondInterrupt(common.leftover)) {
+        try (Admin opened = cluster.admin();
+                AutoCloseable guard = cluster.reportOnInterrupt(broken)) {
             admin = opened;
             try {
                 return breakUnderLoad(background);
@@ -54,39 +49,20 @@ final class MatrixTrial {
         }
     }
 
-    private void configureProducer() {
-        String[] args = cluster.clientArgs(
-                "--topic",
-                topic,
-                "--rate",
-                "" + plan.rate(),
-                "--acks",
-                cell.acks(),
-                "--ledger",
-                ledger.toString(),
-                "--send-timeout",
-                "1h",
-                "--command-property",
-                "enable.idempotence=" + cell.idempotent());
-        producer.common.configure(producer, MatrixCluster.quiet(), MatrixCluster.quiet(), args);
-    }
-
     private MatrixRun breakUnderLoad(ExecutorService background) throws Exception {
-        Map<String, String> configs = Map.of("min.insync.replicas", "" + cell.minIsr());
-        CreateTopic.Wanted wanted = new CreateTopic.Wanted(topic, PARTITIONS, (short) 3, configs);
-        CreateTopic.create(admin, wanted, false, MatrixCluster.PATIENCE);
+        cluster.createTopic(admin, topic, PARTITIONS, cell.minIsr());
         producing = background.submit(this::produce);
         awaitWrites();
         applyFault();
         cluster.restore(broken);
-        cluster.watch(topic).await(WatchIsr.Until.IN_SYNC, MatrixCluster.PATIENCE);
+        cluster.await(topic, MatrixCluster.State.IN_SYNC);
         awaitWrites();
         clusterIsWhole = true;
         producer.stop();
         return check(producing.get());
     }
 
-    private ResilientProducer.Summary produce() throws Exception {
+    private MatrixCluster.Sent produce() throws Exception {
         try {
             return producer.produce();
         } finally {
@@ -96,17 +72,17 @@ final class MatrixTrial {
 
     // ---- The fault ----
 
-    /** Returns when the fault's effect has been there for --hold. */
+    /** Applies the fault, awaits its effect, and lets it last for --fault-duration. */
     private void applyFault() throws Exception {
         switch (cell.fault()) {
             case TWO_OF_THREE -> {
                 fail("controller");
                 fail("random");
-                cluster.watch(topic).await(WatchIsr.Until.NO_QUORUM, MatrixCluster.PATIENCE);
+                cluster.await(topic, MatrixCluster.State.NO_QUORUM);
             }
             case PAUSE_LEADER -> {
                 int paused = fail(leader());
-                cluster.watch(topic).await(state -> isLedWithout(paused, state), MatrixCluster.PATIENCE);
+                cluster.awaitOtherLeaders(topic, paused);
             }
             case KILL_CONTROLLER -> {
                 fail("controller");
@@ -117,7 +93,7 @@ final class MatrixTrial {
                 awaitWrites();
             }
         }
-        // An observation of a given length: whether something goes wrong while nothing is awaited.
+        // No condition to await: the fault has to last for this long.
         Thread.sleep(plan.holdMs());
     }
 
@@ -126,8 +102,8 @@ final class MatrixTrial {
     }
 
     /**
-     * Returns a leader that is not the active controller as well: an election of the quorum would make another fault of
-     * it, in one run of three.
+     * Returns a leader that is not the active controller as well: in one run of three, a controller election would make
+     * it another fault.
      */
     private String leader() throws Exception {
         int controller = admin.describeMetadataQuorum().quorumInfo().get().leaderId();
@@ -141,16 +117,9 @@ final class MatrixTrial {
         return "" + leader;
     }
 
-    private static boolean isLedWithout(int node, WatchIsr.Snapshot state) {
-        return state.alive()
-                && state.partitions()
-                        .map(partition -> partition.leader())
-                        .noneMatch(leader -> leader == null || leader.isEmpty() || leader.id() == node);
-    }
-
     // ---- The load ----
 
-    /** Waits until each partition has taken a record that was sent from now on. */
+    /** Waits until each partition has taken a record that was sent after this call. */
     private void awaitWrites() throws Exception {
         long now = System.nanoTime();
         Map<Integer, Long> ends = new HashMap<>();
@@ -174,8 +143,7 @@ final class MatrixTrial {
     /** Without acknowledgements (acks=0) only the partition's end shows it. */
     private boolean hasTaken(int partition, long since, Map<Integer, Long> ends) throws InterruptedException {
         if (!cell.acks().equals("0")) {
-            return producer.awaitAckAfter(partition, since, Duration.ofSeconds(1))
-                    .isPresent();
+            return producer.awaitAckAfter(partition, since, Duration.ofSeconds(1));
         }
         TopicPartition asked = new TopicPartition(topic, partition);
         try {
@@ -209,7 +177,7 @@ final class MatrixTrial {
                 deleteTopic();
             }
         } else {
-            // Such a cluster ends, with its data, before Ctrl-C's ten seconds are over.
+            // A cluster of its own is deleted with its data, within the ten seconds that Ctrl-C leaves.
             Files.deleteIfExists(ledger);
         }
         if (interrupted) {
@@ -219,7 +187,7 @@ final class MatrixTrial {
 
     private void deleteTopic() throws Exception {
         if (producing != null) {
-            producerEnded.await(4, TimeUnit.SECONDS); // one that still asks for the topic would have it made again
+            producerEnded.await(4, TimeUnit.SECONDS); // its metadata requests would create the topic again
         }
         try {
             int timeoutMs = clusterIsWhole ? 20_000 : 4_000;
@@ -232,51 +200,39 @@ final class MatrixTrial {
                 return;
             }
             String why = e.getCause().getMessage();
-            common.say(
+            cluster.say(
                     "Topic %s could not be deleted (%s); the next failover-matrix with this folder does it.",
                     topic, why);
         }
     }
 
-    private MatrixRun check(ResilientProducer.Summary sent) throws Exception {
-        CheckDelivery check = new CheckDelivery();
-        String[] args = cluster.clientArgs(ledger.toString());
-        check.common.configure(check, MatrixCluster.quiet(), MatrixCluster.quiet(), args);
+    private MatrixRun check(MatrixCluster.Sent sent) throws Exception {
         List<Map<String, Object>> reported = new ArrayList<>();
-        check.common.listener = reported::add;
-        DeliveryVerdict verdict = check.check();
+        DeliveryVerdict verdict = cluster.check(ledger, reported::add);
         if (verdict.incomplete().contains("interrupted")) {
             throw new InterruptedException();
         }
         boolean isPromised = cell.acksAll() && cell.minIsr() > 1;
-        if (isPromised && !verdict.verdict().equals("pass")) { // which Kafka does not let happen: it is to be looked at
+        if (isPromised && !verdict.verdict().equals("pass")) { // Kafka promises that this does not happen
             Path kept = folder.keepAnomalies(ledger, reported);
-            common.say(
+            cluster.say(
                     "   %s: its ledger is kept as %s, what was found in anomalies-verdicts.jsonl beside it",
                     verdict.verdict(), kept);
         }
         return result(plan, sent, verdict, (System.nanoTime() - began) / 1_000_000);
     }
 
-    /** Returns what the producer's end and the delivery check come to. */
-    static MatrixRun result(MatrixRun.Plan plan, ResilientProducer.Summary sent, DeliveryVerdict verdict, long tookMs) {
-        Long all = sent.longestGap() == null ? null : sent.longestGap().length().toMillis();
-        Long partition = sent.partitionGaps().stream()
-                .map(gap -> gap.length().toMillis())
-                .max(Comparator.naturalOrder())
-                .orElse(null);
+    /** Combines what the producer reported with the delivery check's verdict. */
+    static MatrixRun result(MatrixRun.Plan plan, MatrixCluster.Sent sent, DeliveryVerdict verdict, long tookMs) {
         boolean provesNothing =
                 verdict.acknowledged() == 0 && !verdict.verdict().equals("fail");
         String named = provesNothing ? "incomplete" : verdict.verdict();
         return new MatrixRun(
-                plan,
-                new MatrixRun.Gaps(all, partition),
-                counts(sent, verdict),
-                new MatrixRun.Result(named, tookMs, verdict.incomplete()));
+                plan, sent.gaps(), counts(sent, verdict), new MatrixRun.Result(named, tookMs, verdict.incomplete()));
     }
 
-    private static Map<MatrixRun.Count, Long> counts(ResilientProducer.Summary sent, DeliveryVerdict verdict) {
-        // Another record at the offset of one that is lost is nothing more than the loss.
+    private static Map<MatrixRun.Count, Long> counts(MatrixCluster.Sent sent, DeliveryVerdict verdict) {
+        // Another record at the offset of a lost one is part of the loss.
         long elsewhere = verdict.count(Anomaly.INCONSISTENT) - verdict.log().overwritten();
         long read = verdict.count(Anomaly.ABORTED_READ) + verdict.count(Anomaly.PHANTOM);
         Map<MatrixRun.Count, Long> counts = new EnumMap<>(MatrixRun.Count.class);

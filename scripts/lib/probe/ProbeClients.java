@@ -7,7 +7,7 @@ import java.util.concurrent.*;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 
-/** Asks questions side by side, each bounded in time, by clients that retry nothing beyond it. */
+/** Asks questions in parallel, each with a timeout, through clients that do not retry beyond it. */
 final class ProbeClients {
     private static final List<String> BOUNDED =
             List.of("request.timeout.ms", "default.api.timeout.ms", "delivery.timeout.ms", "max.block.ms");
@@ -54,13 +54,13 @@ final class ProbeClients {
         return answers;
     }
 
-    /** Ends all clients. Returns whether they ended in time. */
+    /** Closes all clients. Returns whether they closed in time. */
     boolean end() throws InterruptedException {
         pool.shutdownNow();
         return pool.awaitTermination(3, TimeUnit.SECONDS);
     }
 
-    /** Asks by a client of its own, since what hangs blocks what follows on its connection. */
+    /** Asks through a client of its own: a request that hangs blocks those behind it on its connection. */
     ProbeAnswer timed(String question, int node, Question body) {
         long start = System.nanoTime();
         ProbeAnswer.Result result;
@@ -94,7 +94,7 @@ final class ProbeClients {
         return e instanceof ExecutionException || e.getClass() == KafkaException.class;
     }
 
-    /** Closes the client in a moment: by itself it would wait for what hangs, minutes sometimes. */
+    /** Closes the client with a short timeout: by default it waits for what hangs, sometimes for minutes. */
     private String askByOwnClient(Question body) throws Exception {
         Admin admin = Admin.create(properties());
         try {

@@ -30,7 +30,7 @@ final class ProbeCoordinators {
         this.own = own;
     }
 
-    /** Returns the answer to a question that is not asked, since it would make an internal topic. */
+    /** Returns why a question is not asked that would create an internal topic. */
     static String noTopicYet(String internal) {
         return "the cluster had none yet: asking makes the internal topic " + internal + " (--all)";
     }

@@ -9,7 +9,7 @@ import org.apache.kafka.common.*;
 import org.apache.kafka.common.errors.LeaderNotAvailableException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** What the cluster says of itself, and how much of that cannot be true. */
+/** What the cluster's metadata says, and how much of it cannot be true. */
 final class ProbeMetadata {
     static final String GROUPS = "__consumer_offsets";
     static final String TRANSACTIONS = "__transaction_state";
@@ -42,7 +42,7 @@ final class ProbeMetadata {
         return "brokers " + ProbeTable.commas(brokers) + dead;
     }
 
-    /** Describes those of the topics that matter here, and at most so many; the sentence ends with the replicas. */
+    /** Describes the topics that matter here, up to a limit; {@link #withReplicas} completes the sentence. */
     String describeTopics(Admin admin, String wanted) throws Exception {
         ListTopicsOptions options = new ListTopicsOptions().listInternal(true);
         names = admin.listTopics(options).names().get();
@@ -57,7 +57,7 @@ final class ProbeMetadata {
         return of + names.size() + " topics, in-sync replicas ";
     }
 
-    /** Adds to the answer on topics what the metadata says of replicas, and how much of it cannot be true. */
+    /** Adds to the answer on topics how many replicas are in sync, and how many of these are on silent nodes. */
     ProbeAnswer withReplicas(ProbeAnswer answer) {
         if (!answer.isOk()) {
             return answer;
@@ -79,8 +79,8 @@ final class ProbeMetadata {
     }
 
     /**
-     * Describes the quorum. A leader counts only while a majority fetches from it, by its own clock: the last survivor
-     * stays "leader" for some seconds.
+     * Describes the quorum. A leader counts only while a majority of the voters fetches from it, by its own clock: the
+     * last survivor still reports itself as leader for some seconds.
      */
     String describeQuorum(Admin admin) throws Exception {
         int patience = (int) Math.min(timeout.toMillis(), 3_000);
@@ -133,7 +133,7 @@ final class ProbeMetadata {
                 .orElse(null);
     }
 
-    /** Describes a topic anew. Returns whether each broker leads a partition of it. */
+    /** Describes a topic again. Returns whether each broker leads a partition of it. */
     boolean isLedByAll(Admin admin, String name) throws Exception {
         topics.putAll(describe(admin, List.of(name)));
         return has(name) && led(name).size() == brokers.size();

@@ -16,7 +16,7 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Produces to each broker, and reads what was acknowledged. */
+/** Produces to each broker, and reads the acknowledged records. */
 final class ProbeRecords {
     static final List<String> ACKS = List.of("0", "1", "all");
 
@@ -31,7 +31,7 @@ final class ProbeRecords {
         led.forEach(partition -> acknowledged.put(partition, new CompletableFuture<>()));
     }
 
-    /** Asks all questions side by side. */
+    /** Asks all questions in parallel. */
     List<Future<List<ProbeAnswer>>> ask() {
         List<Future<List<ProbeAnswer>>> asked = new ArrayList<>();
         ACKS.forEach(acks -> asked.add(clients.submit(() -> produce(acks))));
@@ -40,8 +40,7 @@ final class ProbeRecords {
     }
 
     /**
-     * Sends one record to each leader. Nothing is sent again but for "not (yet) the leader": what a retry would hide is
-     * the answer.
+     * Sends one record to each leader. Only "not (yet) the leader" is retried: a retry would hide any other answer.
      */
     private List<ProbeAnswer> produce(String acks) throws Exception {
         if (acknowledged.isEmpty()) {
@@ -100,8 +99,8 @@ final class ProbeRecords {
     }
 
     /**
-     * Sends one record in a transaction to a leader that answers, since this is not about the partition; and not to one
-     * that is read meanwhile: reading would stop before the open transaction.
+     * Sends one record in a transaction to a leader that answers, since this does not test the partition; and not to a
+     * partition that is read meanwhile: reading would stop before the open transaction.
      *
      * @param to may be null
      */
@@ -123,7 +122,7 @@ final class ProbeRecords {
 
     // ---- Reading ----
 
-    /** Reads up to the high watermark, after the record with acks=1 had a moment to get below it. */
+    /** Reads up to the high watermark, after waiting a moment for it to pass the record with acks=1. */
     private ProbeAnswer read(ProbeMetadata.Led led, CompletableFuture<Long> acked) {
         Reading reading = new Reading(led.partition());
         return clients.timed("read committed", led.node(), admin -> reading.read(admin, acked))
@@ -161,7 +160,7 @@ final class ProbeRecords {
             try {
                 acknowledged = acked.get(ProbeClients.left(patience).toMillis(), TimeUnit.MILLISECONDS);
             } catch (java.util.concurrent.TimeoutException e) {
-                // then without it
+                // reads without waiting for that record
             }
             highWatermark = highWatermark(admin);
             while (highWatermark <= acknowledged && System.nanoTime() <= patience) {

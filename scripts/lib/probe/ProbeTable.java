@@ -4,7 +4,7 @@ import java.util.*;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Prints the answers: a line for each, one for all nodes that answered alike. */
+/** Prints the answers, with one line for all nodes that gave the same one. */
 final class ProbeTable {
     private ProbeTable() {}
 

@@ -32,7 +32,14 @@ class DeliveryTest {
                 TestCluster.quiet(),
                 TestCluster.with(
                         new String[] {
-                            "--topic", TOPIC, "--ledger", ledger.toString(), "--run", "run" + runs, "--producer-id", "p"
+                            "--topic",
+                            TOPIC,
+                            "--ledger",
+                            ledger.toString(),
+                            "--run-id",
+                            "run" + runs,
+                            "--producer-id",
+                            "p"
                         },
                         options));
     }
@@ -598,7 +605,7 @@ class DeliveryTest {
                 "1000",
                 "--count",
                 "100",
-                "--run",
+                "--run-id",
                 "next" + runs);
         assertEquals(0, next.code(), next.toString());
         Path kept = Path.of(ledger + ".before-next" + runs);
@@ -659,7 +666,7 @@ class DeliveryTest {
                         "3000",
                         "--producers",
                         "2",
-                        "--run",
+                        "--run-id",
                         "r",
                         "--producer-id",
                         "p")

@@ -3,15 +3,15 @@ import java.util.*;
 
 /** What can be wrong with a record, in the order in which it is printed; docs/verifier.md defines each kind. */
 enum Anomaly {
-    LOST("lost", "lost", "LOST", Severity.FAILS),
-    UNSEEN("unseen", "unseen", "UNSEEN", Severity.PROVES_NOTHING),
-    EXPIRED("expired", "before the log's start", "EXPIRED", Severity.PROVES_NOTHING),
-    ABORTED("aborted", "of aborted transactions", "ABORTED", Severity.PROVES_NOTHING),
-    DUPLICATE("duplicates", "duplicated", "TWICE", Severity.FAILS_IF_IDEMPOTENT),
-    REORDERED("reordered", "reordered", "ORDER", Severity.FAILS_IF_IDEMPOTENT),
-    INCONSISTENT("inconsistent", "not at the acknowledged offset", "OFFSET", Severity.FAILS),
-    ABORTED_READ("abortedReads", "in the log although failed", "FAILED", Severity.FAILS),
-    PHANTOM("phantoms", "never attempted", "PHANTOM", Severity.FAILS);
+    LOST("lost", "lost", Severity.FAILS),
+    UNSEEN("unseen", "unseen", Severity.PROVES_NOTHING),
+    EXPIRED("expired", "expired", Severity.PROVES_NOTHING),
+    ABORTED("aborted", "aborted", Severity.PROVES_NOTHING),
+    DUPLICATE("duplicates", "duplicated", Severity.FAILS_IF_IDEMPOTENT),
+    REORDERED("reordered", "reordered", Severity.FAILS_IF_IDEMPOTENT),
+    INCONSISTENT("inconsistent", "inconsistent", Severity.FAILS),
+    ABORTED_READ("abortedReads", "aborted reads", Severity.FAILS),
+    PHANTOM("phantoms", "phantoms", Severity.FAILS);
 
     private enum Severity {
         FAILS,
@@ -21,18 +21,20 @@ enum Anomaly {
 
     /** The name in JSON. */
     final String field;
-    /** What follows a number in a sentence. */
+    /** The word of docs/verifier.md: follows a number in a sentence, and heads a column. */
     final String words;
-    /** The heading of a column. */
-    final String column;
 
     private final Severity severity;
 
-    Anomaly(String field, String words, String column, Severity severity) {
+    Anomaly(String field, String words, Severity severity) {
         this.field = field;
         this.words = words;
-        this.column = column;
         this.severity = severity;
+    }
+
+    /** Returns how wide its column is. */
+    int width() {
+        return Math.max(6, words.length());
     }
 
     /** Returns whether it fails the check of any producer. */

@@ -44,10 +44,11 @@ final class VerdictPrinter {
     }
 
     private void printPartitions(Anomaly.Report report, String row, List<Anomaly> kinds) {
-        kinds.forEach(kind -> printf(" %8s", kind.column));
+        kinds.forEach(kind -> printf(" %" + kind.width() + "s", kind.words.toUpperCase(Locale.ROOT)));
         for (Anomaly.Report.Partition p : report.partitions()) {
             printf(row, p.partition(), p.acknowledged(), p.read());
-            kinds.forEach(kind -> printf(" %8d", p.anomalies().get(kind)));
+            kinds.forEach(
+                    kind -> printf(" %" + kind.width() + "d", p.anomalies().get(kind)));
         }
         out.println();
     }

@@ -64,7 +64,10 @@ class ResilientProducer implements Callable<Integer> {
     @Option(names = "--topic", paramLabel = "TOPIC", description = "Topic to write to (default: ${DEFAULT-VALUE}).")
     String topic = "critical_data";
 
-    @Option(names = "--rate", paramLabel = "N", description = "Messages per second (default: 2).")
+    @Option(
+            names = "--rate",
+            paramLabel = "N",
+            description = "Messages per second (default: 2); above 1000, stdout gets one line a second.")
     double rate = 2;
 
     @Option(names = "--count", paramLabel = "N", description = "Stop after N messages (default: run until Ctrl-C).")
@@ -79,7 +82,7 @@ class ResilientProducer implements Callable<Integer> {
     @Option(
             names = "--acks",
             paramLabel = "0|1|all",
-            description = "Required acknowledgements (default: ${DEFAULT-VALUE}).")
+            description = "Required acknowledgements (default: ${DEFAULT-VALUE}); less than all is not idempotent.")
     String acks = "all";
 
     @Option(

@@ -85,7 +85,7 @@ class SourceFormTest {
                         "PerfTest.java",
                         2130,
                         "ResilientProducer.java",
-                        985,
+                        990,
                         "WatchIsr.java",
                         880)
                 .getOrDefault(file.getFileName().toString(), 500);

@@ -94,6 +94,10 @@ final class LedgerReader {
         return fields.get(name) instanceof Number n ? n.longValue() : -1;
     }
 
+    private static int numberOrOne(Map<String, Object> fields, String name) {
+        return fields.get(name) instanceof Integer n ? n : 1;
+    }
+
     private void readAll(Line line) throws IOException {
         while (line.next()) {
             if (line.isAcknowledgement() && line.by() <= producers.size()) {
@@ -117,7 +121,7 @@ final class LedgerReader {
         if (producers.isEmpty()) {
             throw notALedger();
         }
-        int by = entry.get("by") instanceof Integer n ? n : 1;
+        int by = numberOrOne(entry, "by");
         if (by < 1 || by > producers.size()) {
             damaged++;
             return;
@@ -157,7 +161,7 @@ final class LedgerReader {
         if (!(entry.get("seq") instanceof Integer seq) || !Line.isSequence(seq)) {
             return false;
         }
-        int attempt = entry.get("attempt") instanceof Integer n ? n : 1;
+        int attempt = numberOrOne(entry, "attempt");
         switch (String.valueOf(entry.getOrDefault("outcome", "acknowledged"))) {
             case "failed":
                 ledger.failed(seq, attempt);

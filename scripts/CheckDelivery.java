@@ -4,17 +4,14 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES lib/cli/Cli.java lib/cli/Screen.java
-//SOURCES lib/delivery/LedgerLine.java lib/delivery/LedgerReader.java lib/delivery/LedgerLoader.java
-//SOURCES lib/delivery/ProducerLedger.java lib/delivery/Acknowledgements.java lib/delivery/FaultReader.java
-//SOURCES lib/delivery/FaultWindow.java lib/delivery/LogCheck.java lib/delivery/TopicQuery.java
-//SOURCES lib/delivery/TopicReader.java lib/delivery/LogConsumer.java lib/delivery/LogEnds.java lib/delivery/LogEnd.java
+//SOURCES lib/cli/Cli.java lib/cli/Screen.java lib/cli/EventFields.java
+//SOURCES lib/delivery/LogCheck.java lib/delivery/TopicQuery.java lib/delivery/TopicReader.java
+//SOURCES lib/delivery/LogConsumer.java lib/delivery/LogEnds.java lib/delivery/FindingLog.java
+//SOURCES lib/delivery/LedgerReader.java lib/delivery/ProducerLedger.java lib/delivery/Acknowledgements.java
 //SOURCES lib/delivery/DeliveryChecker.java lib/delivery/ProducerCheck.java lib/delivery/DeliveryFindings.java
-//SOURCES lib/delivery/LoadLedger.java lib/delivery/LoadChecker.java lib/delivery/OffsetRanges.java
-//SOURCES lib/delivery/Anomaly.java lib/delivery/FindingLog.java lib/delivery/AnomalyReport.java
-//SOURCES lib/delivery/Example.java lib/delivery/KindCounts.java lib/delivery/JsonFields.java
-//SOURCES lib/delivery/CheckResult.java lib/delivery/Verdict.java lib/delivery/DeliveryVerdict.java
-//SOURCES lib/delivery/LoadVerdict.java lib/delivery/VerdictPrinter.java
+//SOURCES lib/delivery/Anomaly.java lib/delivery/FaultWindow.java lib/delivery/DeliveryVerdict.java
+//SOURCES lib/delivery/LoadLedger.java lib/delivery/LoadChecker.java lib/delivery/LoadVerdict.java
+//SOURCES lib/delivery/VerdictPrinter.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
@@ -116,13 +113,13 @@ class CheckDelivery implements Callable<Integer> {
     public DeliveryVerdict check() throws Exception {
         DeliveryChecker checker = new DeliveryChecker();
         if (eventsFrom != null) {
-            checker.faults.addAll(FaultReader.read(eventsFrom, this::warnOfDamagedEvents));
+            checker.faults.addAll(FaultWindow.Reader.read(eventsFrom, this::warnOfDamagedEvents));
         }
         checker.load(files());
         TopicReader.read(common, checker);
         checker.awaitLedgers();
         DeliveryVerdict verdict = checker.verdict();
-        common.emit("verdict", verdict.fields().toPairs());
+        common.emit("verdict", verdict.fields().toArray());
         return verdict;
     }
 
@@ -144,7 +141,7 @@ class CheckDelivery implements Callable<Integer> {
         for (LoadChecker checker : checkers.values()) {
             TopicReader.read(common, checker);
             LoadVerdict verdict = checker.verdict();
-            common.emit("load-verdict", verdict.fields().toPairs());
+            common.emit("load-verdict", verdict.fields().toArray());
             verdicts.add(verdict);
         }
         return verdicts;

@@ -4,13 +4,10 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS com.fasterxml.jackson.jr:jackson-jr-objects:2.21.7
 //DEPS org.slf4j:slf4j-simple:1.7.36
-//SOURCES lib/cli/Cli.java lib/cli/Screen.java
+//SOURCES lib/cli/Cli.java lib/cli/Screen.java lib/cli/EventFields.java
 //SOURCES lib/delivery/LogCheck.java lib/delivery/TopicQuery.java lib/delivery/TopicReader.java
-//SOURCES lib/delivery/LogConsumer.java lib/delivery/LogEnds.java lib/delivery/LogEnd.java
-//SOURCES lib/delivery/TopicContents.java lib/delivery/ProducerNumbers.java lib/delivery/KeyTable.java
-//SOURCES lib/delivery/Finding.java lib/delivery/FindingLog.java lib/delivery/KindCounts.java
-//SOURCES lib/delivery/JsonFields.java lib/delivery/CheckResult.java lib/delivery/Verdict.java
-//SOURCES lib/delivery/TopicVerdict.java lib/delivery/TopicVerdictPrinter.java
+//SOURCES lib/delivery/LogConsumer.java lib/delivery/LogEnds.java lib/delivery/FindingLog.java
+//SOURCES lib/delivery/TopicContents.java lib/delivery/KeyTable.java lib/delivery/TopicVerdict.java
 // Compression is native code, of which newer JVMs warn.
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
@@ -77,7 +74,7 @@ class CheckTopic implements Callable<Integer> {
     public Integer call() throws Exception {
         TopicVerdict verdict = check();
         if (!common.json) {
-            new TopicVerdictPrinter(common.out).print(verdict);
+            new TopicVerdict.Printer(common.out).print(verdict);
         }
         return verdict.exitCode();
     }
@@ -88,7 +85,7 @@ class CheckTopic implements Callable<Integer> {
         TopicContents contents = new TopicContents(topic, identity, uniqueKeys, memory);
         TopicReader.read(common, contents);
         TopicVerdict verdict = contents.verdict();
-        common.emit("verdict", verdict.fields().toPairs());
+        common.emit("verdict", verdict.fields().toArray());
         return verdict;
     }
 }

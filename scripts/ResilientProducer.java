@@ -43,12 +43,13 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * Writes numbered messages through whatever happens to the cluster, and keeps a ledger of what became of each attempt.
+ * Sends numbered messages while the cluster fails and recovers, and keeps a ledger with the outcome of each attempt.
  *
- * <p>Resilient mode leaves retrying to the idempotent client and never sends a number twice: an outage shorter than {@code delivery.timeout.ms}
- * (120 s) is a gap between acknowledgements, not an error. Messages go out on schedule while earlier ones wait, so that the gap is not hidden by
- * a producer that stood still itself; --producers shares the rate among several clients. Naive mode is the loop often written: wait two seconds, call it an error, send the number again. The first
- * attempt may land all the same: a duplicate. Its true outcome goes into the ledger when it is known.
+ * <p>In resilient mode the idempotent client retries and no number is sent twice: an outage shorter than
+ * {@code delivery.timeout.ms} (120 s) is a gap between acknowledgements, not an error. Messages are sent on schedule
+ * while earlier ones wait; a producer that paused as well would hide the gap. Naive mode is the loop often written:
+ * wait two seconds, call it an error, send the number again. The first attempt may be written all the same, and is then
+ * a duplicate; the ledger gets its true outcome.
  *
  * <pre>resilient-producer --ledger run.jsonl --duration 2m &amp;
  * kill-node $(find-controller); wait; check-delivery run.jsonl</pre>
@@ -57,130 +58,98 @@ import picocli.CommandLine.TypeConversionException;
         name = "resilient-producer",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
-        description = "Writes one message each 500 ms, prints Sent: N for each acknowledgement, and says how long the"
-                + " longest gap was.")
+        description = "Sends one message every 500 ms, prints Sent: N for each acknowledgement, and reports the longest"
+                + " gap between acknowledgements.")
 class ResilientProducer implements Callable<Integer> {
-    /** resilient: the client retries; naive: this script does, after --send-timeout. */
+    private static final DateTimeFormatter TIME =
+            DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
+
     enum Mode {
         resilient,
         naive
     }
-    /** How an attempt ended, in the ledger's words. */
-    enum Outcome {
-        acknowledged,
-        failed,
-        indeterminate
-    }
 
-    @Option(
-            names = "--topic",
-            paramLabel = "TOPIC",
-            defaultValue = "critical_data",
-            description = "Where to write (default: ${DEFAULT-VALUE}).")
-    String topic;
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "Topic to write to (default: ${DEFAULT-VALUE}).")
+    String topic = "critical_data";
 
     @Option(
             names = "--rate",
             paramLabel = "N",
-            defaultValue = "2",
-            description =
-                    "Messages per second (default: ${DEFAULT-VALUE}, one each 500 ms). Above 1000, stdout has a line"
-                            + " each second.")
-    double rate;
+            description = "Messages per second (default: 2); above 1000, stdout gets one line a second.")
+    double rate = 2;
 
-    @Option(
-            names = "--count",
-            paramLabel = "N",
-            description = "End after this many messages (default: go on until Ctrl-C).")
+    @Option(names = "--count", paramLabel = "N", description = "Stop after N messages (default: run until Ctrl-C).")
     long count = Long.MAX_VALUE;
 
-    @Option(
-            names = "--duration",
-            paramLabel = "DURATION",
-            description = "End after this long, and wait for what is still unresolved.")
+    @Option(names = "--duration", paramLabel = "DURATION", description = "Stop sending after this long.")
     Duration duration = Duration.ofDays(36_500);
 
-    @Option(
-            names = "--producers",
-            paramLabel = "N",
-            defaultValue = "1",
-            description = "Share rate and count among so many clients, each with its own numbers (default:"
-                    + " ${DEFAULT-VALUE}).")
-    int producers;
+    @Option(names = "--producers", paramLabel = "N", description = "Clients that share rate and count (default: 1).")
+    int producers = 1;
 
     @Option(
             names = "--acks",
             paramLabel = "0|1|all",
-            defaultValue = "all",
-            description = "Who must have a message (default: ${DEFAULT-VALUE}). Less than all is not idempotent.")
-    String acks;
+            description = "Required acknowledgements (default: ${DEFAULT-VALUE}); less than all is not idempotent.")
+    String acks = "all";
 
     @Option(
             names = "--mode",
-            defaultValue = "resilient",
-            description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-    Mode mode;
+            description = "Who sends again: the client (resilient) or a loop in this script (naive); default:"
+                    + " ${DEFAULT-VALUE}.")
+    Mode mode = Mode.resilient;
 
     @Option(
             names = "--send-timeout",
             paramLabel = "DURATION",
-            defaultValue = "2s",
-            description = "naive: wait this long, then send again; resilient: then say that a partition is waited for"
-                    + " (default: ${DEFAULT-VALUE}).")
-    Duration sendTimeout;
+            description = "naive: send again after this long; resilient: report a partition that does not acknowledge"
+                    + " (default: 2s).")
+    Duration sendTimeout = Duration.ofSeconds(2);
 
     @Option(
             names = "--ledger",
             paramLabel = "FILE",
-            description =
-                    "Write each attempt's outcome here, for check-delivery; replaces the file, or keeps it beside if"
-                            + " its producer was killed.")
+            description = "Write each attempt's outcome to this file, for check-delivery; a ledger there is replaced,"
+                    + " or renamed if its producer was killed.")
     File ledgerFile;
 
     @Option(
             names = "--command-property",
             arity = "1..*",
             paramLabel = "NAME=VALUE",
-            description =
-                    "Producer properties; they win over --command-config and over what --acks and --mode lead to.")
+            description = "Producer properties; they override --command-config, --acks and --mode.")
     List<String> commandProperties = List.of();
 
-    @Option(
-            names = "--run",
-            paramLabel = "ID",
-            description = "First part of each record's identity (default: generated).")
-    String run = timestamp().replaceAll("[^0-9T]", "");
+    @Option(names = "--run-id", paramLabel = "ID", description = "First part of each key (default: generated).")
+    String runId = timestamp().replaceAll("[^0-9T]", "");
 
-    @Option(
-            names = "--producer-id",
-            paramLabel = "ID",
-            description =
-                    "Second part; tells the producers of one run apart (default: generated). Of several: ID-1, ID-2,"
-                            + " ...")
+    @Option(names = "--producer-id", paramLabel = "ID", description = "Second part of each key (default: generated).")
     String producerId = "p" + Long.toHexString(ThreadLocalRandom.current().nextLong(0x100000, 0x1000000));
 
     @Mixin
     Common common = new Common();
 
-    // Shared by the sending threads, the clients' network threads and a composite script; guarded by this, notified of
-    // each outcome.
+    // Shared by all threads, guarded by this, which is notified of each outcome.
     private final List<Sender> senders = new CopyOnWriteArrayList<>();
     private final Set<Attempt> pending = new LinkedHashSet<>();
     private final Deque<Ack> recentAcks = new ArrayDeque<>();
-    private StringBuilder lines = new StringBuilder(); // of the ledger, not written yet
-    private long errors;
-    private boolean finished, idempotent;
+    private boolean finished;
     private Gaps gaps;
     private Exception problem, lastError;
-    private final CountDownLatch stopping = new CountDownLatch(1), booksClosed = new CountDownLatch(1);
+    private final CountDownLatch stopping = new CountDownLatch(1), sendersEnded = new CountDownLatch(1);
     private final long startNanos = System.nanoTime();
     private final Instant startInstant = Instant.now();
     private final Consumer<Map<String, Object>> nobody = common.listener;
     private volatile int partitions;
-    private volatile long errorToldNanos = startNanos;
-    private volatile boolean closedOut;
+    private volatile long errorPrintedNanos = startNanos;
+    private volatile boolean outClosed;
     private Duration deliveryTimeout;
-    private OutputStream ledger;
+    private LedgerWriter ledger;
+
+    @Option(names = "--run", hidden = true, description = "The old name of --run-id, for one version.")
+    void run(String id) {
+        runId = id;
+    }
 
     public static void main(String... args) {
         System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
@@ -196,16 +165,18 @@ class ResilientProducer implements Callable<Integer> {
     public Integer call() throws Exception {
         Summary summary = produce();
         render(summary);
-        if (!closedOut && summary.sent > 0 && summary.errors == summary.sent)
-            throw new Exit(
-                    ALL_FAILED,
-                    "Every send failed, the last with " + name(lastError) + ": " + reason(lastError, topic));
+        if (!outClosed && summary.sent > 0 && summary.errors == summary.sent) {
+            String last = name(lastError) + ": " + reason(lastError, topic);
+            throw new Exit(ALL_FAILED, "Every send failed, the last with " + last);
+        }
         return 0;
     }
 
-    /** An acknowledgement: when its message was sent, and when it came. sentNanos is System.nanoTime(), which no set clock moves. */
-    public record Ack(long seq, int attempt, int partition, long offset, Instant sent, Instant at, long sentNanos) {
-        /** Returns the first of a partition (-1: any) whose message was sent after a System.nanoTime(). */
+    // ---- For scripts that are composed of this one ----
+
+    /** An acknowledgement: when it came, and when its message was sent; no set clock moves a System.nanoTime(). */
+    public record Ack(long seq, int partition, long offset, Instant sent, Instant at, long sentNanos) {
+        /** Returns the first one of a partition (-1: any) whose message was sent after a System.nanoTime(). */
         static Optional<Ack> firstSentAfter(long nanos, int partition, Collection<Ack> acks) {
             return acks.stream()
                     .filter(a -> (partition < 0 || a.partition == partition) && a.sentNanos - nanos > 0)
@@ -216,77 +187,51 @@ class ResilientProducer implements Callable<Integer> {
     /** A time without acknowledgements; partition -1 is the topic as a whole. */
     public record Gap(int partition, Instant from, Duration length) {}
 
-    /** Counts are of attempts (naive mode may make several for a message). longestGap is null before the second acknowledgement. */
+    /** The end of a run; the gaps are each partition's longest, then the topic's. */
     public record Summary(
-            String run,
-            String producer,
-            long messages,
-            long sent,
-            long acknowledged,
-            long failed,
-            long indeterminate,
-            long errors,
-            Gap longestGap,
-            List<Gap> partitionGaps,
-            Duration took) {}
+            long messages, long sent, Map<Outcome, Long> outcomes, long errors, List<Gap> gaps, Duration took) {
+        public long acknowledged() {
+            return outcomes.get(Outcome.acknowledged);
+        }
 
-    /** Sends until count, duration, {@link #stop()}, an interrupt or a closed stdout; then waits for what is unresolved. */
+        public long failed() {
+            return outcomes.get(Outcome.failed);
+        }
+
+        public long indeterminate() {
+            return outcomes.get(Outcome.indeterminate);
+        }
+
+        public Gap longestGap() {
+            return gaps.isEmpty() ? null : gaps.get(gaps.size() - 1);
+        }
+
+        public List<Gap> partitionGaps() {
+            return gaps.subList(0, Math.max(0, gaps.size() - 1));
+        }
+    }
+
+    /** Sends until count, duration, {@link #stop()}, an interrupt or a closed stdout; then awaits the outcomes. */
     public Summary produce() throws Exception {
-        if (!List.of("0", "1", "all").contains(acks)) throw new Exit(2, "--acks is 0, 1 or all, not '" + acks + "'.");
-        if (!(rate > 0 && rate <= 1e6)) throw new Exit(2, "--rate is a number of messages per second above 0.");
-        if (producers < 1 || producers > 1000) throw new Exit(2, "--producers is a number from 1 to 1000.");
-        if ((run + producerId).contains("/") || run.isEmpty() || producerId.isEmpty())
-            throw new Exit(
-                    2, "--run and --producer-id become parts of run/producer/sequence: not empty and without a slash.");
+        requireValidOptions();
         long start = System.nanoTime();
-        Thread clerk = new Thread(this::keepBooks, "books");
-        clerk.setDaemon(true);
+        Thread ledgerWriter = new Thread(this::writeLedger, "ledger-writer");
+        ledgerWriter.setDaemon(true);
         Summary summary;
         try {
-            List<Long> startOffsets;
-            try (Admin admin = common.admin()) {
-                startOffsets = startOffsets(admin);
-            }
-            // A full buffer makes resilient mode wait (max.block.ms, 60 s), since giving up is a message lost. With
-            // every broker down the client would
-            // forget the topic (rebootstrap) and send() would block: the schedule, and with it the measurement, would
-            // stop.
-            Properties properties =
-                    common.client("acks", acks, "enable.idempotence", mode == Mode.resilient && acks.equals("all"));
-            for (String pair : commandProperties) {
-                if (pair.indexOf('=') < 1) throw new Exit(2, "Property '" + pair + "' is not NAME=VALUE.");
-                properties.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
-            }
-            idempotent = Boolean.parseBoolean(properties.getProperty("enable.idempotence"));
-            if (mode == Mode.naive) properties.putIfAbsent("max.block.ms", String.valueOf(sendTimeout.toMillis()));
-            else properties.putIfAbsent("metadata.recovery.strategy", "none");
-            properties.remove("transactional.id"); // a transaction would decide what counts as written
-            deliveryTimeout =
-                    Duration.ofMillis(Long.parseLong(properties.getProperty("delivery.timeout.ms", "120000")));
-            for (int number = 1; number <= producers; number++) senders.add(new Sender(number, properties));
-            if (ledgerFile != null) ledger = openLedger(startOffsets);
-            if (acks.equals("0"))
-                common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
-            clerk.start();
-            emit("producer", "state", "start", "producer", producerId, "topic", topic);
-            senders.forEach(Thread::start);
-            try {
-                for (Sender sender : senders) sender.join();
-            } catch (InterruptedException e) { // the summary and the ledger's end still have to be written
-                stop();
-                senders.forEach(Thread::interrupt);
-                for (Sender sender : senders) sender.join(5000);
-            }
+            prepare();
+            ledgerWriter.start();
+            emit("producer", () -> state("start"));
+            awaitSenders();
             summary = finish(start);
         } finally {
-            for (Sender sender : senders)
-                sender.producer.close(Duration.ZERO); // of one that never began; else it is closed
+            senders.forEach(sender -> sender.producer.close(Duration.ZERO)); // A thread that never began has not.
             synchronized (this) {
                 finished = true;
                 notifyAll();
             }
-            booksClosed.countDown();
-            clerk.join();
+            sendersEnded.countDown();
+            ledgerWriter.join();
             if (ledger != null) ledger.close();
         }
         if (problem != null) throw problem;
@@ -299,23 +244,15 @@ class ResilientProducer implements Callable<Integer> {
         notifyAll();
     }
 
-    /** @return the topic's partitions; 0 until produce() has looked */
     public int partitions() {
         return partitions;
     }
 
     public synchronized long acknowledged() {
-        return total(Outcome.acknowledged);
+        return sum(s -> s.outcomes[0]);
     }
 
-    public synchronized Optional<Ack> lastAck() {
-        return Optional.ofNullable(recentAcks.peekLast());
-    }
-
-    /**
-     * Waits until writes flow: the first acknowledgement of a message that was <em>sent</em> after a System.nanoTime(); empty after the timeout or the end of the run.
-     * @param partition -1: any
-     */
+    /** Waits for an acknowledgement of a message <em>sent</em> after a System.nanoTime(); partition -1: any. */
     public synchronized Optional<Ack> awaitAckAfter(int partition, long sentNanos, Duration timeout)
             throws InterruptedException {
         Supplier<Optional<Ack>> found = () -> Ack.firstSentAfter(sentNanos, partition, recentAcks);
@@ -323,17 +260,73 @@ class ResilientProducer implements Callable<Integer> {
         return found.get();
     }
 
-    /** Where each partition ends before the first send; 0 for one without a leader, which makes a check read more than it must. */
-    private List<Long> startOffsets(Admin admin) throws Exception {
-        try {
-            return readStartOffsets(admin);
-        } catch (ExecutionException e) {
-            if (!(e.getCause() instanceof AuthorizationException)) throw e;
-            throw new Exit(1, "Not permitted to write to topic " + topic + ": " + reason(e.getCause(), topic));
-        }
+    /** Prints the summary to stderr: stdout has the messages. */
+    public void render(Summary s) {
+        String attempts = s.sent == s.messages ? "" : " in " + s.sent + " attempts";
+        String outcomes = s.outcomes.entrySet().stream()
+                .map(e -> e.getValue() + " " + e.getKey())
+                .collect(Collectors.joining(", "));
+        common.say("Sent %d messages%s in %.1f s: %s.", s.messages, attempts, seconds(s.took), outcomes);
+        Gap longest = s.longestGap();
+        if (longest == null) return;
+        common.say(
+                "Longest gap between acknowledgements: %.2f s, from %s.",
+                seconds(longest.length), TIME.format(longest.from));
+        List<String> waits = s.partitionGaps().stream()
+                .map(g -> String.format(Locale.ROOT, "%d: %.2f s", g.partition, seconds(g.length)))
+                .toList();
+        common.say("Longest wait by partition: " + String.join(", ", waits) + ".");
     }
 
-    private List<Long> readStartOffsets(Admin admin) throws Exception {
+    private static double seconds(Duration time) {
+        return time.toMillis() / 1e3;
+    }
+
+    // ---- Before the first message ----
+
+    private void requireValidOptions() {
+        require(List.of("0", "1", "all").contains(acks), "--acks must be 0, 1 or all, not '" + acks + "'.");
+        require(rate > 0 && rate <= 1e6, "--rate must be above 0 and at most 1000000 messages per second.");
+        require(producers >= 1 && producers <= 1000, "--producers must be a number from 1 to 1000.");
+        boolean idsFit = !(runId + producerId).contains("/") && !runId.isEmpty() && !producerId.isEmpty();
+        require(idsFit, "--run-id and --producer-id must not be empty or contain a slash.");
+    }
+
+    private static void require(boolean holds, String sentence) {
+        if (!holds) throw new Exit(2, sentence);
+    }
+
+    private void prepare() throws Exception {
+        List<Long> startOffsets;
+        try (Admin admin = common.admin()) {
+            startOffsets = startOffsets(admin);
+        }
+        Properties properties = properties();
+        deliveryTimeout = Duration.ofMillis(Long.parseLong(properties.getProperty("delivery.timeout.ms", "120000")));
+        for (int number = 1; number <= producers; number++) senders.add(new Sender(number, properties));
+        if (ledgerFile != null) openLedger(startOffsets, properties);
+        if (acks.equals("0")) common.say("With acks=0 no broker confirms anything: every message stays indeterminate.");
+    }
+
+    private Properties properties() throws Exception {
+        boolean idempotent = mode == Mode.resilient && acks.equals("all");
+        Properties properties = common.client("acks", acks, "enable.idempotence", idempotent);
+        for (String pair : commandProperties) {
+            require(pair.indexOf('=') > 0, "Property '" + pair + "' is not NAME=VALUE.");
+            properties.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+        }
+        if (mode == Mode.naive) {
+            properties.putIfAbsent("max.block.ms", String.valueOf(sendTimeout.toMillis()));
+        } else {
+            // With every broker down the client would rebootstrap and forget the topic: send() would block, and the
+            // schedule would stop. A full buffer does block it (max.block.ms), since giving up is a message lost.
+            properties.putIfAbsent("metadata.recovery.strategy", "none");
+        }
+        properties.remove("transactional.id"); // A transaction would decide what counts as written.
+        return properties;
+    }
+
+    private List<Long> startOffsets(Admin admin) throws Exception {
         try {
             partitions = admin.describeTopics(List.of(topic))
                     .allTopicNames()
@@ -341,27 +334,67 @@ class ResilientProducer implements Callable<Integer> {
                     .get(topic)
                     .partitions()
                     .size();
+            gaps = new Gaps(partitions);
+            List<TopicPartition> all = IntStream.range(0, partitions)
+                    .mapToObj(p -> new TopicPartition(topic, p))
+                    .toList();
+            ListOffsetsResult ends =
+                    admin.listOffsets(all.stream().collect(Collectors.toMap(p -> p, p -> OffsetSpec.latest())));
+            List<Long> offsets = new ArrayList<>();
+            for (TopicPartition partition : all) offsets.add(endOf(ends.partitionResult(partition)));
+            return offsets;
         } catch (ExecutionException e) {
-            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-            // A broker may create it at the first send, but with its own defaults: one partition, one replica.
-            throw new Exit(1, "Topic " + topic + " does not exist; create it with: create-topic " + topic);
-        }
-        gaps = new Gaps(partitions);
-        List<Long> offsets = new ArrayList<>();
-        List<TopicPartition> all = IntStream.range(0, partitions)
-                .mapToObj(p -> new TopicPartition(topic, p))
-                .toList();
-        ListOffsetsResult ends =
-                admin.listOffsets(all.stream().collect(Collectors.toMap(p -> p, p -> OffsetSpec.latest())));
-        for (TopicPartition partition : all) {
-            try {
-                offsets.add(ends.partitionResult(partition).get().offset());
-            } catch (ExecutionException e) {
-                if (!(e.getCause() instanceof RetriableException)) throw e;
-                offsets.add(0L);
+            if (e.getCause() instanceof AuthorizationException denied) {
+                throw new Exit(1, "Not permitted to write to topic " + topic + ": " + reason(denied, topic));
             }
+            // A broker may create it at the first send, but with its own defaults: one partition, one replica.
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                throw new Exit(1, "Topic " + topic + " does not exist; create it with: create-topic " + topic);
+            }
+            throw e;
         }
-        return offsets;
+    }
+
+    /** Returns 0 for a partition without a leader: a check then reads more than it must. */
+    private static long endOf(KafkaFuture<ListOffsetsResult.ListOffsetsResultInfo> end) throws Exception {
+        try {
+            return end.get().offset();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RetriableException) return 0;
+            throw e;
+        }
+    }
+
+    private void openLedger(List<Long> startOffsets, Properties properties) throws IOException {
+        ledger = new LedgerWriter(ledgerFile.toPath());
+        boolean idempotent = Boolean.parseBoolean(properties.getProperty("enable.idempotence"));
+        for (Sender sender : senders) {
+            ledger.add(Fields.named("ledger run producer topic acks idempotent mode startOffsets ts")
+                    .with(2, runId, sender.id, topic, acks, idempotent, mode.name(), startOffsets, timestamp()));
+        }
+        try {
+            Optional<Path> kept = ledger.keepUnended(runId);
+            if (kept.isPresent())
+                common.say(
+                        "%s has no last line, its producer was killed or still runs: kept as %s.",
+                        ledgerFile, kept.get());
+            ledger.open();
+        } catch (IOException e) {
+            throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".");
+        }
+    }
+
+    // ---- Sending ----
+
+    private void awaitSenders() throws InterruptedException {
+        senders.forEach(Thread::start);
+        try {
+            for (Sender sender : senders) sender.join();
+        } catch (InterruptedException e) { // The summary and the ledger's last lines still have to be written.
+            stop();
+            senders.forEach(Thread::interrupt);
+            for (Sender sender : senders) sender.join(5000);
+        }
     }
 
     /** One client with its thread, its numbers and its outcomes. */
@@ -371,15 +404,16 @@ class ResilientProducer implements Callable<Integer> {
         final KafkaProducer<String, String> producer;
         final Metric retries;
         final long[] outcomes = new long[Outcome.values().length];
-        long messages, attempts, unresolved;
+        final double nanosPerMessage = 1e9 * producers / rate;
+        long messages, attempts, unresolved, errors;
 
         Sender(int number, Properties properties) {
             this.number = number;
             id = producers == 1 ? producerId : producerId + "-" + number;
             producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer());
             retries = producer.metrics().values().stream()
-                    .filter(m -> m.metricName().name().equals("record-retry-total")
-                            && m.metricName().group().equals("producer-metrics"))
+                    .filter(m -> m.metricName().name().equals("record-retry-total"))
+                    .filter(m -> m.metricName().group().equals("producer-metrics"))
                     .findFirst()
                     .orElseThrow();
             setDaemon(true);
@@ -395,11 +429,9 @@ class ResilientProducer implements Callable<Integer> {
                 long share = count / producers + (number <= count % producers ? 1 : 0);
                 if (mode == Mode.naive) sendOneByOne(share);
                 else sendOnSchedule(share);
-                // The client ends every attempt within its delivery timeout. With nobody reading on, that is not waited
-                // for.
-                await(
-                        () -> unresolved == 0,
-                        closedOut ? sendTimeout.toNanos() : deliveryTimeout.toNanos() + 5_000_000_000L);
+                // The client ends every attempt within its delivery timeout. If nobody reads on, that is not awaited.
+                Duration limit = outClosed ? sendTimeout : deliveryTimeout.plusSeconds(5);
+                await(() -> unresolved == 0, limit.toNanos());
             } catch (InterruptedException | InterruptException e) {
                 Thread.interrupted();
             } catch (Exception e) {
@@ -409,13 +441,14 @@ class ResilientProducer implements Callable<Integer> {
             }
         }
 
-        /** An open loop: the schedule does not wait for acknowledgements. A wait is of a millisecond at least, after which all that has become due goes at once. */
+        /** Sends without awaiting acknowledgements. After a wait, of 1 ms at least, all that is due by then is sent. */
         private void sendOnSchedule(long share) throws InterruptedException {
             long start = System.nanoTime();
+            double offset = (number - 1.0) / producers;
             for (long seq = 1; seq <= share; seq++) {
-                long due = (long) ((seq - 1 + (number - 1.0) / producers) * 1e9 * producers / rate),
-                        now = System.nanoTime() - start,
-                        wait = Math.min(due, duration.toNanos()) - now;
+                long due = (long) ((seq - 1 + offset) * nanosPerMessage);
+                long now = System.nanoTime() - start;
+                long wait = Math.min(due, duration.toNanos()) - now;
                 if (wait > 0) stopping.await(Math.max(wait, 1_000_000), TimeUnit.NANOSECONDS);
                 if (stopping.getCount() == 0 || Math.max(due, now) >= duration.toNanos()) return;
                 send(seq, 1);
@@ -424,26 +457,24 @@ class ResilientProducer implements Callable<Integer> {
 
         private void sendOneByOne(long share) throws InterruptedException {
             long start = System.nanoTime();
-            boolean sent = true;
-            for (long seq = 0, number = 0; seq < share || !sent; ) {
-                number = sent ? 1 : number + 1;
-                if (sent) seq++;
-                Attempt attempt = send(seq, (int) number);
+            int number = 1;
+            for (long seq = 1; seq <= share; ) {
+                Attempt attempt = send(seq, number);
                 await(() -> attempt.outcome != null || stopping.getCount() == 0, sendTimeout.toNanos());
                 if (attempt.outcome == null && stopping.getCount() == 0) return;
-                // What the loop believes: without an outcome in time, an error.
-                Exception error = attempt.outcome != null
-                        ? attempt.error
-                        : new org.apache.kafka.common.errors.TimeoutException(
-                                "no acknowledgement within " + sendTimeout.toMillis() + " ms");
-                tell(attempt, error);
-                sent = error == null;
+                Exception error = attempt.outcome == null ? noAnswer() : attempt.error;
+                report(attempt, error);
+                number = error == null ? 1 : number + 1;
+                if (error == null) seq++;
                 long now = System.nanoTime();
-                if (now - start >= duration.toNanos()
-                        || stopping.await(
-                                attempt.sentNanos + (long) (1e9 * producers / rate) - now, TimeUnit.NANOSECONDS))
-                    return;
+                long wait = attempt.sentNanos + (long) nanosPerMessage - now;
+                if (now - start >= duration.toNanos() || stopping.await(wait, TimeUnit.NANOSECONDS)) return;
             }
+        }
+
+        private Exception noAnswer() {
+            return new org.apache.kafka.common.errors.TimeoutException(
+                    "no acknowledgement within " + sendTimeout.toMillis() + " ms");
         }
 
         private Attempt send(long seq, int number) {
@@ -455,40 +486,64 @@ class ResilientProducer implements Callable<Integer> {
                 pending.add(attempt);
                 gaps.sent(attempt.partition, attempt.sentNanos);
             }
-            var record = new ProducerRecord<>(
-                    topic,
-                    attempt.partition,
-                    run + "/" + id + "/" + seq,
-                    "Message " + seq + ", sent " + TIME.format(instant(attempt.sentNanos)));
-            if (number > 1)
-                record.headers().add("attempt", String.valueOf(number).getBytes(StandardCharsets.UTF_8));
-            Thread sender =
-                    Thread.currentThread(); // a callback in this thread comes from inside send(), any other from the
-            // network
-            // thread
             try {
-                producer.send(
-                        record,
-                        (metadata, error) -> resolve(
-                                attempt,
-                                error == null && metadata.hasOffset() ? metadata.offset() : -1,
-                                error,
-                                Thread.currentThread() == sender));
+                producer.send(attempt.record(), (metadata, error) -> {
+                    boolean acknowledged = error == null && metadata.hasOffset();
+                    resolve(attempt, acknowledged ? metadata.offset() : -1, error);
+                });
             } catch (KafkaException | IllegalStateException e) {
                 if (e instanceof InterruptException) Thread.interrupted();
-                resolve(attempt, -1, e, true);
+                resolve(attempt, -1, e);
                 if (e instanceof InterruptException) throw e;
             }
             return attempt;
         }
+
+        void addLastLine() throws IOException {
+            if (ledger == null) return;
+            ledger.add(Fields.named("end by sent acknowledged failed indeterminate ts")
+                    .with(true, number, attempts, outcomes[0], outcomes[1], outcomes[2], timestamp()));
+        }
     }
 
-    /** One try at one number. Partitions take turns: each is tried equally often, and a number sent again goes to the same one. */
+    // ---- Outcomes ----
+
+    enum Moment {
+        INSIDE_SEND,
+        FIRST_TRY,
+        AFTER_RETRY
+    }
+
+    /** How an attempt ended, in the ledger's words; docs/verifier.md defines them. */
+    enum Outcome {
+        acknowledged,
+        failed,
+        indeterminate;
+
+        /**
+         * Certainly not written is what send() refused before it took the message, and what a broker did not authorize
+         * at the first try. send() can also throw after it took the message: InvalidProducerEpochException.
+         */
+        static Outcome of(long offset, Throwable error, Moment moment) {
+            if (error == null) return offset < 0 ? indeterminate : acknowledged; // acks=0 gives no offset.
+            boolean refused = error instanceof org.apache.kafka.common.errors.TimeoutException
+                    || error instanceof RecordTooLargeException
+                    || error instanceof SerializationException
+                    || error instanceof AuthenticationException
+                    || error instanceof InvalidTopicException
+                    || error instanceof InterruptException;
+            if (error instanceof AuthorizationException) return moment == Moment.AFTER_RETRY ? indeterminate : failed;
+            return refused && moment == Moment.INSIDE_SEND ? failed : indeterminate;
+        }
+    }
+
+    /** One try to send one number. Partitions take turns; a number that is sent again goes to the same one. */
     private final class Attempt {
         final Sender by;
         final long seq, sentNanos = System.nanoTime();
         final int number, partition;
         final double retriesBefore;
+        long offset, endNanos;
         volatile Exception error;
         volatile Outcome outcome;
 
@@ -500,90 +555,103 @@ class ResilientProducer implements Callable<Integer> {
             retriesBefore = by.retried();
         }
 
+        ProducerRecord<String, String> record() {
+            String text = "Message " + seq + ", sent " + TIME.format(instant(sentNanos));
+            var record = new ProducerRecord<>(topic, partition, runId + "/" + by.id + "/" + seq, text);
+            if (number > 1) record.headers().add("attempt", ("" + number).getBytes(StandardCharsets.UTF_8));
+            return record;
+        }
+
+        /** Returns where an error comes from: in the sender's own thread, a callback comes from inside send(). */
+        private Moment moment() {
+            if (Thread.currentThread() == by) return Moment.INSIDE_SEND;
+            return by.retried() > retriesBefore ? Moment.AFTER_RETRY : Moment.FIRST_TRY;
+        }
+
+        void end(long offset, Exception error, long now) {
+            this.offset = offset;
+            this.error = error;
+            endNanos = now;
+            outcome = Outcome.of(offset, error, error == null ? null : moment());
+        }
+
+        Ack ack() {
+            return new Ack(seq, partition, offset, instant(sentNanos), instant(endNanos), sentNanos);
+        }
+
+        private long latencyUs() {
+            return (endNanos - sentNanos) / 1000;
+        }
+
+        /** Adds its line to the ledger; nearly all are acknowledged first attempts, whose line is cheap to make. */
+        void addTo(LedgerWriter ledger) throws IOException {
+            Instant end = instant(endNanos);
+            long at = end.getEpochSecond() * 1_000_000 + end.getNano() / 1000;
+            if (outcome == Outcome.acknowledged && number == 1) {
+                String client = by.number == 1 ? "}" : ",\"by\":" + by.number + "}";
+                ledger.add("{\"seq\":" + seq + ",\"partition\":" + partition + ",\"offset\":" + offset + ",\"at\":" + at
+                        + ",\"latencyUs\":" + latencyUs() + client);
+                return;
+            }
+            Long known = offset < 0 ? null : offset;
+            String why = error == null ? null : name(error) + ": " + error.getMessage();
+            ledger.add(Fields.named("seq attempt outcome partition offset at latencyUs by error")
+                    .with(seq, number, outcome.name(), partition, known, at, latencyUs(), by.number, why));
+        }
+
+        Fields ackEvent() {
+            return Fields.named("seq attempt topic partition offset latencyUs producer")
+                    .with(seq, number, topic, partition, offset, latencyUs(), by.id);
+        }
+
+        Fields errorEvent(Exception seen) {
+            String known = outcome == null ? "indeterminate" : outcome.name();
+            long waitedUs = (System.nanoTime() - sentNanos) / 1000;
+            return Fields.named("seq attempt error message outcome producer topic partition latencyUs")
+                    .with(seq, number, name(seen), seen.getMessage(), known, by.id, topic, partition, waitedUs);
+        }
+
         @Override
         public String toString() {
             return producers == 1 ? "" + seq : seq + " of " + by.id;
         }
     }
 
-    /**
-     * What an attempt's end means, in the words of the verifier. Certainly not written is what send() refused before it took the message, and what a
-     * broker did not authorize at the first try. send() can also throw after it took the message: InvalidProducerEpochException.
-     */
-    static Outcome classify(long offset, Throwable error, boolean insideSend, boolean retried) {
-        if (error == null) return offset >= 0 ? Outcome.acknowledged : Outcome.indeterminate; // acks=0 gives no offset
-        boolean refused = error instanceof org.apache.kafka.common.errors.TimeoutException
-                || error instanceof RecordTooLargeException
-                || error instanceof SerializationException
-                || error instanceof AuthenticationException
-                || error instanceof InvalidTopicException
-                || error instanceof InterruptException;
-        boolean denied = error instanceof AuthorizationException;
-        return insideSend && (refused || denied) || denied && !retried ? Outcome.failed : Outcome.indeterminate;
-    }
-
-    /** Returns why a send failed, or which permission it lacks; brokers name neither that nor always the topic. */
-    static String reason(Throwable error, String topic) {
-        boolean denied = Stream.iterate(error, Objects::nonNull, Throwable::getCause)
-                .limit(20)
-                .anyMatch(AuthorizationException.class::isInstance);
-        return denied ? "the principal needs WRITE on topic " + topic + "." : error.getMessage();
-    }
-
-    /** The callback: an attempt's true outcome, perhaps long after the naive loop gave up on it. */
-    private void resolve(Attempt attempt, long offset, Exception error, boolean insideSend) {
-        long now = System.nanoTime(), latencyUs = (now - attempt.sentNanos) / 1000;
-        List<Gaps.Span> ended = List.of();
-        Outcome outcome =
-                classify(offset, error, insideSend, error != null && attempt.by.retried() > attempt.retriesBefore);
+    /** Takes an attempt's true outcome, perhaps long after the naive loop gave up on it. */
+    private void resolve(Attempt attempt, long offset, Exception error) {
+        long now = System.nanoTime();
         try {
+            List<Gaps.Span> ended;
             synchronized (this) {
                 if (!pending.remove(attempt)) return;
-                note(attempt, outcome, offset, error, now, latencyUs);
-                attempt.error = error;
-                attempt.outcome = outcome;
-                attempt.by.outcomes[outcome.ordinal()]++;
-                attempt.by.unresolved--;
-                if (error != null) {
-                    errors++;
-                    lastError = error;
-                }
-                if (outcome == Outcome.acknowledged) {
-                    recentAcks.addLast(new Ack(
-                            attempt.seq,
-                            attempt.number,
-                            attempt.partition,
-                            offset,
-                            instant(attempt.sentNanos),
-                            instant(now),
-                            attempt.sentNanos));
-                    if (recentAcks.size() > 4096) recentAcks.removeFirst();
-                    ended = gaps.acknowledged(attempt.partition, now);
-                } else gaps.unresolved(attempt.partition);
+                attempt.end(offset, error, now);
+                if (ledger != null) attempt.addTo(ledger);
+                ended = count(attempt);
                 notifyAll();
             }
-            if (outcome == Outcome.acknowledged)
-                emit(
-                        "ack",
-                        "seq",
-                        attempt.seq,
-                        "attempt",
-                        attempt.number,
-                        "topic",
-                        topic,
-                        "partition",
-                        attempt.partition,
-                        "offset",
-                        offset,
-                        "latencyUs",
-                        latencyUs,
-                        "producer",
-                        attempt.by.id);
-            if (mode == Mode.resilient) tell(attempt, error);
-            stalls(ended, true);
-        } catch (Exception e) { // thrown to the client it would be lost: end the run, which throws it
+            if (attempt.outcome == Outcome.acknowledged) emit("ack", attempt::ackEvent);
+            if (mode == Mode.resilient) report(attempt, error);
+            emitStalls(ended, true);
+        } catch (Exception e) { // The client would swallow it: end the run, which throws it.
             fail(e);
         }
+    }
+
+    /** Counts an outcome. @return the gaps that it ends */
+    private List<Gaps.Span> count(Attempt attempt) {
+        attempt.by.outcomes[attempt.outcome.ordinal()]++;
+        attempt.by.unresolved--;
+        if (attempt.error != null) {
+            attempt.by.errors++;
+            lastError = attempt.error;
+        }
+        if (attempt.outcome != Outcome.acknowledged) {
+            gaps.unresolved(attempt.partition);
+            return List.of();
+        }
+        recentAcks.addLast(attempt.ack());
+        if (recentAcks.size() > 4096) recentAcks.removeFirst();
+        return gaps.acknowledged(attempt.partition, attempt.endNanos);
     }
 
     private synchronized void fail(Exception e) {
@@ -591,316 +659,34 @@ class ResilientProducer implements Callable<Integer> {
         stop();
     }
 
-    /** At high rates nobody hears, as a rule, and an event for each message would cost more than the message. */
-    private void emit(String type, Object... fields) {
-        if (common.json || common.events != null || common.listener != nobody) common.emit(type, fields);
+    private Map<Outcome, Long> outcomes() {
+        Map<Outcome, Long> outcomes = new EnumMap<>(Outcome.class);
+        for (Outcome outcome : Outcome.values()) outcomes.put(outcome, sum(s -> s.outcomes[outcome.ordinal()]));
+        return outcomes;
     }
 
-    /** The same for a line: there is one each second, and the first error in a second. */
-    private boolean isFast() {
-        return rate > 1000;
+    private long sum(ToLongFunction<Sender> count) {
+        return senders.stream().mapToLong(count).sum();
     }
 
-    private void tell(Attempt attempt, Exception error) {
-        boolean quiet = isFast() && (error == null || System.nanoTime() - errorToldNanos < 1_000_000_000);
-        if (error != null && !quiet) errorToldNanos = System.nanoTime();
-        if (!common.json && !quiet)
-            common.out.println(
-                    error == null
-                            ? "Sent: " + attempt
-                            : "Error sending " + attempt + ": " + printable(reason(error, topic)));
-        if (error != null)
-            emit(
-                    "send-error",
-                    "seq",
-                    attempt.seq,
-                    "attempt",
-                    attempt.number,
-                    "error",
-                    name(error),
-                    "message",
-                    error.getMessage(),
-                    "outcome",
-                    attempt.outcome == null ? "indeterminate" : attempt.outcome.name(),
-                    "producer",
-                    attempt.by.id,
-                    "topic",
-                    topic,
-                    "partition",
-                    attempt.partition,
-                    "latencyUs",
-                    (System.nanoTime() - attempt.sentNanos) / 1000);
-        if (common.json || !quiet) checkOut();
-    }
-
-    private synchronized void checkOut() {
-        if (closedOut |= common.out.checkError()) stop();
-    }
-
-    /** A gap is a stall when it is longer than the schedule explains. @param ended not ended: it still lasts when the producer ends */
-    private void stalls(List<Gaps.Span> gaps, boolean ended) {
-        for (Gaps.Span gap : gaps)
-            if (gap.length() >= Math.max(1000, 3000 / rate) * 1e6)
-                common.emit(
-                        "stall",
-                        "topic",
-                        topic,
-                        "partition",
-                        gap.partition,
-                        "from",
-                        TIME.format(instant(gap.from)),
-                        "ms",
-                        gap.length() / 1_000_000,
-                        "ended",
-                        ended);
-    }
-
-    // ---- The ledger, and what is said meanwhile ----
-
-    /** A head for each producer. The file has its name only when they are in it: a producer that is killed leaves a ledger that can be read, or none. */
-    private OutputStream openLedger(List<Long> startOffsets) throws IOException {
-        for (Sender sender : senders)
-            note(
-                    "ledger",
-                    2,
-                    "run",
-                    run,
-                    "producer",
-                    sender.id,
-                    "topic",
-                    topic,
-                    "acks",
-                    acks,
-                    "idempotent",
-                    idempotent,
-                    "mode",
-                    mode.name(),
-                    "startOffsets",
-                    startOffsets,
-                    "ts",
-                    timestamp());
-        Path file = ledgerFile.toPath(), begun = Path.of(ledgerFile + ".new");
-        try {
-            if (Files.exists(file) && !Files.isRegularFile(file)) return new FileOutputStream(ledgerFile); // a pipe
-            if (Files.exists(file)
-                    && Files.size(file) > 0
-                    && !ends(file)) { // all that is left of a run: not to be replaced
-                Path kept = Path.of(ledgerFile + ".before-" + run);
-                Files.move(file, kept);
-                common.say(
-                        "%s has no end, its producer was killed or still runs: kept as %s, for check-delivery.",
-                        file, kept);
-            }
-            requireLedger(begun);
-            OutputStream out = new FileOutputStream(begun.toFile());
-            writeThrough(out);
-            Files.move(begun, file, StandardCopyOption.ATOMIC_MOVE);
-            return out;
-        } catch (IOException e) {
-            throw new Exit(2, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".");
-        }
-    }
-
-    /** What a producer that was killed left before its ledger had its name; of that name may be a link, or somebody else's file. */
-    static void requireLedger(Path begun) throws IOException {
-        if (!Files.exists(begun, LinkOption.NOFOLLOW_LINKS)) return;
-        if (Files.isRegularFile(begun, LinkOption.NOFOLLOW_LINKS))
-            try (InputStream in = Files.newInputStream(begun)) {
-                String head = new String(in.readNBytes(10), StandardCharsets.UTF_8);
-                if (head.isEmpty() || head.equals("{\"ledger\":")) return;
-            }
-        throw new IOException(begun + " is there, and is no ledger");
-    }
-
-    private static boolean ends(Path ledger) throws IOException {
-        try (RandomAccessFile file = new RandomAccessFile(ledger.toFile(), "r")) {
-            byte[] tail = new byte[(int) Math.min(file.length(), 1000)];
-            file.seek(file.length() - tail.length);
-            file.readFully(tail);
-            return new String(tail, StandardCharsets.UTF_8).contains("\n{\"end\":true");
-        }
-    }
-
-    /** An attempt's line, into memory: keepBooks() writes it. Of an acknowledgement it is short, and cheap to make. */
-    private void note(Attempt a, Outcome outcome, long offset, Exception error, long now, long latencyUs)
-            throws IOException {
-        if (ledger == null) return;
-        long at = startInstant.getEpochSecond() * 1_000_000 + startInstant.getNano() / 1000 + (now - startNanos) / 1000;
-        if (outcome != Outcome.acknowledged || a.number > 1)
-            note(
-                    "seq",
-                    a.seq,
-                    "attempt",
-                    a.number,
-                    "outcome",
-                    outcome.name(),
-                    "partition",
-                    a.partition,
-                    "offset",
-                    offset < 0 ? null : offset,
-                    "at",
-                    at,
-                    "latencyUs",
-                    latencyUs,
-                    "by",
-                    a.by.number,
-                    "error",
-                    error == null ? null : name(error) + ": " + error.getMessage());
-        else
-            lines.append("{\"seq\":")
-                    .append(a.seq)
-                    .append(",\"partition\":")
-                    .append(a.partition)
-                    .append(",\"offset\":")
-                    .append(offset)
-                    .append(",\"at\":")
-                    .append(at)
-                    .append(",\"latencyUs\":")
-                    .append(latencyUs)
-                    .append(a.by.number == 1 ? "" : ",\"by\":" + a.by.number)
-                    .append("}\n");
-    }
-
-    private synchronized void note(Object... fields) throws IOException {
-        Map<String, Object> line = new LinkedHashMap<>();
-        for (int i = 0; i < fields.length; i += 2)
-            if (fields[i + 1] != null) line.put((String) fields[i], fields[i + 1]);
-        lines.append(JSON.std.asString(line)).append('\n');
-    }
-
-    private void writeThrough(OutputStream to) throws IOException {
-        StringBuilder batch;
-        synchronized (this) {
-            if (lines.length() == 0) return;
-            batch = lines;
-            lines = new StringBuilder(batch.length() * 5 / 4);
-        }
-        to.write(batch.toString().getBytes(StandardCharsets.UTF_8));
-    }
-
-    /** A thread of its own, away from the network threads: each 50 ms the ledger is written through, so that a killed producer's lacks no more than that. */
-    private void keepBooks() {
-        long[] stuckSince = new long[partitions];
-        long second = System.nanoTime(), told = 0;
-        try {
-            for (boolean last = false; !last; ) {
-                last = booksClosed.await(50, TimeUnit.MILLISECONDS);
-                if (ledger != null) writeThrough(ledger);
-                if (mode == Mode.resilient && !acks.equals("0") && !last) saySlow(stuckSince);
-                long now = System.nanoTime(), sent = acknowledged();
-                if (!isFast() || common.json || !last && now - second < 1_000_000_000) continue;
-                if (sent > told)
-                    common.out.printf(
-                            Locale.ROOT, "Sent: %d (%.0f a second)%n", sent, (sent - told) * 1e9 / (now - second));
-                checkOut();
-                second = now;
-                told = sent;
-            }
-        } catch (InterruptedException | IOException e) {
-            fail(
-                    e instanceof IOException
-                            ? new Exit(1, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + ".")
-                            : e);
-        }
-    }
-
-    /** Said once for a partition that acknowledges nothing while a message waits for it, and once when that is over. */
-    private synchronized void saySlow(long[] stuckSince) {
-        long now = System.nanoTime();
-        for (int p = 0; p < partitions; p++) {
-            long since = gaps.waitingSince[p];
-            if (stuckSince[p] != 0 && since != stuckSince[p]) {
-                common.say(
-                        "Partition %d acknowledges again, after %.1f s.",
-                        p, ((since == Gaps.NONE ? now : since) - stuckSince[p]) / 1e9);
-                stuckSince[p] = 0;
-            } else if (stuckSince[p] == 0 && since != Gaps.NONE && now - since > sendTimeout.toNanos()) {
-                common.say(
-                        "Partition %d: no acknowledgement for %.1f s; the client goes on trying.",
-                        p, (now - since) / 1e9);
-                stuckSince[p] = since;
-            }
-        }
-    }
-
-    private long total(Outcome outcome) {
-        return senders.stream().mapToLong(s -> s.outcomes[outcome.ordinal()]).sum();
-    }
-
-    /** After close(): an attempt without an outcome never gets one. */
+    /** Ends the run after close(): an attempt without an outcome never gets one. */
     private Summary finish(long start) throws Exception {
         List<Attempt> open;
         synchronized (this) {
             open = List.copyOf(pending);
         }
-        for (Attempt attempt : open) resolve(attempt, -1, new KafkaException("unresolved at exit"), false);
+        for (Attempt attempt : open) resolve(attempt, -1, new KafkaException("unresolved at exit"));
         long now = System.nanoTime();
-        stalls(gaps.end(now), false);
-        if (ledger != null)
-            for (Sender s : senders)
-                note(
-                        "end",
-                        true,
-                        "by",
-                        s.number,
-                        "sent",
-                        s.attempts,
-                        "acknowledged",
-                        s.outcomes[0],
-                        "failed",
-                        s.outcomes[1],
-                        "indeterminate",
-                        s.outcomes[2],
-                        "ts",
-                        timestamp());
-        emit(
-                "producer",
-                "state",
-                "end",
-                "producer",
-                producerId,
-                "topic",
-                topic,
-                "acknowledged",
-                total(Outcome.acknowledged),
-                "failed",
-                total(Outcome.failed),
-                "indeterminate",
-                total(Outcome.indeterminate));
-        List<Gap> longest = gaps(gaps.longest());
-        int n = longest.size() - 1;
-        return new Summary(
-                run,
-                producerId,
-                senders.stream().mapToLong(s -> s.messages).sum(),
-                senders.stream().mapToLong(s -> s.attempts).sum(),
-                total(Outcome.acknowledged),
-                total(Outcome.failed),
-                total(Outcome.indeterminate),
-                errors,
-                n < 0 ? null : longest.get(n),
-                n < 0 ? longest : longest.subList(0, n),
-                Duration.ofNanos(now - start));
+        emitStalls(gaps.end(now), false);
+        for (Sender sender : senders) sender.addLastLine();
+        emit("producer", this::endState);
+        List<Gap> longest = gaps.longest().stream().map(this::gap).toList();
+        Duration took = Duration.ofNanos(now - start);
+        return new Summary(sum(s -> s.messages), sum(s -> s.attempts), outcomes(), sum(s -> s.errors), longest, took);
     }
 
-    /** The summary goes to stderr: stdout has the messages. */
-    public void render(Summary s) {
-        common.say(
-                "Sent %d messages%s in %.1f s: %d acknowledged, %d failed, %d indeterminate.",
-                s.messages,
-                s.sent == s.messages ? "" : " in " + s.sent + " attempts",
-                s.took.toMillis() / 1e3,
-                s.acknowledged,
-                s.failed,
-                s.indeterminate);
-        if (s.longestGap == null) return;
-        common.say(
-                "Longest gap between acknowledgements: %.2f s, from %s.",
-                s.longestGap.length.toMillis() / 1e3, TIME.format(s.longestGap.from));
-        List<String> waits = s.partitionGaps.stream()
-                .map(g -> String.format(Locale.ROOT, "%d: %.2f s", g.partition, g.length.toMillis() / 1e3))
-                .toList();
-        common.say("Longest wait by partition: " + String.join(", ", waits) + ".");
+    private Gap gap(Gaps.Span span) {
+        return new Gap(span.partition, instant(span.from), Duration.ofNanos(span.length()));
     }
 
     /** Waits for a condition on what this guards. @return whether it holds; false after the time */
@@ -913,25 +699,248 @@ class ResilientProducer implements Callable<Integer> {
         return true;
     }
 
+    // ---- Output ----
+
+    /** Emits an event if anyone gets it: at high rates, one for each message would cost more than the message. */
+    private void emit(String type, Supplier<Fields> fields) {
+        if (common.json || common.events != null || common.listener != nobody) {
+            common.emit(type, fields.get().toPairs());
+        }
+    }
+
+    private Fields state(String state) {
+        return Fields.named("state producer topic").with(state, producerId, topic);
+    }
+
+    private Fields endState() {
+        Fields fields = state("end");
+        outcomes().forEach((outcome, n) -> fields.put(outcome.name(), n));
+        return fields;
+    }
+
+    /** Reports gaps that are longer than the schedule explains. @param ended false: they still last at the end */
+    private void emitStalls(List<Gaps.Span> gaps, boolean ended) {
+        for (Gaps.Span gap : gaps) {
+            long ms = gap.length() / 1_000_000;
+            if (ms < Math.max(1000, 3000 / rate)) continue;
+            String from = TIME.format(instant(gap.from));
+            emit(
+                    "stall",
+                    () -> Fields.named("topic partition from ms ended").with(topic, gap.partition, from, ms, ended));
+        }
+    }
+
+    /** Returns whether stdout gets a line a second, and the first error in a second, instead of a line a message. */
+    private boolean isFast() {
+        return rate > 1000;
+    }
+
+    /** Reports how an attempt ended for its caller; to the naive loop, no answer in time is an error. */
+    private void report(Attempt attempt, Exception error) {
+        long now = System.nanoTime();
+        boolean quiet = isFast() && (error == null || now - errorPrintedNanos < 1_000_000_000);
+        if (error != null && !quiet) errorPrintedNanos = now;
+        if (!common.json && !quiet) {
+            String failed = error == null ? null : "Error sending " + attempt + ": " + printable(reason(error, topic));
+            common.out.println(error == null ? "Sent: " + attempt : failed);
+        }
+        if (error != null) emit("send-error", () -> attempt.errorEvent(error));
+        if (common.json || !quiet) checkOut();
+    }
+
+    private synchronized void checkOut() {
+        if (common.out.checkError()) {
+            outClosed = true;
+            stop();
+        }
+    }
+
+    /** Writes the ledger every 50 ms and reports progress, in a thread of its own, away from the network threads. */
+    private void writeLedger() {
+        Progress progress = new Progress();
+        try {
+            for (boolean last = false; !last; ) {
+                last = sendersEnded.await(50, TimeUnit.MILLISECONDS);
+                if (ledger != null) ledger.write();
+                if (!last && mode == Mode.resilient && !acks.equals("0")) progress.reportWaits();
+                if (isFast() && !common.json) progress.reportRate(last ? 0 : 1_000_000_000);
+            }
+        } catch (IOException e) {
+            fail(new Exit(1, "Cannot write --ledger " + ledgerFile + ": " + e.getMessage() + "."));
+        } catch (InterruptedException e) {
+            fail(e);
+        }
+    }
+
+    private final class Progress {
+        private final long[] stuckSince = new long[partitions];
+        private long reported, reportedNanos = System.nanoTime();
+
+        /** Reports a partition once when it acknowledges nothing while a message waits, and once when that is over. */
+        void reportWaits() {
+            synchronized (ResilientProducer.this) {
+                long now = System.nanoTime();
+                for (int p = 0; p < partitions; p++) stuckSince[p] = reportWait(p, gaps.waitingSince[p], now);
+            }
+        }
+
+        private long reportWait(int partition, long since, long now) {
+            long stuck = stuckSince[partition];
+            if (stuck != 0 && since != stuck) {
+                double seconds = ((since == Gaps.NONE ? now : since) - stuck) / 1e9;
+                common.say("Partition %d acknowledges again, after %.1f s.", partition, seconds);
+                return 0;
+            }
+            if (stuck != 0 || since == Gaps.NONE || now - since <= sendTimeout.toNanos()) return stuck;
+            double seconds = (now - since) / 1e9;
+            common.say("Partition %d: no acknowledgement for %.1f s; the client keeps trying.", partition, seconds);
+            return since;
+        }
+
+        void reportRate(long interval) {
+            long now = System.nanoTime();
+            long sent = acknowledged();
+            if (now - reportedNanos < interval) return;
+            double perSecond = (sent - reported) * 1e9 / (now - reportedNanos);
+            if (sent > reported) common.out.printf(Locale.ROOT, "Sent: %d (%.0f a second)%n", sent, perSecond);
+            checkOut();
+            reportedNanos = now;
+            reported = sent;
+        }
+    }
+
+    private Instant instant(long nanos) {
+        return startInstant.plusNanos(nanos - startNanos);
+    }
+
+    private static String name(Throwable error) {
+        return error.getClass().getSimpleName();
+    }
+
+    /** Returns why a send failed, or which permission it lacks; brokers name neither that nor always the topic. */
+    static String reason(Throwable error, String topic) {
+        boolean denied = Stream.iterate(error, Objects::nonNull, Throwable::getCause)
+                .limit(20)
+                .anyMatch(AuthorizationException.class::isInstance);
+        return denied ? "the principal needs WRITE on topic " + topic + "." : error.getMessage();
+    }
+
+    /** The fields of an event, or of a line of the ledger, in their order. */
+    private static final class Fields extends LinkedHashMap<String, Object> {
+        static Fields named(String names) {
+            Fields fields = new Fields();
+            for (String name : names.split(" ")) fields.put(name, null);
+            return fields;
+        }
+
+        Fields with(Object... values) {
+            Iterator<Object> next = Arrays.asList(values).iterator();
+            replaceAll((name, none) -> next.next());
+            return this;
+        }
+
+        Object[] toPairs() {
+            return entrySet().stream()
+                    .flatMap(e -> Stream.of(e.getKey(), e.getValue()))
+                    .toArray();
+        }
+    }
+
+    /** Makes a ledger's lines into a file. Adding one is quick; one thread writes what was added since. */
+    static final class LedgerWriter implements Closeable {
+        private final Path file;
+        private StringBuilder lines = new StringBuilder();
+        private OutputStream out;
+
+        LedgerWriter(Path file) {
+            this.file = file;
+        }
+
+        synchronized void add(String line) {
+            lines.append(line).append('\n');
+        }
+
+        void add(Fields fields) throws IOException {
+            fields.values().removeIf(Objects::isNull);
+            add(JSON.std.asString(fields));
+        }
+
+        void write() throws IOException {
+            StringBuilder batch;
+            synchronized (this) {
+                if (lines.length() == 0) return;
+                batch = lines;
+                lines = new StringBuilder(batch.length() * 5 / 4);
+            }
+            out.write(batch.toString().getBytes(StandardCharsets.UTF_8));
+        }
+
+        /** Renames a ledger that lacks its last line: it is all that is left of its run. @return its new name */
+        Optional<Path> keepUnended(String runId) throws IOException {
+            if (!Files.isRegularFile(file) || Files.size(file) == 0 || hasEnd()) return Optional.empty();
+            return Optional.of(Files.move(file, Path.of(file + ".before-" + runId)));
+        }
+
+        private boolean hasEnd() throws IOException {
+            try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
+                byte[] tail = new byte[(int) Math.min(in.length(), 1000)];
+                in.seek(in.length() - tail.length);
+                in.readFully(tail);
+                return new String(tail, StandardCharsets.UTF_8).contains("\n{\"end\":true");
+            }
+        }
+
+        /** Names the file only when the heads are in it: a killed producer leaves a readable ledger, or none. */
+        void open() throws IOException {
+            boolean isPipe = Files.exists(file) && !Files.isRegularFile(file);
+            Path begun = isPipe ? file : Path.of(file + ".new");
+            if (!isPipe) requireLedger(begun);
+            out = new FileOutputStream(begun.toFile());
+            write();
+            if (!isPipe) Files.move(begun, file, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        /** Refuses to replace anything but what a producer left that was killed before its ledger had its name. */
+        static void requireLedger(Path begun) throws IOException {
+            if (!Files.exists(begun, LinkOption.NOFOLLOW_LINKS)) return;
+            if (Files.isRegularFile(begun, LinkOption.NOFOLLOW_LINKS)) {
+                try (InputStream in = Files.newInputStream(begun)) {
+                    String head = new String(in.readNBytes(10), StandardCharsets.UTF_8);
+                    if (head.isEmpty() || head.equals("{\"ledger\":")) return;
+                }
+            }
+            throw new IOException(begun + " is there, and is no ledger");
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (out != null) out.close();
+        }
+    }
+
     /**
-     * Measures times without acknowledgements, from the first one on; times are System.nanoTime(). For the topic it is the time from one
-     * to the next. For a partition only time in which a message waited counts: having nothing to acknowledge is no outage.
+     * Measures times without acknowledgements, from the first one on; times are System.nanoTime(). For the topic it is
+     * the time from one to the next. For a partition only time in which a message waited counts: having nothing to
+     * acknowledge is no outage.
      */
     static final class Gaps {
+        static final long NONE = Long.MIN_VALUE;
+
         record Span(int partition, long from, long to) {
             long length() {
                 return to - from;
             }
         }
 
-        static final long NONE = Long.MIN_VALUE;
         final long[] waitingSince;
         private final int[] unresolved;
-        private final Span[] longest; // the last one is the topic's
-        private long first = NONE, last = NONE;
+        private final Span[] longest; // The last one is the topic's.
+        private long first = NONE;
+        private long last = NONE;
 
         Gaps(int partitions) {
-            Arrays.fill(waitingSince = new long[partitions], NONE);
+            waitingSince = new long[partitions];
+            Arrays.fill(waitingSince, NONE);
             unresolved = new int[partitions];
             longest = new Span[partitions + 1];
         }
@@ -941,12 +950,11 @@ class ResilientProducer implements Callable<Integer> {
             if (waitingSince[partition] == NONE) waitingSince[partition] = now;
         }
 
-        /** Ended without acknowledgement: the partition goes on waiting. */
+        /** Takes an end without acknowledgement: the partition goes on waiting. */
         void unresolved(int partition) {
             unresolved[partition]--;
         }
 
-        /** @return the gaps that this acknowledgement ends */
         List<Span> acknowledged(int partition, long now) {
             List<Span> ended = spans(partition, partition + 1, now);
             if (first == NONE) first = now;
@@ -955,14 +963,13 @@ class ResilientProducer implements Callable<Integer> {
             return ended;
         }
 
-        /** @return what still lasts at the end: nothing if no message waits */
+        /** Returns what still lasts at the end: nothing if no message waits. */
         List<Span> end(long now) {
-            return Arrays.stream(waitingSince).allMatch(since -> since == NONE)
-                    ? List.of()
-                    : spans(0, waitingSince.length, now);
+            boolean waits = Arrays.stream(waitingSince).anyMatch(since -> since != NONE);
+            return waits ? spans(0, waitingSince.length, now) : List.of();
         }
 
-        /** @return the partitions' longest gaps, then the topic's; all are missing before the second acknowledgement */
+        /** Returns the partitions' longest gaps, then the topic's; none before the second acknowledgement. */
         List<Span> longest() {
             return Arrays.stream(longest).filter(Objects::nonNull).toList();
         }
@@ -970,31 +977,15 @@ class ResilientProducer implements Callable<Integer> {
         private List<Span> spans(int fromPartition, int toPartition, long now) {
             if (first == NONE) return List.of();
             List<Span> spans = new ArrayList<>(List.of(new Span(-1, last, now)));
-            for (int p = fromPartition; p < toPartition; p++)
+            for (int p = fromPartition; p < toPartition; p++) {
                 if (waitingSince[p] != NONE) spans.add(new Span(p, Math.max(waitingSince[p], first), now));
+            }
             for (Span span : spans) {
                 int slot = Math.floorMod(span.partition, longest.length);
                 if (longest[slot] == null || span.length() > longest[slot].length()) longest[slot] = span;
             }
             return spans;
         }
-    }
-
-    private List<Gap> gaps(List<Gaps.Span> spans) {
-        return spans.stream()
-                .map(s -> new Gap(s.partition, instant(s.from), Duration.ofNanos(s.length())))
-                .toList();
-    }
-
-    private static final DateTimeFormatter TIME =
-            DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
-
-    private Instant instant(long nanos) {
-        return startInstant.plusNanos(nanos - startNanos);
-    }
-
-    private static String name(Throwable error) {
-        return error.getClass().getSimpleName();
     }
 
     // ---- Common to the step scripts: options, output, clients, errors. ./jbang format copies it from lib/cli. ----

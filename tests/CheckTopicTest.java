@@ -42,10 +42,10 @@ class CheckTopicTest {
     /** The verdict, which has these findings and no others: name, count, ... */
     private TopicVerdict expect(String verdict, Object... findings) {
         TopicVerdict v = contents.verdict();
-        Map<Finding, Long> wanted = new EnumMap<>(Finding.class);
-        for (Finding f : Finding.values()) wanted.put(f, 0L);
+        Map<TopicVerdict.Finding, Long> wanted = new EnumMap<>(TopicVerdict.Finding.class);
+        for (TopicVerdict.Finding f : TopicVerdict.Finding.values()) wanted.put(f, 0L);
         for (int i = 0; i < findings.length; i += 2)
-            wanted.put(Finding.valueOf((String) findings[i]), (long) (int) findings[i + 1]);
+            wanted.put(TopicVerdict.Finding.valueOf((String) findings[i]), (long) (int) findings[i + 1]);
         assertEquals(wanted, v.findings().counts());
         assertEquals(verdict, v.verdict());
         assertEquals(Map.of("pass", 0, "fail", 13, "incomplete", 14).get(verdict), v.exitCode());
@@ -73,9 +73,9 @@ class CheckTopicTest {
         log(1, "r/p/2");
         var v = expect("fail", "DUPLICATE", 2);
         assertEquals(
-                new TopicVerdict.Example(Finding.DUPLICATE, "r/p/1", 0, 2, 3, 1002),
+                new TopicVerdict.Example(TopicVerdict.Finding.DUPLICATE, "r/p/1", 0, 2, 3, 1002),
                 v.findings().examples().get(0));
-        assertEquals(1L, v.findings().partitions().get(1).findings().get(Finding.DUPLICATE));
+        assertEquals(1L, v.findings().partitions().get(1).findings().get(TopicVerdict.Finding.DUPLICATE));
     }
 
     @Test
@@ -195,7 +195,7 @@ class CheckTopicTest {
         java.io.StringWriter out = new java.io.StringWriter();
         CheckTopic script = new CheckTopic();
         script.common.configure(script, new java.io.PrintWriter(out), new java.io.PrintWriter(out), "--topic", "t");
-        new TopicVerdictPrinter(script.common.out).print(contents.verdict());
+        new TopicVerdict.Printer(script.common.out).print(contents.verdict());
         assertTrue(out.toString().contains("\\u001b[2J\\u000d\\u000aFORGED: 3 records/1"), out.toString());
         assertFalse(
                 out.toString().contains("\u001b") || out.toString().lines().anyMatch(l -> l.startsWith("FORGED")),
@@ -251,7 +251,7 @@ class CheckTopicTest {
         log(0, keys);
         var v = contents.verdict();
         assertEquals("fail", v.verdict(), "what was found before holds");
-        assertEquals(1L, v.findings().counts().get(Finding.DUPLICATE));
+        assertEquals(1L, v.findings().counts().get(TopicVerdict.Finding.DUPLICATE));
         assertTrue(
                 v.incomplete().get(0).contains("first 96 only"), v.incomplete().toString());
     }

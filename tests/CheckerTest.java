@@ -46,7 +46,7 @@ class CheckerTest {
         return v;
     }
 
-    private static Example example(
+    private static Anomaly.Example example(
             Anomaly anomaly,
             String identity,
             long seq,
@@ -55,10 +55,10 @@ class CheckerTest {
             int leaderEpoch,
             long timestamp,
             FaultWindow fault) {
-        return new Example(
+        return new Anomaly.Example(
                 anomaly,
-                new Example.Identity(identity, seq),
-                new Example.Place(partition, offset, leaderEpoch, timestamp),
+                new Anomaly.Example.Identity(identity, seq),
+                new Anomaly.Example.Place(partition, offset, leaderEpoch, timestamp),
                 fault);
     }
 
@@ -98,24 +98,29 @@ class CheckerTest {
 
     // ---- A log that ends before what was acknowledged ----
 
-    private static final LogEnd WHOLE = new LogEnd(5, 3, 3);
+    private static final LogEnds.End WHOLE = new LogEnds.End(5, 3, 3);
 
     @Test
     void beyondTheEndIsGoneOnlyWhereAllThatCouldBringItBackIsRuledOut() {
-        assertEquals(Optional.empty(), LogEnd.mayAppear(5, WHOLE, WHOLE, true));
-        Map<String, LogEnd> others = Map.of(
-                "is not known", LogEnd.UNKNOWN, "only 2 of 3", new LogEnd(5, 2, 3), "still moves", new LogEnd(6, 3, 3));
+        assertEquals(Optional.empty(), LogEnds.End.mayAppear(5, WHOLE, WHOLE, true));
+        Map<String, LogEnds.End> others = Map.of(
+                "is not known",
+                LogEnds.End.UNKNOWN,
+                "only 2 of 3",
+                new LogEnds.End(5, 2, 3),
+                "still moves",
+                new LogEnds.End(6, 3, 3));
         others.forEach((why, end) -> {
-            assertTrue(LogEnd.mayAppear(5, WHOLE, end, true).orElse("").contains(why), why);
-            assertTrue(LogEnd.mayAppear(5, end, WHOLE, true).orElse("").contains(why), why);
+            assertTrue(LogEnds.End.mayAppear(5, WHOLE, end, true).orElse("").contains(why), why);
+            assertTrue(LogEnds.End.mayAppear(5, end, WHOLE, true).orElse("").contains(why), why);
         });
-        assertTrue(LogEnd.mayAppear(4, WHOLE, WHOLE, true).orElse("").contains("its end is 5"));
-        assertTrue(LogEnd.mayAppear(5, WHOLE, WHOLE, false).orElse("").contains("may still run"));
+        assertTrue(LogEnds.End.mayAppear(4, WHOLE, WHOLE, true).orElse("").contains("its end is 5"));
+        assertTrue(LogEnds.End.mayAppear(5, WHOLE, WHOLE, false).orElse("").contains("may still run"));
         assertEquals(
                 Optional.empty(),
-                LogEnd.mayAppear(6, WHOLE, WHOLE, true),
+                LogEnds.End.mayAppear(6, WHOLE, WHOLE, true),
                 "it was cut while it was read: no transaction holds back an end that was passed");
-        assertTrue(LogEnd.mayAppear(6, WHOLE, WHOLE, false).orElse("").contains("may still run"));
+        assertTrue(LogEnds.End.mayAppear(6, WHOLE, WHOLE, false).orElse("").contains("may still run"));
     }
 
     /** Read up to offset 2, and then truncated to 1: what was acknowledged from 2 on is lost, what was read at 1 was there, and both are said. */
@@ -471,7 +476,7 @@ class CheckerTest {
         var partitions = expect("fail", "LOST", 1, "DUPLICATE", 1).report().partitions();
         assertEquals(
                 List.of(0, 1),
-                partitions.stream().map(AnomalyReport.Partition::partition).toList());
+                partitions.stream().map(Anomaly.Report.Partition::partition).toList());
         assertEquals(
                 List.of(2L, 3L, 0L, 1L),
                 List.of(
@@ -488,7 +493,7 @@ class CheckerTest {
                         count(partitions.get(1), "DUPLICATE")));
     }
 
-    private static long count(AnomalyReport.Partition p, String anomaly) {
+    private static long count(Anomaly.Report.Partition p, String anomaly) {
         return p.anomalies().get(Anomaly.valueOf(anomaly));
     }
 
@@ -531,7 +536,7 @@ class CheckerTest {
 
     @Test
     void anAnomalyFallsIntoTheFaultOfItsTimeOrTheOneThatFollows() throws Exception {
-        checker.faults.addAll(FaultReader.read(ledger(
+        checker.faults.addAll(FaultWindow.Reader.read(ledger(
                 "{'ts':'1970-01-01T00:01:40.500000Z','source':'kill-node','type':'fault','node':1,'mode':'kill','at':'1970-01-01T00:01:40Z'}",
                 "no event",
                 "{'ts':'1970-01-01T00:01:50Z','source':'watch-isr','type':'isr','inSync':48,'replicas':48}",
@@ -553,14 +558,14 @@ class CheckerTest {
         var v = expect("fail", "LOST", times.length);
         assertEquals(
                 Arrays.asList(null, kill, kill, kill, null, pause, null, stop),
-                v.report().examples().stream().map(Example::fault).toList());
+                v.report().examples().stream().map(Anomaly.Example::fault).toList());
         assertEquals(Map.of(kill, 3L, pause, 1L, stop, 1L), v.report().faults());
     }
 
     @Test
     void eventsOfOtherTypesMayHaveAnyFieldsAndDamagedOnesAreCounted() throws Exception {
         long[] damaged = new long[1];
-        var faults = FaultReader.read(
+        var faults = FaultWindow.Reader.read(
                 ledger(
                         "{'ts':'1970-01-01T00:01:39Z','type':'page','at':'runs/1/report.html'}",
                         "{'ts':'1970-01-01T00:01:39Z','type':'news','node':'x','at':7}",

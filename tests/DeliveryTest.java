@@ -32,7 +32,14 @@ class DeliveryTest {
                 TestCluster.quiet(),
                 TestCluster.with(
                         new String[] {
-                            "--topic", TOPIC, "--ledger", ledger.toString(), "--run", "run" + runs, "--producer-id", "p"
+                            "--topic",
+                            TOPIC,
+                            "--ledger",
+                            ledger.toString(),
+                            "--run-id",
+                            "run" + runs,
+                            "--producer-id",
+                            "p"
                         },
                         options));
     }
@@ -194,7 +201,7 @@ class DeliveryTest {
         assertTrue(
                 text.out()
                         .contains("INCOMPLETE: 80 acknowledged in " + TOPIC + ", of producer run" + runs
-                                + "/p; 4 before the log's start."),
+                                + "/p; 4 expired."),
                 text.out());
     }
 
@@ -315,7 +322,7 @@ class DeliveryTest {
             for (int seq = 430; seq < 433; seq++) {
                 run.send(6, seq);
                 run.outcome(seq, "failed");
-            } // in the log although failed
+            } // an aborted read
             for (int seq = 440; seq < 442; seq++) {
                 run.send(6, seq);
                 run.outcome(seq, "indeterminate");
@@ -385,9 +392,8 @@ class DeliveryTest {
         assertTrue(
                 text.out()
                         .lines()
-                        .anyMatch(l ->
-                                l.matches("before the log's start +7 +\\d+ +- \\d{4}-\\S+ +kill 2 \\+\\d+\\.\\d\\d s"
-                                        + " +run\\d+/p/1")),
+                        .anyMatch(l -> l.matches(
+                                "expired +7 +\\d+ +- \\d{4}-\\S+ +kill 2 \\+\\d+\\.\\d\\d s" + " +run\\d+/p/1")),
                 text.out());
         assertTrue(text.out().lines().anyMatch(l -> l.matches("7 +6 +\\d+ +0 +0 +5 +0 +0 +0 +0 +0 +0")), text.out());
     }
@@ -598,7 +604,7 @@ class DeliveryTest {
                 "1000",
                 "--count",
                 "100",
-                "--run",
+                "--run-id",
                 "next" + runs);
         assertEquals(0, next.code(), next.toString());
         Path kept = Path.of(ledger + ".before-next" + runs);
@@ -659,7 +665,7 @@ class DeliveryTest {
                         "3000",
                         "--producers",
                         "2",
-                        "--run",
+                        "--run-id",
                         "r",
                         "--producer-id",
                         "p")

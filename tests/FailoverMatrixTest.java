@@ -158,16 +158,16 @@ class FailoverMatrixTest {
     private static final MatrixCell PAUSED = new MatrixCell("1", 1, false, MatrixCell.Fault.PAUSE_LEADER, "fast");
     private static final MatrixCell UNCONFIRMED = new MatrixCell("0", 1, false, MatrixCell.Fault.KILL_LEADER, "fast");
     private static final ResilientProducer.Summary SENT = new ResilientProducer.Summary(
-            "run",
-            "p",
             10,
             10,
-            10,
+            Map.of(
+                    ResilientProducer.Outcome.acknowledged, 10L,
+                    ResilientProducer.Outcome.failed, 0L,
+                    ResilientProducer.Outcome.indeterminate, 0L),
             0,
-            0,
-            0,
-            new ResilientProducer.Gap(-1, Instant.EPOCH, Duration.ofMillis(20)),
-            List.of(new ResilientProducer.Gap(0, Instant.EPOCH, Duration.ofMillis(5400))),
+            List.of(
+                    new ResilientProducer.Gap(0, Instant.EPOCH, Duration.ofMillis(5400)),
+                    new ResilientProducer.Gap(-1, Instant.EPOCH, Duration.ofMillis(20))),
             Duration.ofSeconds(9));
 
     /** A run of ten acknowledged records, of which the log has those that are named, and which was read up to an offset. */

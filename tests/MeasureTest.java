@@ -14,37 +14,44 @@ import picocli.CommandLine.TypeConversionException;
 /** What the scripts compute without a cluster: how a send ended, gaps between acknowledgements, percentiles, durations. */
 @Order(11)
 class MeasureTest {
-    private static void outcome(
-            ResilientProducer.Outcome wanted, Throwable error, boolean insideSend, boolean retried) {
-        assertEquals(
-                wanted,
-                ResilientProducer.classify(-1, error, insideSend, retried),
-                () -> error + (insideSend ? " from send()" : " in the callback") + (retried ? " after a retry" : ""));
+    private static void outcome(ResilientProducer.Outcome wanted, Throwable error, ResilientProducer.Moment moment) {
+        assertEquals(wanted, ResilientProducer.Outcome.of(-1, error, moment), () -> error + " " + moment);
     }
 
     @Test
     void onlyWhatWasCertainlyNotWrittenHasFailed() {
-        ResilientProducer.Outcome failed = ResilientProducer.Outcome.failed,
-                indeterminate = ResilientProducer.Outcome.indeterminate;
-        assertEquals(ResilientProducer.Outcome.acknowledged, ResilientProducer.classify(0, null, false, true));
-        outcome(indeterminate, null, false, false); // acks=0
+        assertEquals(
+                ResilientProducer.Outcome.acknowledged,
+                ResilientProducer.Outcome.of(0, null, ResilientProducer.Moment.AFTER_RETRY));
+        outcome(ResilientProducer.Outcome.indeterminate, null, ResilientProducer.Moment.FIRST_TRY); // acks=0
         for (Exception e : List.of(
                 new TimeoutException(),
                 new RecordTooLargeException(),
                 new SerializationException(),
                 new InvalidTopicException("?"))) {
-            outcome(failed, e, true, false);
-            outcome(indeterminate, e, false, false);
+            outcome(ResilientProducer.Outcome.failed, e, ResilientProducer.Moment.INSIDE_SEND);
+            outcome(ResilientProducer.Outcome.indeterminate, e, ResilientProducer.Moment.FIRST_TRY);
         }
-        outcome(failed, new TopicAuthorizationException("t"), true, false);
-        outcome(failed, new TopicAuthorizationException("t"), false, false);
-        outcome(indeterminate, new TopicAuthorizationException("t"), false, true);
+        outcome(
+                ResilientProducer.Outcome.failed,
+                new TopicAuthorizationException("t"),
+                ResilientProducer.Moment.INSIDE_SEND);
+        outcome(
+                ResilientProducer.Outcome.failed,
+                new TopicAuthorizationException("t"),
+                ResilientProducer.Moment.FIRST_TRY);
+        outcome(
+                ResilientProducer.Outcome.indeterminate,
+                new TopicAuthorizationException("t"),
+                ResilientProducer.Moment.AFTER_RETRY);
         for (Exception e : List.of(
                 new NotLeaderOrFollowerException(),
                 new NotEnoughReplicasAfterAppendException(""),
                 new DisconnectException(),
-                new InvalidProducerEpochException("")))
-            for (boolean insideSend : List.of(false, true)) outcome(indeterminate, e, insideSend, true);
+                new InvalidProducerEpochException(""))) {
+            outcome(ResilientProducer.Outcome.indeterminate, e, ResilientProducer.Moment.AFTER_RETRY);
+            outcome(ResilientProducer.Outcome.indeterminate, e, ResilientProducer.Moment.INSIDE_SEND);
+        }
     }
 
     private static ResilientProducer.Gaps.Span span(int partition, long from, long to) {

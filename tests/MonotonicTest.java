@@ -14,9 +14,9 @@ class MonotonicTest {
     void anAcknowledgementFromBeforeTheKillDoesNotSayThatWritesFlow() {
         long killed = 7_000_000_000L;
         ResilientProducer.Ack before =
-                new ResilientProducer.Ack(1, 1, 0, 0, NOON, NOON.plusMillis(5), killed - 1_000_000_000L);
+                new ResilientProducer.Ack(1, 0, 0, NOON, NOON.plusMillis(5), killed - 1_000_000_000L);
         ResilientProducer.Ack after =
-                new ResilientProducer.Ack(2, 1, 0, 1, NOON.minusMillis(500), NOON, killed + 500_000_000L);
+                new ResilientProducer.Ack(2, 0, 1, NOON.minusMillis(500), NOON, killed + 500_000_000L);
         Instant killedByTheClock = NOON.minusSeconds(1);
         assertTrue(before.sent().isAfter(killedByTheClock), "which is how it was judged");
         assertEquals(Optional.empty(), ResilientProducer.Ack.firstSentAfter(killed, 0, List.of(before)));
@@ -30,7 +30,7 @@ class MonotonicTest {
 
     @Test
     void aNanoTimeThatOverflowsIsStillLater() {
-        ResilientProducer.Ack after = new ResilientProducer.Ack(1, 1, 0, 0, NOON, NOON, Long.MIN_VALUE + 5);
+        ResilientProducer.Ack after = new ResilientProducer.Ack(1, 0, 0, NOON, NOON, Long.MIN_VALUE + 5);
         assertEquals(Optional.of(after), ResilientProducer.Ack.firstSentAfter(Long.MAX_VALUE - 5, 0, List.of(after)));
     }
 

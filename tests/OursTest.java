@@ -434,9 +434,9 @@ class OursTest {
                 "--percentiles");
         PerfTest.requireReplaceable(Path.of("/dev/null"), "Value", "--percentiles");
         assertThrows(Cli.Exit.class, () -> MergeLatency.requireReplaceable(theirs, "Value", "--percentiles"));
-        assertThrows(IOException.class, () -> ResilientProducer.requireLedger(theirs));
-        assertThrows(IOException.class, () -> ResilientProducer.requireLedger(link));
-        ResilientProducer.requireLedger(file(temp.resolve("l.new"), "{\"ledger\":2,\"run\":\"x\"}\n"));
+        assertThrows(IOException.class, () -> ResilientProducer.LedgerWriter.requireLedger(theirs));
+        assertThrows(IOException.class, () -> ResilientProducer.LedgerWriter.requireLedger(link));
+        ResilientProducer.LedgerWriter.requireLedger(file(temp.resolve("l.new"), "{\"ledger\":2,\"run\":\"x\"}\n"));
         assertEquals("theirs", Files.readString(theirs));
     }
 

@@ -1,5 +1,4 @@
-import java.util.ArrayList;
-import java.util.List;
+import java.util.*;
 
 /**
  * The acknowledgements of a partition in the order of offsets, some three bytes each: the differences of offset,

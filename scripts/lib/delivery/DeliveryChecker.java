@@ -1,9 +1,6 @@
-import java.io.File;
-import java.io.IOException;
+import java.io.*;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -16,7 +13,7 @@ final class DeliveryChecker extends LogCheck {
 
     private final DeliveryFindings findings = new DeliveryFindings(faults);
     private final List<ProducerCheck> producers = new ArrayList<>();
-    private LedgerLoader loader;
+    private LedgerReader.Loader loader;
     private long read;
     private long other;
 
@@ -25,7 +22,7 @@ final class DeliveryChecker extends LogCheck {
     /** Begins to read the ledgers of these files. */
     void load(List<File> files) throws IOException {
         topic = LedgerReader.topicOf(files.get(0));
-        loader = new LedgerLoader(files);
+        loader = new LedgerReader.Loader(files);
     }
 
     /** Waits for the ledgers, if nobody has yet: Ctrl-C may come before. */
@@ -219,8 +216,8 @@ final class DeliveryChecker extends LogCheck {
                 List.copyOf(incomplete));
     }
 
-    private CheckResult result() {
+    private LogCheck.Result result() {
         long notReached = findings.of(Anomaly.UNSEEN) + findings.of(Anomaly.EXPIRED);
-        return CheckResult.of(findings.fails(), incomplete.isEmpty() && notReached == 0);
+        return LogCheck.Result.of(findings.fails(), incomplete.isEmpty() && notReached == 0);
     }
 }

@@ -1,13 +1,10 @@
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 
 /** What a delivery check has found so far: of each partition, and of all. */
 final class DeliveryFindings {
     private final List<FaultWindow> faults;
-    private final FindingLog<Anomaly, Example> anomalies = new FindingLog<>(Anomaly.class);
+    private final FindingLog<Anomaly, Anomaly.Example> anomalies = new FindingLog<>(Anomaly.class);
     private final Map<FaultWindow, Long> byFault = new LinkedHashMap<>();
     private final List<PartitionLog> partitions = new ArrayList<>();
     private boolean fails;
@@ -24,7 +21,7 @@ final class DeliveryFindings {
         boolean ended;
 
         private final List<long[]> expired = new ArrayList<>();
-        private final KindCounts<Anomaly> counts = new KindCounts<>(Anomaly.class);
+        private final FindingLog.Counts<Anomaly> counts = new FindingLog.Counts<>(Anomaly.class);
 
         void expire(long from, long to) {
             expired.add(new long[] {from, to});
@@ -63,7 +60,7 @@ final class DeliveryFindings {
         fails |= ledger.idempotent ? anomaly.failsIfIdempotent() : anomaly.fails();
         FaultWindow fault = count(anomaly, partition);
         if (anomalies.wantsExample(anomaly)) {
-            keep(anomaly, new Example.Identity(ledger.prefix + seq, seq), partition, offset, fault);
+            keep(anomaly, new Anomaly.Example.Identity(ledger.prefix + seq, seq), partition, offset, fault);
         }
     }
 
@@ -73,7 +70,7 @@ final class DeliveryFindings {
         FaultWindow fault = count(Anomaly.PHANTOM, partition);
         if (anomalies.wantsExample(Anomaly.PHANTOM)) {
             String text = new String(key, StandardCharsets.UTF_8);
-            keep(Anomaly.PHANTOM, new Example.Identity(text, seq), partition, offset, fault);
+            keep(Anomaly.PHANTOM, new Anomaly.Example.Identity(text, seq), partition, offset, fault);
         }
     }
 
@@ -87,9 +84,10 @@ final class DeliveryFindings {
         return fault;
     }
 
-    private void keep(Anomaly anomaly, Example.Identity identity, int partition, long offset, FaultWindow fault) {
-        Example.Place place = new Example.Place(partition, offset, leaderEpoch, time);
-        anomalies.keep(anomaly, new Example(anomaly, identity, place, fault));
+    private void keep(
+            Anomaly anomaly, Anomaly.Example.Identity identity, int partition, long offset, FaultWindow fault) {
+        Anomaly.Example.Place place = new Anomaly.Example.Place(partition, offset, leaderEpoch, time);
+        anomalies.keep(anomaly, new Anomaly.Example(anomaly, identity, place, fault));
     }
 
     boolean fails() {
@@ -100,11 +98,12 @@ final class DeliveryFindings {
         return anomalies.of(anomaly);
     }
 
-    AnomalyReport report() {
-        List<AnomalyReport.Partition> counted = new ArrayList<>();
+    Anomaly.Report report() {
+        List<Anomaly.Report.Partition> counted = new ArrayList<>();
         for (PartitionLog p : partitions) {
-            counted.add(new AnomalyReport.Partition(counted.size(), p.acknowledged, p.read, p.counts.toMap()));
+            counted.add(new Anomaly.Report.Partition(counted.size(), p.acknowledged, p.read, p.counts.toMap()));
         }
-        return new AnomalyReport(anomalies.counts(), counted, byFault, anomalies.examples(Example.BY_KIND_AND_PLACE));
+        return new Anomaly.Report(
+                anomalies.counts(), counted, byFault, anomalies.examples(Anomaly.Example.BY_KIND_AND_PLACE));
     }
 }

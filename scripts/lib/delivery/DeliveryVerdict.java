@@ -1,16 +1,14 @@
-import java.util.EnumSet;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 
 /** What a delivery check says, and what it covers. */
 record DeliveryVerdict(
-        CheckResult result,
+        LogCheck.Result result,
         Scope scope,
         ProducerLedger.Counts ledger,
         LogCounts log,
-        AnomalyReport report,
+        Anomaly.Report report,
         List<String> incomplete)
-        implements Verdict {
+        implements LogCheck.Verdict {
 
     static final String NOTHING_ACKNOWLEDGED =
             "nothing was acknowledged, so that nothing was promised, and nothing is proved";
@@ -35,8 +33,8 @@ record DeliveryVerdict(
         return report.count(anomaly);
     }
 
-    JsonFields fields() {
-        return new JsonFields()
+    EventFields fields() {
+        return new EventFields()
                 .with("verdict", verdict())
                 .with("topic", scope.topic)
                 .with("producers", scope.producers)
@@ -54,10 +52,10 @@ record DeliveryVerdict(
                 .with("faults", faultFields())
                 .with(
                         "examples",
-                        report.examples().stream().map(Example::fields).toList());
+                        report.examples().stream().map(Anomaly.Example::fields).toList());
     }
 
-    private List<JsonFields> faultFields() {
+    private List<EventFields> faultFields() {
         Map<FaultWindow, Long> faults = report.faults();
         return faults.entrySet().stream()
                 .map(fault -> fault.getKey().fields("anomalies", fault.getValue()))

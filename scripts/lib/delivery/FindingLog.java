@@ -1,19 +1,16 @@
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 
 /** What a check has found: how many of each kind, and the first examples of each kind. */
 final class FindingLog<K extends Enum<K>, E> {
     private static final int EXAMPLES_OF_A_KIND = 10;
 
-    private final KindCounts<K> counts;
-    private final KindCounts<K> kept;
+    private final Counts<K> counts;
+    private final Counts<K> kept;
     private final List<E> examples = new ArrayList<>();
 
     FindingLog(Class<K> kinds) {
-        counts = new KindCounts<>(kinds);
-        kept = new KindCounts<>(kinds);
+        counts = new Counts<>(kinds);
+        kept = new Counts<>(kinds);
     }
 
     void count(K kind, long n) {
@@ -40,5 +37,33 @@ final class FindingLog<K extends Enum<K>, E> {
 
     List<E> examples(Comparator<E> order) {
         return examples.stream().sorted(order).toList();
+    }
+
+    /** Counts by kind. */
+    static final class Counts<K extends Enum<K>> {
+        private final Class<K> type;
+        private final long[] counts;
+
+        Counts(Class<K> type) {
+            this.type = type;
+            counts = new long[type.getEnumConstants().length];
+        }
+
+        void add(K kind, long n) {
+            counts[kind.ordinal()] += n;
+        }
+
+        long of(K kind) {
+            return counts[kind.ordinal()];
+        }
+
+        /** Returns the count of every kind, in the order of the kinds. */
+        Map<K, Long> toMap() {
+            Map<K, Long> map = new EnumMap<>(type);
+            for (K kind : type.getEnumConstants()) {
+                map.put(kind, of(kind));
+            }
+            return map;
+        }
     }
 }

@@ -1,3 +1,5 @@
+import java.util.*;
+
 /**
  * Which keys were seen, in bounded memory: of a key it holds a hash of 64 bits (of ten million keys, two have the same
  * one in 1 of 370,000 topics).
@@ -53,5 +55,33 @@ final class KeyTable {
 
     int size() {
         return size;
+    }
+
+    /** The numbers of one producer's records: how many, from and to, and the last one in each partition. */
+    static final class Numbers {
+        private long min = Long.MAX_VALUE;
+        private long max = Long.MIN_VALUE;
+        private long different;
+        private final Map<Integer, long[]> newestByPartition = new HashMap<>();
+
+        /** Adds a number that is new. @return whether it comes after a later one */
+        boolean add(int partition, long number) {
+            min = Math.min(min, number);
+            max = Math.max(max, number);
+            different++;
+            long[] newest = newestByPartition.computeIfAbsent(partition, p -> new long[] {Long.MIN_VALUE});
+            boolean reordered = number < newest[0];
+            newest[0] = Math.max(newest[0], number);
+            return reordered;
+        }
+
+        /** Returns how many numbers no record has; 7 and 07 are two keys with one number. */
+        long missing() {
+            return Math.max(0, max - min + 1 - different);
+        }
+
+        String range() {
+            return min + " to " + max;
+        }
     }
 }

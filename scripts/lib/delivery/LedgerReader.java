@@ -1,15 +1,12 @@
-import java.io.File;
-import java.io.FileInputStream;
-import java.io.FileNotFoundException;
-import java.io.FilterInputStream;
-import java.io.IOException;
-import java.io.InputStream;
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.*;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
+import java.util.concurrent.*;
 import java.util.function.LongConsumer;
+import java.util.stream.Stream;
 
 /**
  * Reads the ledgers of the producers that share a file, in the form that docs/verifier.md describes. A file that lacks
@@ -58,7 +55,7 @@ final class LedgerReader {
 
     static List<ProducerLedger> read(String name, InputStream in) throws IOException {
         LedgerReader reader = new LedgerReader(name);
-        reader.readAll(new LedgerLine(in));
+        reader.readAll(new Line(in));
         return reader.producers.stream().map(reader::finish).toList();
     }
 
@@ -73,8 +70,8 @@ final class LedgerReader {
     /** Returns the fields of a file's first line; none if there are none. */
     static Map<String, Object> firstLine(File file) throws IOException {
         try (InputStream in = open(file)) {
-            LedgerLine first = new LedgerLine(in);
-            return first.next() ? JsonFields.parse(first.text()) : Map.of();
+            Line first = new Line(in);
+            return first.next() ? parse(first.text()) : Map.of();
         }
     }
 
@@ -83,14 +80,32 @@ final class LedgerReader {
         return new LedgerReader(file.toString()).head(firstLine(file)).topic;
     }
 
-    private void readAll(LedgerLine line) throws IOException {
+    /** Returns the fields of a line of JSON; none if it is damaged. */
+    static Map<String, Object> parse(String line) {
+        try {
+            return JSON.std.mapFrom(line);
+        } catch (IOException damaged) {
+            return Map.of();
+        }
+    }
+
+    /** Returns a number; -1 if there is none of this name. */
+    static long number(Map<String, Object> fields, String name) {
+        return fields.get(name) instanceof Number n ? n.longValue() : -1;
+    }
+
+    private static int numberOrOne(Map<String, Object> fields, String name) {
+        return fields.get(name) instanceof Integer n ? n : 1;
+    }
+
+    private void readAll(Line line) throws IOException {
         while (line.next()) {
             if (line.isAcknowledgement() && line.by() <= producers.size()) {
                 Producer producer = producers.get(line.by() - 1);
                 line.addTo(producer.ledger);
                 producer.outcomes++;
             } else {
-                entry(JsonFields.parse(line.text()));
+                entry(parse(line.text()));
             }
         }
         if (producers.isEmpty()) {
@@ -106,14 +121,14 @@ final class LedgerReader {
         if (producers.isEmpty()) {
             throw notALedger();
         }
-        int by = entry.get("by") instanceof Integer n ? n : 1;
+        int by = numberOrOne(entry, "by");
         if (by < 1 || by > producers.size()) {
             damaged++;
             return;
         }
         Producer producer = producers.get(by - 1);
         if (entry.containsKey("end")) {
-            producer.sent = JsonFields.number(entry, "sent");
+            producer.sent = number(entry, "sent");
         } else if (outcome(entry, producer.ledger)) {
             producer.outcomes++;
         } else {
@@ -143,10 +158,10 @@ final class LedgerReader {
 
     /** Adds an outcome to a ledger. @return whether it could be read */
     private static boolean outcome(Map<String, Object> entry, ProducerLedger ledger) {
-        if (!(entry.get("seq") instanceof Integer seq) || !LedgerLine.isSequence(seq)) {
+        if (!(entry.get("seq") instanceof Integer seq) || !Line.isSequence(seq)) {
             return false;
         }
-        int attempt = entry.get("attempt") instanceof Integer n ? n : 1;
+        int attempt = numberOrOne(entry, "attempt");
         switch (String.valueOf(entry.getOrDefault("outcome", "acknowledged"))) {
             case "failed":
                 ledger.failed(seq, attempt);
@@ -162,12 +177,10 @@ final class LedgerReader {
     }
 
     private static boolean acknowledgement(int seq, Map<String, Object> entry, ProducerLedger ledger) {
-        if (!(entry.get("partition") instanceof Integer partition)
-                || partition < 0
-                || partition > LedgerLine.MAX_PARTITION) {
+        if (!(entry.get("partition") instanceof Integer partition) || partition < 0 || partition > Line.MAX_PARTITION) {
             return false;
         }
-        long offset = JsonFields.number(entry, "offset");
+        long offset = number(entry, "offset");
         if (offset < 0) {
             return false;
         }
@@ -208,5 +221,159 @@ final class LedgerReader {
         }
         String whose = producers.size() > 1 ? " of " + producer.ledger.prefix : "";
         return name + " has " + producer.outcomes + " of " + producer.sent + " outcomes" + whose;
+    }
+
+    /** Reads ledgers in a thread of its own, while the cluster is asked for the topic. */
+    static final class Loader {
+        private final List<File> files;
+        private final long size;
+        private final long began = System.nanoTime();
+        private final FutureTask<List<ProducerLedger>> loading = new FutureTask<>(this::load);
+        private volatile long loaded;
+
+        Loader(List<File> files) {
+            this.files = files;
+            size = files.stream().mapToLong(File::length).sum();
+            Thread thread = new Thread(loading, "ledger");
+            thread.setDaemon(true);
+            thread.start();
+        }
+
+        private List<ProducerLedger> load() throws Exception {
+            List<ProducerLedger> ledgers = new ArrayList<>();
+            for (File file : files) {
+                ledgers.addAll(LedgerReader.read(file, bytes -> loaded += bytes));
+            }
+            return ledgers;
+        }
+
+        /** Waits until all ledgers are read, and shows how far it is. */
+        List<ProducerLedger> await(Screen screen) throws Exception {
+            while (true) {
+                try {
+                    return loading.get(100, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException notYet) {
+                    double share = (double) loaded / Math.max(1, size);
+                    double seconds = (System.nanoTime() - began) / 1e9;
+                    String left = Screen.left(share, seconds);
+                    screen.bar(
+                            share, String.format(Locale.ROOT, "ledger, %.1f MB/s, %s", loaded / seconds / 1e6, left));
+                }
+            }
+        }
+    }
+
+    /**
+     * Goes through the lines of a ledger. The line of a first attempt that was acknowledged, as nearly all are, is read
+     * without making an object of it; any other is left to the JSON parser.
+     */
+    static final class Line {
+        static final int MAX_PARTITION = 1_000_000;
+
+        private static final byte[][] NAMES = Stream.of(
+                        "{\"seq\":", ",\"partition\":", ",\"offset\":", ",\"at\":", ",\"latencyUs\":")
+                .map(String::getBytes)
+                .toArray(byte[][]::new);
+        private static final byte[] BY = ",\"by\":".getBytes();
+        private static final int SEQ = 0;
+        private static final int PARTITION = 1;
+        private static final int OFFSET = 2;
+        private static final int AT = 3;
+
+        private final InputStream in;
+        private final long[] values = new long[NAMES.length];
+        private int by;
+        private byte[] bytes = new byte[1 << 17];
+        private int filled;
+        /** The line is what is between from and to. */
+        private int from;
+
+        private int to = -1;
+        private int at;
+
+        Line(InputStream in) {
+            this.in = in;
+        }
+
+        /** Goes to the next line. */
+        boolean next() throws IOException {
+            from = Math.min(to + 1, filled);
+            for (to = from; ; to++) {
+                if (to == filled && !readMore()) {
+                    return to > from;
+                }
+                if (bytes[to] == '\n') {
+                    return true;
+                }
+            }
+        }
+
+        private boolean readMore() throws IOException {
+            byte[] target = from == 0 && filled == bytes.length ? new byte[bytes.length * 2] : bytes;
+            filled -= from;
+            System.arraycopy(bytes, from, target, 0, filled);
+            bytes = target;
+            to -= from;
+            from = 0;
+            int n = in.read(bytes, filled, bytes.length - filled);
+            filled += Math.max(0, n);
+            return n > 0;
+        }
+
+        String text() {
+            return new String(bytes, from, to - from, StandardCharsets.UTF_8);
+        }
+
+        /** Reads the line, if it is an acknowledgement with its fields in the order in which a producer writes them. */
+        boolean isAcknowledgement() {
+            at = from;
+            for (int i = 0; i < values.length; i++) {
+                if (!readName(NAMES[i])) {
+                    return false;
+                }
+                values[i] = readNumber();
+                if (values[i] < 0) {
+                    return false;
+                }
+            }
+            by = readName(BY) ? (int) readNumber() : 1;
+            boolean ends = at == to - 1 && bytes[at] == '}';
+            return ends && by > 0 && isSequence(values[SEQ]) && values[PARTITION] <= MAX_PARTITION;
+        }
+
+        static boolean isSequence(long seq) {
+            return seq > 0 && seq < Integer.MAX_VALUE;
+        }
+
+        /** Returns the producer of the acknowledgement, counted from 1. */
+        int by() {
+            return by;
+        }
+
+        void addTo(ProducerLedger ledger) {
+            ledger.acknowledged((int) values[SEQ], (int) values[PARTITION], values[OFFSET], values[AT] / 1000);
+        }
+
+        private boolean readName(byte[] name) {
+            if (to - at < name.length) {
+                return false;
+            }
+            for (int i = 0; i < name.length; i++) {
+                if (bytes[at + i] != name[i]) {
+                    return false;
+                }
+            }
+            at += name.length;
+            return true;
+        }
+
+        private long readNumber() {
+            long n = 0;
+            int first = at;
+            for (; at < to && bytes[at] >= '0' && bytes[at] <= '9'; at++) {
+                n = n * 10 + bytes[at] - '0';
+            }
+            return at == first || at - first > 18 ? -1 : n;
+        }
     }
 }

@@ -1,9 +1,4 @@
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.NavigableMap;
-import java.util.Optional;
-import java.util.TreeMap;
+import java.util.*;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -16,7 +11,7 @@ import org.apache.kafka.common.record.TimestampType;
 final class LoadChecker extends LogCheck {
     private final List<String> runs = new ArrayList<>();
     private final NavigableMap<Integer, Part> partitions = new TreeMap<>();
-    private final FindingLog<Anomaly, Example> anomalies = new FindingLog<>(Anomaly.class);
+    private final FindingLog<Anomaly, Anomaly.Example> anomalies = new FindingLog<>(Anomaly.class);
     private boolean open;
     private long failed;
     private long unresolved;
@@ -31,7 +26,7 @@ final class LoadChecker extends LogCheck {
     private static final class Part {
         private final int partition;
         private final OffsetRanges ranges = new OffsetRanges();
-        private final KindCounts<Anomaly> counts = new KindCounts<>(Anomaly.class);
+        private final FindingLog.Counts<Anomaly> counts = new FindingLog.Counts<>(Anomaly.class);
         /** An offset counts as often as it was acknowledged. */
         private long acknowledged;
 
@@ -220,7 +215,7 @@ final class LoadChecker extends LogCheck {
         part.counts.add(what, range.count());
         anomalies.count(what, range.count());
         if (anomalies.wantsExample(what)) {
-            anomalies.keep(what, Example.ofOffset(what, part.partition, range.first()));
+            anomalies.keep(what, Anomaly.Example.ofOffset(what, part.partition, range.first()));
         }
     }
 
@@ -245,22 +240,23 @@ final class LoadChecker extends LogCheck {
         }
         boolean fails = anomalies.of(Anomaly.LOST) + anomalies.of(Anomaly.INCONSISTENT) > 0;
         return new LoadVerdict(
-                CheckResult.of(fails, incomplete.isEmpty() && found == acknowledged),
+                LogCheck.Result.of(fails, incomplete.isEmpty() && found == acknowledged),
                 new LoadVerdict.Scope(topic, List.copyOf(runs)),
                 new LoadVerdict.Counts(acknowledged, found, failed, unresolved, read, gaps),
                 report(),
                 List.copyOf(incomplete));
     }
 
-    private AnomalyReport report() {
-        List<AnomalyReport.Partition> written = new ArrayList<>();
+    private Anomaly.Report report() {
+        List<Anomaly.Report.Partition> written = new ArrayList<>();
         for (Part part : partitions.values()) {
             if (!part.ranges.isEmpty()) {
                 Map<Anomaly, Long> counts = part.counts.toMap();
-                written.add(new AnomalyReport.Partition(part.partition, part.acknowledged, part.read, counts));
+                written.add(new Anomaly.Report.Partition(part.partition, part.acknowledged, part.read, counts));
             }
         }
-        return new AnomalyReport(anomalies.counts(), written, Map.of(), anomalies.examples(Example.BY_KIND_AND_PLACE));
+        return new Anomaly.Report(
+                anomalies.counts(), written, Map.of(), anomalies.examples(Anomaly.Example.BY_KIND_AND_PLACE));
     }
 
     private String gapsInWords() {
@@ -270,5 +266,67 @@ final class LoadChecker extends LogCheck {
         }
         return found + "whether compaction took them is not known, since the topic's configuration may not be asked"
                 + " (it needs the permission DESCRIBE_CONFIGS)";
+    }
+
+    /** Offsets, as ranges that neither overlap nor adjoin. */
+    static final class OffsetRanges {
+        private final NavigableMap<Long, Long> lastByFirst = new TreeMap<>();
+
+        /** Offsets from the first to the last. */
+        record Range(long first, long last) {
+            long count() {
+                return last - first + 1;
+            }
+        }
+
+        /** Adds a range, and merges it with those that it overlaps or adjoins. */
+        void add(Range range) {
+            long first = range.first;
+            long last = range.last;
+            Map.Entry<Long, Long> before = lastByFirst.floorEntry(first);
+            if (before != null && before.getValue() >= first - 1) {
+                first = before.getKey();
+                last = Math.max(last, before.getValue());
+            }
+            Map.Entry<Long, Long> next = lastByFirst.higherEntry(first);
+            while (next != null && next.getKey() <= last + 1) {
+                last = Math.max(last, next.getValue());
+                lastByFirst.remove(next.getKey());
+                next = lastByFirst.higherEntry(first);
+            }
+            lastByFirst.put(first, last);
+        }
+
+        boolean isEmpty() {
+            return lastByFirst.isEmpty();
+        }
+
+        long first() {
+            return lastByFirst.firstKey();
+        }
+
+        long last() {
+            return lastByFirst.lastEntry().getValue();
+        }
+
+        boolean contains(long offset) {
+            Map.Entry<Long, Long> range = lastByFirst.floorEntry(offset);
+            return range != null && offset <= range.getValue();
+        }
+
+        /** Returns the first range from an offset on that is before an end, cut to these; null if there is none. */
+        Range firstBetween(long from, long end) {
+            if (from >= end) {
+                return null;
+            }
+            Map.Entry<Long, Long> range = lastByFirst.floorEntry(from);
+            if (range == null || range.getValue() < from) {
+                range = lastByFirst.ceilingEntry(from);
+            }
+            if (range == null || range.getKey() >= end) {
+                return null;
+            }
+            return new Range(Math.max(from, range.getKey()), Math.min(end - 1, range.getValue()));
+        }
     }
 }

@@ -1,12 +1,6 @@
-import java.io.BufferedReader;
-import java.io.File;
-import java.io.IOException;
-import java.io.InputStreamReader;
+import java.io.*;
 import java.nio.charset.StandardCharsets;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
+import java.util.*;
 
 /** Reads a ledger of perf: the offsets that were acknowledged, as ranges. docs/verifier.md describes its form. */
 final class LoadLedger {
@@ -32,14 +26,14 @@ final class LoadLedger {
             LoadLedger ledger = new LoadLedger(file.toString());
             ledger.readHead(Objects.requireNonNullElse(in.readLine(), ""), checkers);
             for (String line = in.readLine(); line != null; line = in.readLine()) {
-                ledger.readLine(JsonFields.parse(line));
+                ledger.readLine(LedgerReader.parse(line));
             }
             ledger.finish();
         }
     }
 
     private void readHead(String line, Map<String, LoadChecker> checkers) {
-        Map<String, Object> head = JsonFields.parse(line);
+        Map<String, Object> head = LedgerReader.parse(line);
         if (!Integer.valueOf(1).equals(head.get("ranges")) || !(head.get("topics") instanceof List<?> names)) {
             throw new Cli.Exit(2, Cli.printable(name) + " is not a ledger of perf that can be read here.");
         }
@@ -62,12 +56,12 @@ final class LoadLedger {
 
     /** Reads a range. @return whether it is one */
     private boolean readRange(Map<String, Object> line) {
-        long partition = JsonFields.number(line, "partition");
-        long first = JsonFields.number(line, "first");
-        long last = JsonFields.number(line, "last");
-        long count = JsonFields.number(line, "count");
+        long partition = LedgerReader.number(line, "partition");
+        long first = LedgerReader.number(line, "first");
+        long last = LedgerReader.number(line, "last");
+        long count = LedgerReader.number(line, "count");
         LoadChecker checker = line.get("topic") instanceof String topic ? topics.get(topic) : null;
-        if (checker == null || partition < 0 || partition > LedgerLine.MAX_PARTITION) {
+        if (checker == null || partition < 0 || partition > LedgerReader.Line.MAX_PARTITION) {
             return false;
         }
         if (first < 0 || last < first || count != last - first + 1) {
@@ -93,7 +87,7 @@ final class LoadLedger {
     }
 
     private long count(String field) {
-        return Math.max(0, JsonFields.number(end, field));
+        return Math.max(0, LedgerReader.number(end, field));
     }
 
     /** Returns what the ledger lacks; null: nothing. */
@@ -104,7 +98,7 @@ final class LoadLedger {
         if (end == null) {
             return "has no end: perf was killed or still runs";
         }
-        long all = JsonFields.number(end, "acknowledged");
+        long all = LedgerReader.number(end, "acknowledged");
         return acknowledged == all ? null : "has ranges for " + acknowledged + " of " + all + " acknowledged records";
     }
 }

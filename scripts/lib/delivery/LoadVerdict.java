@@ -1,8 +1,8 @@
 import java.util.List;
 
 /** What a check of perf's records says: which of the acknowledged offsets have a record of the run's time. */
-record LoadVerdict(CheckResult result, Scope scope, Counts counts, AnomalyReport report, List<String> incomplete)
-        implements Verdict {
+record LoadVerdict(LogCheck.Result result, Scope scope, Counts counts, Anomaly.Report report, List<String> incomplete)
+        implements LogCheck.Verdict {
     /** The kinds that can be known of records without an identity. */
     static final List<Anomaly> KINDS = List.of(Anomaly.LOST, Anomaly.UNSEEN, Anomaly.EXPIRED, Anomaly.INCONSISTENT);
 
@@ -20,8 +20,8 @@ record LoadVerdict(CheckResult result, Scope scope, Counts counts, AnomalyReport
         return report.count(anomaly);
     }
 
-    JsonFields fields() {
-        JsonFields fields = new JsonFields()
+    EventFields fields() {
+        EventFields fields = new EventFields()
                 .with("verdict", verdict())
                 .with("topic", scope.topic)
                 .with("runs", scope.runs)
@@ -30,7 +30,7 @@ record LoadVerdict(CheckResult result, Scope scope, Counts counts, AnomalyReport
                 .with("failed", counts.failed)
                 .with("unresolved", counts.unresolved)
                 .with("read", counts.read);
-        KINDS.forEach(kind -> fields.put(kind.field, count(kind)));
+        KINDS.forEach(kind -> fields.with(kind.field, count(kind)));
         return fields.with("gaps", counts.gaps)
                 .with("incomplete", incomplete)
                 .with("partitions", report.partitionFields(KINDS))
@@ -40,8 +40,8 @@ record LoadVerdict(CheckResult result, Scope scope, Counts counts, AnomalyReport
     }
 
     /** Returns the fields of an example: only the place of such a record is known. */
-    private static JsonFields fields(Example example) {
-        return new JsonFields()
+    private static EventFields fields(Anomaly.Example example) {
+        return new EventFields()
                 .with("anomaly", example.anomaly().field)
                 .with("partition", example.place().partition())
                 .with("offset", example.place().offset());

@@ -1,7 +1,4 @@
-import java.util.LinkedHashSet;
-import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
+import java.util.*;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -105,5 +102,47 @@ abstract class LogCheck {
         return targets.entrySet().stream()
                 .mapToLong(t -> Math.max(0, t.getValue() - position(t.getKey().partition())))
                 .sum();
+    }
+
+    /** What the verdicts of all checks have in common. */
+    interface Verdict {
+        Result result();
+
+        /** Returns why not everything is known; empty if it is. */
+        List<String> incomplete();
+
+        default String verdict() {
+            return result().word();
+        }
+
+        default int exitCode() {
+            return result().exitCode;
+        }
+    }
+
+    /** The result of a check, from the best to the worst. */
+    enum Result {
+        PASS(0),
+        INCOMPLETE(Cli.INCOMPLETE),
+        FAIL(Cli.ANOMALY);
+
+        final int exitCode;
+
+        Result(int exitCode) {
+            this.exitCode = exitCode;
+        }
+
+        /** Returns the result of a check: what is proved wrong counts even if not everything was read. */
+        static Result of(boolean fails, boolean complete) {
+            if (fails) {
+                return FAIL;
+            }
+            return complete ? PASS : INCOMPLETE;
+        }
+
+        /** Returns the word for it in JSON. */
+        String word() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 }

@@ -1,14 +1,7 @@
 import java.time.Duration;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
+import java.util.*;
 import java.util.concurrent.ExecutionException;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.DescribeMetadataQuorumOptions;
-import org.apache.kafka.clients.admin.DescribeTopicsOptions;
-import org.apache.kafka.clients.admin.ListOffsetsOptions;
-import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.ApiException;
@@ -26,7 +19,7 @@ final class LogEnds {
     /** Nothing has moved for this long when the first look is taken. */
     private final long quietNanos;
 
-    private Map<TopicPartition, LogEnd> first = Map.of();
+    private Map<TopicPartition, End> first = Map.of();
     private long lastMovement;
 
     LogEnds(Admin admin, TopicQuery topic, Duration timeout) {
@@ -49,12 +42,12 @@ final class LogEnds {
         if (targets.isEmpty()) {
             return;
         }
-        Map<TopicPartition, LogEnd> second = look(targets.keySet());
+        Map<TopicPartition, End> second = look(targets.keySet());
         targets.forEach((p, target) -> {
-            LogEnd end = second.get(p);
+            End end = second.get(p);
             long reached = log.position(p.partition());
             Optional<String> why =
-                    LogEnd.mayAppear(reached, first.getOrDefault(p, LogEnd.UNKNOWN), end, log.producersEnded());
+                    End.mayAppear(reached, first.getOrDefault(p, End.UNKNOWN), end, log.producersEnded());
             why.ifPresentOrElse(
                     reason -> log.incomplete.add("partition " + p.partition() + " was read up to offset " + reached
                             + " and not to " + target + ": " + reason),
@@ -62,9 +55,9 @@ final class LogEnds {
         });
     }
 
-    private Map<TopicPartition, LogEnd> look(Set<TopicPartition> partitions) throws Exception {
-        Map<TopicPartition, LogEnd> ends = new HashMap<>();
-        partitions.forEach(p -> ends.put(p, LogEnd.UNKNOWN));
+    private Map<TopicPartition, End> look(Set<TopicPartition> partitions) throws Exception {
+        Map<TopicPartition, End> ends = new HashMap<>();
+        partitions.forEach(p -> ends.put(p, End.UNKNOWN));
         try {
             requireQuorum();
             ListOffsetsOptions soon = new ListOffsetsOptions().timeoutMs(ANSWER_TIMEOUT_MS);
@@ -77,7 +70,7 @@ final class LogEnds {
                         int inSync =
                                 (int) info.isr().stream().filter(alive::get).count();
                         long end = highWatermarks.getOrDefault(p, -1L);
-                        ends.replace(p, new LogEnd(end, inSync, info.replicas().size()));
+                        ends.replace(p, new End(end, inSync, info.replicas().size()));
                     });
         } catch (ExecutionException | ApiException notAnswered) {
             // What was not answered is unknown.
@@ -93,5 +86,39 @@ final class LogEnds {
 
     private static boolean answers(Node node) {
         return !node.isEmpty() && Cli.Common.answers(node.host(), node.port(), NODE_TIMEOUT_MS);
+    }
+
+    /**
+     * Where the log of a partition ends, as seen at one moment.
+     *
+     * @param highWatermark -1: unknown
+     * @param inSync replicas in the ISR whose node answers
+     */
+    record End(long highWatermark, int inSync, int replicas) {
+        static final End UNKNOWN = new End(-1, 0, 0);
+
+        /**
+         * Returns why a record acknowledged beyond the end may still appear. Empty: it is lost, since the leader has
+         * truncated its log, and no replica has the record.
+         *
+         * @param reached up to where the log was read
+         */
+        static Optional<String> mayAppear(long reached, End first, End second, boolean producersEnded) {
+            for (End look : List.of(first, second)) {
+                if (look.highWatermark < 0) {
+                    return Optional.of("who leads it, and which replicas are in sync, is not known");
+                }
+                if (look.inSync < look.replicas) {
+                    return Optional.of("only " + look.inSync + " of " + look.replicas + " replicas are in sync");
+                }
+            }
+            if (first.highWatermark != second.highWatermark) {
+                return Optional.of("its end still moves");
+            }
+            if (second.highWatermark > reached) {
+                return Optional.of("its end is " + second.highWatermark + ", and a transaction may be open");
+            }
+            return producersEnded ? Optional.empty() : Optional.of("its producer may still run");
+        }
     }
 }

@@ -1,7 +1,4 @@
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.BitSet;
-import java.util.List;
+import java.util.*;
 import java.util.function.IntToLongFunction;
 
 /** Compares the ledger of one producer with its records. Of these it keeps a bit for each thing seen of a sequence. */

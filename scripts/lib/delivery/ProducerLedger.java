@@ -1,10 +1,5 @@
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.BitSet;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Set;
+import java.util.*;
 
 /**
  * What the ledger of one producer says, held in memory: some three bytes for an acknowledged record, and a bit for each

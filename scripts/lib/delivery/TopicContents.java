@@ -1,9 +1,5 @@
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
+import java.util.*;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -20,10 +16,11 @@ final class TopicContents extends LogCheck {
     private final boolean uniqueKeys;
     private final long bytes;
     private KeyTable keys = new KeyTable(0, 0);
-    private final Map<String, ProducerNumbers> producers = new HashMap<>();
+    private final Map<String, KeyTable.Numbers> producers = new HashMap<>();
     private final List<Part> parts = new ArrayList<>();
     private final Map<Integer, Long> openFrom = new TreeMap<>();
-    private final FindingLog<Finding, TopicVerdict.Example> findings = new FindingLog<>(Finding.class);
+    private final FindingLog<TopicVerdict.Finding, TopicVerdict.Example> findings =
+            new FindingLog<>(TopicVerdict.Finding.class);
     private boolean compacted;
     private long read;
     private long numbered;
@@ -46,7 +43,8 @@ final class TopicContents extends LogCheck {
         private long ended;
 
         private long open;
-        private final KindCounts<Finding> counts = new KindCounts<>(Finding.class);
+        private final FindingLog.Counts<TopicVerdict.Finding> counts =
+                new FindingLog.Counts<>(TopicVerdict.Finding.class);
 
         void gap(long at, long readBefore) {
             if (firstGap < 0) {
@@ -133,17 +131,17 @@ final class TopicContents extends LogCheck {
         if (r.offset() > part.next) {
             part.gap(part.next, part.read - 1);
             long offsets = r.offset() - part.next;
-            count(Finding.GAP, part, offsets);
-            keepExample(Finding.GAP, null, part.next, r);
+            count(TopicVerdict.Finding.GAP, part, offsets);
+            keepExample(TopicVerdict.Finding.GAP, null, part.next, r);
         }
         part.next = r.offset() + 1;
         int leaderEpoch = r.leaderEpoch().orElse(-1);
         if (leaderEpoch >= 0 && leaderEpoch < part.leaderEpoch) {
-            found(Finding.EPOCH, r);
+            found(TopicVerdict.Finding.EPOCH, r);
         }
         part.leaderEpoch = Math.max(leaderEpoch, part.leaderEpoch);
         if (r.timestamp() < part.timestamp) {
-            count(Finding.CLOCK, part, 1);
+            count(TopicVerdict.Finding.CLOCK, part, 1);
         }
         part.timestamp = r.timestamp();
     }
@@ -161,7 +159,7 @@ final class TopicContents extends LogCheck {
         if (number != null) {
             number(m.group(1), number, again, r);
         } else if (again) {
-            found(uniqueKeys ? Finding.DUPLICATE : Finding.REPEATED, r);
+            found(uniqueKeys ? TopicVerdict.Finding.DUPLICATE : TopicVerdict.Finding.REPEATED, r);
         }
     }
 
@@ -177,10 +175,10 @@ final class TopicContents extends LogCheck {
     private void number(String producer, long number, boolean again, ConsumerRecord<byte[], Void> r) {
         numbered++;
         if (again) { // A copy has no place in the order.
-            found(Finding.DUPLICATE, r);
+            found(TopicVerdict.Finding.DUPLICATE, r);
             return;
         }
-        ProducerNumbers numbers = producers.get(producer);
+        KeyTable.Numbers numbers = producers.get(producer);
         if (numbers == null && producers.size() == PRODUCERS) {
             incomplete.add("order and missing numbers were followed for the first " + PRODUCERS + " producers only");
             return;
@@ -189,11 +187,11 @@ final class TopicContents extends LogCheck {
             return;
         }
         if (numbers == null) {
-            numbers = new ProducerNumbers();
+            numbers = new KeyTable.Numbers();
             producers.put(producer, numbers);
         }
         if (numbers.add(r.partition(), number)) {
-            found(Finding.REORDERED, r);
+            found(TopicVerdict.Finding.REORDERED, r);
         }
     }
 
@@ -231,17 +229,17 @@ final class TopicContents extends LogCheck {
 
     // ---- What is found ----
 
-    private void found(Finding finding, ConsumerRecord<byte[], Void> r) {
+    private void found(TopicVerdict.Finding finding, ConsumerRecord<byte[], Void> r) {
         count(finding, part(r.partition()), 1);
         keepExample(finding, r.key(), r.offset(), r);
     }
 
-    private void count(Finding finding, Part part, long n) {
+    private void count(TopicVerdict.Finding finding, Part part, long n) {
         findings.count(finding, n);
         part.counts.add(finding, n);
     }
 
-    private void keepExample(Finding finding, byte[] key, long offset, ConsumerRecord<byte[], Void> r) {
+    private void keepExample(TopicVerdict.Finding finding, byte[] key, long offset, ConsumerRecord<byte[], Void> r) {
         if (findings.wantsExample(finding)) {
             String text = key == null ? "" : new String(key, StandardCharsets.UTF_8);
             int leaderEpoch = r.leaderEpoch().orElse(-1);
@@ -261,7 +259,7 @@ final class TopicContents extends LogCheck {
         }
         long aborted = parts.stream().mapToLong(Part::aborted).sum();
         long open = parts.stream().mapToLong(p -> p.open).sum();
-        long unexplained = findings.of(Finding.GAP) - aborted;
+        long unexplained = findings.of(TopicVerdict.Finding.GAP) - aborted;
         if (unexplained > 0 && !compacted) {
             incomplete.add(
                     unexplained + " offsets have no record: markers of transactions have none, nor has what is gone");
@@ -271,9 +269,9 @@ final class TopicContents extends LogCheck {
         if (read == 0) {
             incomplete.add("no record could be read, so that nothing is proved");
         }
-        boolean fails = Stream.of(Finding.values()).anyMatch(f -> f.isProved() && findings.of(f) > 0);
+        boolean fails = Stream.of(TopicVerdict.Finding.values()).anyMatch(f -> f.isProved() && findings.of(f) > 0);
         return new TopicVerdict(
-                CheckResult.of(fails, incomplete.isEmpty()),
+                LogCheck.Result.of(fails, incomplete.isEmpty()),
                 topic,
                 new TopicVerdict.Counts(read, numbered, withoutKey, aborted, open),
                 compacted,
@@ -291,7 +289,7 @@ final class TopicContents extends LogCheck {
             if (missing == 0) {
                 continue;
             }
-            findings.count(Finding.MISSING, missing);
+            findings.count(TopicVerdict.Finding.MISSING, missing);
             lacking++;
             if (lacking <= PRODUCERS_NAMED) {
                 String range = producer.getValue().range() + " of " + producer.getKey();
@@ -309,9 +307,11 @@ final class TopicContents extends LogCheck {
         if (part.from < 0 || offsets <= 0) {
             return;
         }
-        count(Finding.GAP, part, offsets);
-        if (findings.wantsExample(Finding.GAP)) {
-            findings.keep(Finding.GAP, new TopicVerdict.Example(Finding.GAP, "", partition, part.next, -1, -1));
+        count(TopicVerdict.Finding.GAP, part, offsets);
+        if (findings.wantsExample(TopicVerdict.Finding.GAP)) {
+            findings.keep(
+                    TopicVerdict.Finding.GAP,
+                    new TopicVerdict.Example(TopicVerdict.Finding.GAP, "", partition, part.next, -1, -1));
         }
         part.next = position(partition);
     }

@@ -1,7 +1,6 @@
+import java.io.PrintWriter;
 import java.time.Instant;
-import java.util.Comparator;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 
 /**
  * What can be said of a topic without a ledger.
@@ -9,8 +8,13 @@ import java.util.Map;
  * @param compacted gaps have their reason
  */
 record TopicVerdict(
-        CheckResult result, String topic, Counts counts, boolean compacted, Findings findings, List<String> incomplete)
-        implements Verdict {
+        LogCheck.Result result,
+        String topic,
+        Counts counts,
+        boolean compacted,
+        Findings findings,
+        List<String> incomplete)
+        implements LogCheck.Verdict {
 
     /**
      * Counts of records.
@@ -25,8 +29,8 @@ record TopicVerdict(
 
     /** A partition: what of it was read, and what was found there. Missing numbers are of no partition. */
     record Partition(int partition, long from, long to, long read, Map<Finding, Long> findings) {
-        private JsonFields fields() {
-            return new JsonFields()
+        private EventFields fields() {
+            return new EventFields()
                     .with("partition", partition)
                     .with("from", from)
                     .with("to", to)
@@ -44,8 +48,8 @@ record TopicVerdict(
                 .thenComparing(Example::partition)
                 .thenComparing(Example::offset);
 
-        private JsonFields fields() {
-            JsonFields fields = new JsonFields()
+        private EventFields fields() {
+            EventFields fields = new EventFields()
                     .with("finding", finding.field)
                     .with("key", key)
                     .with("partition", partition)
@@ -59,8 +63,8 @@ record TopicVerdict(
         }
     }
 
-    JsonFields fields() {
-        return new JsonFields()
+    EventFields fields() {
+        return new EventFields()
                 .with("verdict", verdict())
                 .with("topic", topic)
                 .with("read", counts.read)
@@ -77,5 +81,131 @@ record TopicVerdict(
                 .with(
                         "examples",
                         findings.examples.stream().map(Example::fields).toList());
+    }
+
+    /** What check-topic finds, in the order in which it is printed; docs/verifier.md defines each kind. */
+    enum Finding {
+        DUPLICATE("duplicates", "an identity a second time", Weight.PROVED),
+        REORDERED("reordered", "a number after a later one", Weight.PROVED),
+        EPOCH("epochs", "leader epoch goes back", Weight.PROVED),
+        GAP("gaps", "offsets without a record", Weight.OPEN),
+        MISSING("missing", "numbers in no record", Weight.OPEN),
+        REPEATED("repeatedKeys", "a key again (an update?)", Weight.REPORTED),
+        CLOCK("clock", "timestamp before the last one's", Weight.REPORTED);
+
+        private enum Weight {
+            PROVED,
+            OPEN,
+            REPORTED
+        }
+
+        /** The name in JSON. */
+        final String field;
+        /** What follows a number in a sentence. */
+        final String words;
+
+        private final Weight weight;
+
+        Finding(String field, String words, Weight weight) {
+            this.field = field;
+            this.words = words;
+            this.weight = weight;
+        }
+
+        /** Returns whether it cannot be right. */
+        boolean isProved() {
+            return weight == Weight.PROVED;
+        }
+
+        /** Returns whether it may have its reason, or not. */
+        boolean isOpen() {
+            return weight == Weight.OPEN;
+        }
+    }
+
+    /** Prints the partitions, examples, the verdict in a line, and what it does not cover. */
+    static final class Printer {
+        private static final String EXAMPLE = "%-32s %9s %12s %6s %-24s  %s%n";
+        private static final String PARTITION = "%-9s %12s %12s %12s %10s %10s %10s%n";
+
+        private final PrintWriter out;
+
+        Printer(PrintWriter out) {
+            this.out = out;
+        }
+
+        private void printf(String format, Object... values) {
+            out.printf(Locale.ROOT, format, values);
+        }
+
+        void print(TopicVerdict verdict) {
+            printPartitions(verdict.findings().partitions());
+            printExamples(verdict.findings().examples());
+            List<String> parts = inWords(verdict);
+            printf(
+                    "%n%s: %d records of %s, %d of them with a producer's number, %d without a key; %s.%n",
+                    verdict.result(),
+                    verdict.counts().read(),
+                    Cli.printable(verdict.topic()),
+                    verdict.counts().numbered(),
+                    verdict.counts().withoutKey(),
+                    parts.isEmpty() ? "nothing is wrong with what is there" : Cli.printable(String.join("; ", parts)));
+            out.println("Without the producers' ledger it is not known whether all that was acknowledged is there,"
+                    + " whether anything is that was never sent, nor what was before the first offset.");
+        }
+
+        private void printPartitions(List<TopicVerdict.Partition> partitions) {
+            printf(PARTITION, "PARTITION", "FROM", "TO", "READ", "GAPS", "DUPLICATED", "REORDERED");
+            for (TopicVerdict.Partition p : partitions) {
+                Map<Finding, Long> findings = p.findings();
+                printf(
+                        PARTITION,
+                        p.partition(),
+                        p.from(),
+                        p.to(),
+                        p.read(),
+                        findings.get(Finding.GAP),
+                        findings.get(Finding.DUPLICATE),
+                        findings.get(Finding.REORDERED));
+            }
+        }
+
+        private void printExamples(List<TopicVerdict.Example> examples) {
+            if (examples.isEmpty()) {
+                return;
+            }
+            out.println();
+            printf(EXAMPLE, "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIMESTAMP", "KEY");
+            for (TopicVerdict.Example x : examples) {
+                String key = Cli.printable(x.key());
+                printf(EXAMPLE, x.finding().words, x.partition(), x.offset(), x.leaderEpoch(), x.timeText(), key);
+            }
+        }
+
+        private static List<String> inWords(TopicVerdict verdict) {
+            List<String> parts = new ArrayList<>();
+            verdict.findings().counts().forEach((finding, n) -> {
+                if (n > 0 && !finding.isOpen()) {
+                    parts.add(n + " " + finding.words);
+                }
+            });
+            long gaps = verdict.findings().counts().get(Finding.GAP);
+            if (verdict.compacted() && gaps > 0) {
+                parts.add(gaps + " offsets without a record, as compaction leaves them");
+            }
+            if (verdict.counts().aborted() > 0) {
+                parts.add(verdict.counts().aborted() + " of aborted transactions, which are not judged");
+            }
+            if (verdict.counts().open() > 0) {
+                parts.add(verdict.counts().open() + " in open transactions, which are not judged");
+            }
+            for (TopicVerdict.Partition p : verdict.findings().partitions()) {
+                if (p.from() > 0) {
+                    parts.add("partition " + p.partition() + " begins at offset " + p.from());
+                }
+            }
+            parts.addAll(verdict.incomplete());
+            return parts;
+        }
     }
 }

@@ -1,10 +1,5 @@
 import java.io.PrintWriter;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
+import java.util.*;
 
 /** Prints the verdicts of delivery checks: tables, examples, and the verdict in one line. */
 final class VerdictPrinter {
@@ -48,11 +43,12 @@ final class VerdictPrinter {
         return rows;
     }
 
-    private void printPartitions(AnomalyReport report, String row, List<Anomaly> kinds) {
-        kinds.forEach(kind -> printf(" %8s", kind.column));
-        for (AnomalyReport.Partition p : report.partitions()) {
+    private void printPartitions(Anomaly.Report report, String row, List<Anomaly> kinds) {
+        kinds.forEach(kind -> printf(" %" + kind.width() + "s", kind.words.toUpperCase(Locale.ROOT)));
+        for (Anomaly.Report.Partition p : report.partitions()) {
             printf(row, p.partition(), p.acknowledged(), p.read());
-            kinds.forEach(kind -> printf(" %8d", p.anomalies().get(kind)));
+            kinds.forEach(
+                    kind -> printf(" %" + kind.width() + "d", p.anomalies().get(kind)));
         }
         out.println();
     }
@@ -70,14 +66,14 @@ final class VerdictPrinter {
         return Cli.printable(fault.mode()) + " " + fault.node();
     }
 
-    private void printExamples(List<Example> examples) {
+    private void printExamples(List<Anomaly.Example> examples) {
         if (examples.isEmpty()) {
             return;
         }
         out.println();
         printf(EXAMPLE, "FIRST OF EACH KIND", "PARTITION", "OFFSET", "EPOCH", "TIME", "FAULT", "IDENTITY");
-        for (Example x : examples) {
-            Example.Place place = x.place();
+        for (Anomaly.Example x : examples) {
+            Anomaly.Example.Place place = x.place();
             printf(
                     EXAMPLE,
                     x.anomaly().words,
@@ -90,7 +86,7 @@ final class VerdictPrinter {
         }
     }
 
-    private static String sinceFault(Example example) {
+    private static String sinceFault(Anomaly.Example example) {
         FaultWindow fault = example.fault();
         if (fault == null) {
             return "-";
@@ -112,7 +108,7 @@ final class VerdictPrinter {
     }
 
     /** Returns the counts of what was found and why not everything is known, each after a semicolon. */
-    private static String inWords(Verdict verdict, AnomalyReport report, List<Anomaly> kinds) {
+    private static String inWords(LogCheck.Verdict verdict, Anomaly.Report report, List<Anomaly> kinds) {
         List<String> parts = new ArrayList<>();
         for (Anomaly kind : kinds) {
             if (report.count(kind) > 0) {
@@ -128,7 +124,7 @@ final class VerdictPrinter {
     void print(LoadVerdict verdict) {
         printf("%-9s %12s %12s", "PARTITION", "ACKNOWLEDGED", "READ");
         printPartitions(verdict.report(), "%n%-9d %12d %12d", LoadVerdict.KINDS);
-        for (Example x : verdict.report().examples()) {
+        for (Anomaly.Example x : verdict.report().examples()) {
             long offset = x.place().offset();
             printf(
                     "%s from offset %d of partition %d on%n",

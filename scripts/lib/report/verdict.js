@@ -5,11 +5,11 @@ const ANOMALIES = [
   ['lost', 'lost'],
   ['duplicates', 'duplicated'],
   ['reordered', 'reordered'],
-  ['inconsistent', 'at another offset'],
-  ['abortedReads', 'failed and yet written'],
-  ['phantoms', 'never sent'],
-  ['unseen', 'not reached by the reader'],
-  ['expired', 'deleted before it could be read'],
+  ['inconsistent', 'inconsistent'],
+  ['abortedReads', 'aborted reads'],
+  ['phantoms', 'phantoms'],
+  ['unseen', 'unseen'],
+  ['expired', 'expired'],
 ];
 const MAIN_ANOMALIES = ANOMALIES.slice(0, 3);
 

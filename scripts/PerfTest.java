@@ -50,11 +50,11 @@ import picocli.CommandLine.Model.CommandSpec;
  *
  * <p>{@link Source} makes the records, a {@code Sender} for each producer sends them when they are due, and with
  * {@code --e2e} a {@code Receiver} reads them back. Each thread records latencies in a {@link Tally}, and {@link Run}
- * adds them up by interval. Every record counts, in microseconds of the monotonic clock. At a limited rate there are two
- * latencies: service time, from {@code send()}, and response time, from when the record was due, so that a stall is not
- * hidden by the load that had to wait for it.
+ * adds them up by interval. Every record counts, in microseconds of the monotonic clock. At a limited rate there are
+ * two latencies: service time, from {@code send()}, and response time, from when the record was due, so that a stall is
+ * not hidden by the load that had to wait for it.
  *
- * <pre>perf --topic t --num-records 1000000 --throughput -1 --record-size 1000 --command-property acks=1 linger.ms=50</pre>
+ * <pre>perf --topic t --num-records 1000000 --throughput -1 --record-size 1000 --command-property acks=1</pre>
  */
 @Command(
         name = "perf",
@@ -79,11 +79,7 @@ class PerfTest implements Callable<Integer> {
     @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.")
     Duration duration;
 
-    @Option(
-            names = "--throughput",
-            required = true,
-            paramLabel = "RATE",
-            description = "Records/s in all; -1: no limit.")
+    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records/s; -1 for no limit.")
     double throughput;
 
     @Mixin
@@ -104,16 +100,13 @@ class PerfTest implements Callable<Integer> {
     OutputOptions output = new OutputOptions();
 
     static class OutputOptions {
-        @Option(
-                names = "--reporting-interval",
-                paramLabel = "MS",
-                description = "Print a line this often (default: 5000).")
+        @Option(names = "--reporting-interval", paramLabel = "MS", description = "Report this often (default: 5000).")
         long intervalMs = 5000;
 
         @Option(
                 names = "--warmup-records",
                 paramLabel = "N",
-                description = "Leave the first N out of --slo and percentiles.")
+                description = "Leave the first N out of figures and --slo.")
         long warmupRecords;
 
         @Option(names = "--print-metrics", description = "Print the producers' metrics at the end.")
@@ -125,23 +118,13 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--csv", hidden = true, description = "Print intervals and summary as CSV.")
         boolean csv;
 
-        @Option(
-                names = "--hdr-log",
-                paramLabel = "FILE",
-                description = "Write histograms by interval (.hlog, microseconds).")
+        @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write histograms by interval (.hlog, us).")
         File hdrLog;
 
-        @Option(
-                names = "--percentiles",
-                hidden = true,
-                paramLabel = "FILE",
-                description = "Write percentiles (.hgrm, ms).")
+        @Option(names = "--percentiles", hidden = true, paramLabel = "FILE", description = "Write percentiles.")
         Path percentiles;
 
-        @Option(
-                names = "--ledger",
-                paramLabel = "FILE",
-                description = "Write acknowledged offsets, for check-delivery.")
+        @Option(names = "--ledger", paramLabel = "FILE", description = "Write offsets acknowledged (check-delivery).")
         File ledger;
 
         @Option(names = "--start-at", paramLabel = "TIME", description = "Start at 14:05:30 or 2026-11-23T14:05:00Z.")
@@ -150,11 +133,7 @@ class PerfTest implements Callable<Integer> {
 
     /** What is sent, and how: the same options in find-max-rate and compare-settings. */
     static class Load {
-        @Option(
-                names = "--topic",
-                required = true,
-                paramLabel = "TOPIC",
-                description = "Topic, or several in turn: a,b.")
+        @Option(names = "--topic", required = true, paramLabel = "TOPIC", description = "Topic, or several: a,b,c.")
         String topic;
 
         @Option(
@@ -164,13 +143,10 @@ class PerfTest implements Callable<Integer> {
                 description = "Fixed size (1000), range (100-2000) or weighted mix (200:9,10KiB:1).")
         Sizes sizes;
 
-        @Option(
-                names = "--payload-file",
-                paramLabel = "FILE",
-                description = "Or send random entries of this UTF-8 file.")
+        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or random entries of this UTF-8 file.")
         Path payloadFile;
 
-        @Option(names = "--payload-monotonic", description = "Or send 0, 1, 2, ...")
+        @Option(names = "--payload-monotonic", description = "Or 0, 1, 2, ...")
         boolean monotonic;
 
         @Option(
@@ -197,25 +173,19 @@ class PerfTest implements Callable<Integer> {
     }
 
     static class WorkloadOptions {
-        @Option(
-                names = "--producers",
-                paramLabel = "N",
-                description = "Number of producers that share the load (default: 1).")
+        @Option(names = "--producers", paramLabel = "N", description = "Number of producers (default: 1).")
         int producers = 1;
 
-        @Option(names = "--consumers", paramLabel = "N", description = "Number of consumers for --e2e (default: 1).")
+        @Option(names = "--consumers", paramLabel = "N", description = "Number of consumers with --e2e (default: 1).")
         int consumers = 1;
 
-        @Option(
-                names = "--keys",
-                paramLabel = "N",
-                description = "Number of distinct keys (default: records have no key).")
+        @Option(names = "--keys", paramLabel = "N", description = "Number of distinct keys (default: no keys).")
         int keys;
 
         @Option(
                 names = "--key-choice",
                 paramLabel = "uniform|zipfian",
-                description = "Distribution of the keys (default: uniform).")
+                description = "Choice of keys (default: uniform).")
         Choice choice = Choice.UNIFORM;
 
         @Option(names = "--headers", arity = "1..*", paramLabel = "NAME=VALUE", description = "Headers of each record.")
@@ -228,19 +198,13 @@ class PerfTest implements Callable<Integer> {
     }
 
     static class CompatibilityOptions {
-        @Option(
-                names = "--payload-delimiter",
-                paramLabel = "REGEX",
-                description = "Separates the entries of --payload-file (default: newline).")
+        @Option(names = "--payload-delimiter", paramLabel = "REGEX", description = "Between entries (default: \\n).")
         String delimiter = "\\n";
 
         @Option(names = "--transactional-id", paramLabel = "ID", description = "Send in transactions with this id.")
         String transactionalId;
 
-        @Option(
-                names = "--transaction-duration-ms",
-                paramLabel = "MS",
-                description = "Commit this often (default with an id: 3000).")
+        @Option(names = "--transaction-duration-ms", paramLabel = "MS", description = "Commit after (default: 3000).")
         Long transactionMs;
 
         @Option(
@@ -256,7 +220,7 @@ class PerfTest implements Callable<Integer> {
 
     /** For composed scripts: prints no lines and emits no events. */
     boolean quiet;
-    /** For composed scripts: gets, each {@link #SAMPLE}, the seconds since the start and the number of overdue records. */
+    /** For composed scripts: gets, each {@link #SAMPLE}, the seconds since the start and how many records are late. */
     BiConsumer<Double, Double> backlog;
 
     private Screen screen = Screen.none();
@@ -307,15 +271,19 @@ class PerfTest implements Callable<Integer> {
             Map<String, Object> fields = summary.fields();
             fields.putAll(run.collections.fields());
             emit("perf-summary", fields);
-            if (summary.steady != null) emit("perf-summary", with(summary.steady.fields(), "steady", true));
+            if (summary.steady != null) {
+                Map<String, Object> steady = summary.steady.fields();
+                steady.put("steady", true);
+                emit("perf-summary", steady);
+            }
             writePercentiles(summary.judged().latencies);
             if (summary.interrupted) Thread.currentThread().interrupt();
             return summary;
         } catch (OutOfMemoryError e) {
             throw new Exit(
                     1,
-                    "Not enough memory for so large or many records, keys or producers: use less of them, or more"
-                            + " memory with JBANG_JAVA_OPTIONS=-Xmx4g.");
+                    "Not enough memory for so large or many records, keys or producers: use less of them, or"
+                            + " more memory with JBANG_JAVA_OPTIONS=-Xmx4g.");
         }
     }
 
@@ -333,23 +301,18 @@ class PerfTest implements Callable<Integer> {
         if (s.steady != null) print(s.steady.line(" steady state"));
         if (output.printMetrics) printMetrics(common.json || output.csv ? common.err : common.out, run.metrics);
         sayHowSendsEnded(s);
-        if (s.steady != null) {
-            common.say(
-                    "The figures below, --slo and the files for plots leave out the first %d records.",
-                    output.warmupRecords);
-        }
+        String without = "The figures below, --slo and the files for plots leave out the first %d records.";
+        if (s.steady != null) common.say(without, output.warmupRecords);
         s.judged().latencies.print(common);
         if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
         run.explain(s);
         if (s.read != null) sayWhatWasRead(s);
         if (notWritten != null) common.say("Cannot write %s", notWritten);
         if (s.interrupted) return 130;
-        if (run.unsent.get() > 0) {
-            common.say(
-                    "%d records were due within --duration and could not be sent in twice that time: the response time"
-                            + " includes the time they waited so far.",
-                    run.unsent.get());
-        }
+        String late =
+                "%d records were due within --duration and could not be sent in twice that time: the response time"
+                        + " includes the time they waited so far.";
+        if (run.unsent.get() > 0) common.say(late, run.unsent.get());
         List<String> missed = missedObjectives(s);
         missed.forEach(common::say);
         return exitCode(s, missed);
@@ -364,30 +327,22 @@ class PerfTest implements Callable<Integer> {
     }
 
     private void sayWhatWasRead(Summary s) {
-        ReadBack read = s.read;
-        boolean isCutShort = !read.complete && !s.interrupted;
-        common.say(
-                "Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %s, read twice:"
-                        + " %d.%s",
-                read.records,
-                read.perSec,
-                read.mbPerSec,
-                run.unacknowledged ? "none is with acks=0" : read.missing,
-                read.twice,
-                isCutShort ? " Incomplete: within --timeout not all was read to its end." : "");
+        Object missing = run.unacknowledged ? "none is with acks=0" : s.read.missing;
+        String rates = "Read back %d records, %.1f records/sec (%.2f MB/sec); ";
+        String anomalies = "acknowledged but not read: %s, read twice: %d.";
+        if (!s.read.complete && !s.interrupted)
+            anomalies += " Incomplete: within --timeout not all was read to its end.";
+        common.say(rates + anomalies, s.read.records, s.read.perSec, s.read.mbPerSec, missing, s.read.twice);
     }
 
     private List<String> missedObjectives(Summary s) {
-        boolean isAllWarmup = output.warmupRecords > 0 && s.steady == null;
         List<String> missed = new ArrayList<>();
-        for (Objective objective : objectives) {
+        for (Objective o : objectives) {
             // A rate that was asked for and reached is kept.
-            boolean isSetRate =
-                    objective.figure.equals("throughput") && throughput > 0 && objective.limit <= throughput;
+            boolean isSetRate = o.figure.equals("throughput") && throughput > 0 && o.limit <= throughput;
             if (isSetRate && s.judged().reached(throughput)) continue;
-            String reason = isAllWarmup
-                    ? "Objective " + objective.text + " missed: nothing came after the warm-up."
-                    : objective.missed(s.judged());
+            String reason = o.missed(s.judged());
+            if (output.warmupRecords > 0 && s.steady == null) reason = o.missed("nothing came after the warm-up.");
             if (reason != null) missed.add(reason);
         }
         return missed;
@@ -437,11 +392,8 @@ class PerfTest implements Callable<Integer> {
                 out.printf(Locale.ROOT, name + (value instanceof Double ? " : %.3f%n" : " : %s%n"), metric, value));
     }
 
-    private static Map<String, Object> fields(Object... namesAndValues) {
-        return with(new LinkedHashMap<>(), namesAndValues);
-    }
-
-    private static Map<String, Object> with(Map<String, Object> fields, Object... namesAndValues) {
+    private static Map<String, Object> ordered(Object... namesAndValues) {
+        Map<String, Object> fields = new LinkedHashMap<>();
         for (int i = 0; i < namesAndValues.length; i += 2)
             fields.put((String) namesAndValues[i], namesAndValues[i + 1]);
         return fields;
@@ -461,14 +413,14 @@ class PerfTest implements Callable<Integer> {
                 double total = 0;
                 for (String part : text.split(",", -1)) {
                     Matcher range = RANGE.matcher(part.trim());
+                    String examples = "1000, 16KiB, 100-2000 or 200:9,10KiB:1";
                     if (!range.matches())
-                        throw new TypeConversionException(
-                                "'" + text + "' is not a size such as 1000, 16KiB, 100-2000 or 200:9,10KiB:1");
+                        throw new TypeConversionException("'" + text + "' is not a size such as " + examples);
                     long from = bytes(range.group(1)), to = range.group(2) == null ? from : bytes(range.group(2));
                     double weight = range.group(3) == null ? 1 : Double.parseDouble(range.group(3));
-                    if (from < 1 || to < from || to > 1 << 30 || weight == 0)
-                        throw new TypeConversionException(
-                                "sizes and weights should be greater than zero, at most 1024MiB, and ranges ascend");
+                    String limits = "sizes and weights should be greater than zero, at most 1024MiB, and ranges ascend";
+                    boolean isRange = from >= 1 && to >= from && to <= 1 << 30;
+                    if (!isRange || weight == 0) throw new TypeConversionException(limits);
                     total += weight;
                     sizes.ranges.put(total, new int[] {(int) from, (int) to});
                 }
@@ -541,7 +493,7 @@ class PerfTest implements Callable<Integer> {
             return letters(load.sizes, numRecords);
         }
 
-        /** Apache's A to Z, so many different ones that none comes twice in a batch, which would flatter compression. */
+        /** Makes Apache's A to Z, so many that none comes twice in a batch, which would flatter compression. */
         private static Values letters(Sizes sizes, long numRecords) {
             int largest = sizes.largest();
             byte[] text = new byte[(int) Math.min(Integer.MAX_VALUE - 8, Math.max(4 << 20, 2L * largest))];
@@ -714,7 +666,7 @@ class PerfTest implements Callable<Integer> {
         private final String[] topics;
         private final boolean transactional;
         private final Map<String, Object> head;
-        private final Map<TopicPartition, NavigableMap<Long, Long>> ranges = new TreeMap<>(ORDER);
+        private final Map<TopicPartition, List<long[]>> ranges = new TreeMap<>(ORDER);
         /** Acknowledged a second time: the log was truncated in between, and what was acknowledged first is lost. */
         private final Map<TopicPartition, List<long[]>> twice = new TreeMap<>(ORDER);
 
@@ -724,8 +676,8 @@ class PerfTest implements Callable<Integer> {
             this.file = file;
             this.topics = topics;
             this.transactional = transactional;
-            head = fields("ranges", 1, "run", run, "topics", topics, "acks", acks);
-            with(head, "transactional", transactional, "ts", timestamp());
+            head = ordered("ranges", 1, "run", run, "topics", topics, "acks", acks, "transactional", transactional);
+            head.put("ts", timestamp());
         }
 
         /** Refuses to replace what is not a ledger of perf, under its name or that under which it is written. */
@@ -764,41 +716,38 @@ class PerfTest implements Callable<Integer> {
             return part;
         }
 
-        /** Adds a range, first to last; adjoining ranges become one. */
         private synchronized void add(TopicPartition partition, long first, long last) {
-            NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
-            Map.Entry<Long, Long> before = all.floorEntry(first);
-            noteTwice(partition, before == null ? all : all.tailMap(before.getKey(), true), first, last);
-            if (before != null && before.getValue() >= first - 1) {
-                first = before.getKey();
-                last = Math.max(last, before.getValue());
-            }
-            Map.Entry<Long, Long> next = all.higherEntry(first);
-            while (next != null && next.getKey() <= last + 1) {
-                last = Math.max(last, next.getValue());
-                all.remove(next.getKey());
-                next = all.higherEntry(first);
-            }
-            all.put(first, last);
+            ranges.computeIfAbsent(partition, p -> new ArrayList<>()).add(new long[] {first, last});
         }
 
-        /** Keeps what a range has in common with the present ones. */
-        private void noteTwice(TopicPartition partition, NavigableMap<Long, Long> present, long first, long last) {
-            for (Map.Entry<Long, Long> range : present.headMap(last, true).entrySet()) {
-                if (range.getValue() < first) continue;
-                long[] common = {Math.max(first, range.getKey()), Math.min(last, range.getValue())};
-                twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+        /** Joins adjoining ranges, and keeps what they have in common. */
+        private void join(TopicPartition partition, List<long[]> all) {
+            List<long[]> sorted = new ArrayList<>(all);
+            sorted.sort(Comparator.comparingLong(range -> range[0]));
+            all.clear();
+            long[] last = {0, Part.NONE};
+            for (long[] range : sorted) {
+                if (range[0] > last[1] + 1) {
+                    last = range;
+                    all.add(last);
+                    continue;
+                }
+                long[] common = {range[0], Math.min(range[1], last[1])};
+                if (common[0] <= common[1])
+                    twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+                last[1] = Math.max(last[1], range[1]);
             }
         }
 
         /** Writes what is known during the run: the state of when it was last asked for. */
         synchronized void interim() throws IOException {
             parts.forEach(part -> part.asked = true);
-            boolean isSmall = ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM;
+            ranges.forEach(this::join);
+            boolean isSmall = ranges.values().stream().mapToInt(List::size).sum() <= INTERIM;
             if (isSmall && !isStream(file.toPath())) write(null);
         }
 
-        /** Writes the ledger; {@code end}, the last line's fields, is null if the run goes on or its end is not known. */
+        /** Writes the ledger; {@code end}, for the last line, is null if the run goes on or its end is not known. */
         synchronized void write(Map<String, Object> end) throws IOException {
             Path to = file.toPath().toAbsolutePath();
             if (isStream(to)) {
@@ -810,33 +759,37 @@ class PerfTest implements Callable<Integer> {
         }
 
         private void writeLines(Path to, Map<String, Object> end) throws IOException {
-            long acknowledged = 0, again = 0;
+            ranges.forEach(this::join);
             try (Writer out = Files.newBufferedWriter(to)) {
                 out.write(JSON.std.asString(head) + "\n");
-                for (var partition : ranges.entrySet())
-                    for (var range : partition.getValue().entrySet())
-                        acknowledged += writeRange(out, partition.getKey(), range.getKey(), range.getValue());
-                for (var partition : twice.entrySet())
-                    for (long[] range : partition.getValue())
-                        again += writeRange(out, partition.getKey(), range[0], range[1]);
+                long acknowledged = writeRanges(out, ranges), again = writeRanges(out, twice);
                 if (end == null) return;
-                Map<String, Object> line = fields("end", true, "acknowledged", acknowledged + again, "twice", again);
+                Map<String, Object> line = ordered("end", true, "acknowledged", acknowledged + again, "twice", again);
                 line.putAll(end);
-                out.write(JSON.std.asString(with(line, "ts", timestamp())) + "\n");
+                line.put("ts", timestamp());
+                out.write(JSON.std.asString(line) + "\n");
             }
         }
 
-        /** Writes a line and returns how many offsets it has. */
-        private static long writeRange(Writer out, TopicPartition of, long first, long last) throws IOException {
-            Map<String, Object> line = fields("topic", of.topic(), "partition", of.partition(), "first", first);
-            long count = last - first + 1;
-            out.write(JSON.std.asString(with(line, "last", last, "count", count)) + "\n");
+        /** Writes a line each and returns how many offsets they have. */
+        private static long writeRanges(Writer out, Map<TopicPartition, List<long[]>> ranges) throws IOException {
+            long count = 0;
+            for (var partition : ranges.entrySet()) {
+                for (long[] range : partition.getValue()) {
+                    Map<String, Object> line =
+                            ordered("topic", partition.getKey().topic());
+                    line.put("partition", partition.getKey().partition());
+                    line.putAll(ordered("first", range[0], "last", range[1], "count", range[1] - range[0] + 1));
+                    out.write(JSON.std.asString(line) + "\n");
+                    count += range[1] - range[0] + 1;
+                }
+            }
             return count;
         }
 
         /**
-         * The part of one producer, whose callbacks come on one thread, mostly in the order of offsets. In a transaction
-         * nothing is acknowledged before the commit.
+         * The part of one producer, whose callbacks come on one thread, mostly in the order of offsets. In a
+         * transaction nothing is acknowledged before the commit.
          */
         final class Part {
             private static final long NONE = -2;
@@ -892,7 +845,7 @@ class PerfTest implements Callable<Integer> {
 
     // ---- A run ----
 
-    /** One run: connects, starts senders and receivers, collects at each interval what they recorded, and sums it up. */
+    /** One run: connects, starts senders and receivers, collects by interval what they recorded, and sums it up. */
     final class Run implements Closeable {
         final boolean limited = throughput > 0;
         final long id = new SplittableRandom().nextLong(), warmupRecords = output.warmupRecords;
@@ -950,9 +903,8 @@ class PerfTest implements Callable<Integer> {
         }
 
         private Ledger ledger() {
-            if (output.ledger == null) return null;
-            return new Ledger(
-                    output.ledger, Long.toHexString(id), topics, property("acks", "all"), transactionNanos > 0);
+            String acks = property("acks", "all"), run = Long.toHexString(id);
+            return output.ledger == null ? null : new Ledger(output.ledger, run, topics, acks, transactionNanos > 0);
         }
 
         /** What a thread records of the warm-up, which is null if there is none, and of the rest. */
@@ -1242,7 +1194,7 @@ class PerfTest implements Callable<Integer> {
             if (load.e2e) connectConsumers(List.copyOf(partitions));
         }
 
-        /** Returns a topic's partitions; without its metadata, each send may still try if the topic is known to exist. */
+        /** Returns a topic's partitions; without metadata, each send may still try if the topic is known to exist. */
         private List<TopicPartition> partitions(Producer<?, ?> producer, String topic, boolean exists) {
             try {
                 return producer.partitionsFor(topic).stream()
@@ -1337,7 +1289,8 @@ class PerfTest implements Callable<Integer> {
             // The latest time of a record is the wall clock's, which may have been set back meanwhile.
             long until = Math.max(System.currentTimeMillis(), startMs + (System.nanoTime() - start) / 1_000_000 + 1);
             long unknown = unresolved[0] + unresolved[1];
-            Map<String, Object> end = fields("failed", records(Kind.FAILED), "unresolved", unknown, "untilMs", until);
+            long failed = records(Kind.FAILED);
+            Map<String, Object> end = ordered("failed", failed, "unresolved", unknown, "untilMs", until);
             try {
                 ledger.write(running.getCount() == 0 ? end : null);
             } catch (IOException e) {
@@ -1469,9 +1422,9 @@ class PerfTest implements Callable<Integer> {
             writer.outputComment(
                     "[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from"
                             + " when a record was due; e2e: until it was read; commit: of a transaction]");
-            if (warmupRecords > 0)
-                writer.outputComment("[The first " + warmupRecords + " records are a warm-up, which no objective is"
-                        + " judged by: Tag=warmup, warmup-response, ...]");
+            String warmup =
+                    " records are a warm-up, which no objective is judged by: Tag=warmup, warmup-response, ...]";
+            if (warmupRecords > 0) writer.outputComment("[The first " + warmupRecords + warmup);
             writer.outputStartTime(startMs);
             writer.outputLegend();
         }
@@ -1488,34 +1441,26 @@ class PerfTest implements Callable<Integer> {
         // ---- After a run ----
 
         private Summary summary() {
-            List<Tally> sent = tallies.stream().flatMap(Phases::stream).toList();
-            ReadBack read = load.e2e ? readBack() : null;
-            return new Summary(
-                    secondsOf(sent, start), bytesOf(sent), all, read, interrupted && !outputClosed, steadyState());
+            Summary steadyState = null;
+            if (warmupRecords > 0 && steady.count(Kind.SERVICE) > steady.unanswered) {
+                List<Tally> rest = tallies.stream().map(phases -> phases.rest).toList();
+                long began = rest.stream().mapToLong(tally -> tally.first).min().getAsLong();
+                steadyState = summary(rest, began, steady, null, null);
+            }
+            List<Tally> whole = tallies.stream().flatMap(Phases::stream).toList();
+            return summary(whole, start, all, load.e2e ? readBack() : null, steadyState);
         }
 
-        private Summary steadyState() {
-            if (warmupRecords == 0 || steady.count(Kind.SERVICE) == steady.unanswered) return null;
-            List<Tally> sent = tallies.stream().map(phases -> phases.rest).toList();
-            long began = sent.stream().mapToLong(tally -> tally.first).min().getAsLong();
-            return new Summary(secondsOf(sent, began), bytesOf(sent), steady, null, interrupted && !outputClosed, null);
-        }
-
-        private static Stream<Tally> ofSends(List<Tally> tallies) {
-            return tallies.stream().filter(tally -> tally.has(Kind.SERVICE) || tally.has(Kind.FAILED));
-        }
-
-        private static long bytesOf(List<Tally> tallies) {
-            return ofSends(tallies).mapToLong(tally -> tally.bytes.get()).sum();
-        }
-
-        /** Returns the time to the last acknowledgement or failure, until all was closed, or to the interrupt. */
-        private double secondsOf(List<Tally> tallies, long began) {
-            long end = Math.max(
-                    stopped,
-                    ofSends(tallies).mapToLong(tally -> tally.last).max().getAsLong());
+        /** Sums up to the last acknowledgement or failure, until all was closed, or to the interrupt. */
+        private Summary summary(List<Tally> tallies, long began, Latencies latencies, ReadBack read, Summary steady) {
+            long bytes = 0, end = stopped;
+            for (Tally tally : tallies) {
+                if (!tally.has(Kind.SERVICE) && !tally.has(Kind.FAILED)) continue;
+                bytes += tally.bytes.get();
+                end = Math.max(end, tally.last);
+            }
             for (Sender sender : senders) end = Math.max(end, sender.ended);
-            return (end - began) / 1e9;
+            return new Summary((end - began) / 1e9, bytes, latencies, read, interrupted && !outputClosed, steady);
         }
 
         private ReadBack readBack() {
@@ -1562,19 +1507,14 @@ class PerfTest implements Callable<Integer> {
             sayHowFullBatchesWere();
             double throttleMs = metric("produce-throttle-time-avg");
             if (throttleMs > 0) common.say("The brokers' quota delayed a request by %.1f ms on average.", throttleMs);
-            Histogram judged = s.judged().response();
-            double responseMs = Latencies.ms(judged, "p99"),
-                    serviceMs = Latencies.ms(s.judged().service(), "p99");
+            double responseMs = Latencies.ms(s.judged().response(), "p99");
+            double serviceMs = Latencies.ms(s.judged().service(), "p99");
             boolean waitedForSend = responseMs > 1 + 1.5 * serviceMs;
-            if (waitedForSend)
-                common.say(
-                        "99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send():"
-                                + " they waited to be sent.",
-                        responseMs, serviceMs);
+            String times = "%.1f ms after they were due, and %.1f ms after send(): they waited to be sent.";
+            if (waitedForSend) common.say("99%% of the records had their answer " + times, responseMs, serviceMs);
             double blocked = metric("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
-            if (blocked >= 0.01)
-                common.say("send() was blocked for %.0f%% of the time by a full buffer.memory.", 100 * blocked);
-            else common.say("send() was not blocked by a full buffer.memory.");
+            String how = blocked >= 0.01 ? "blocked for %.0f%% of the time" : "not blocked";
+            common.say("send() was " + how + " by a full buffer.memory.", 100 * blocked);
             boolean isBehindBrokers = limited ? !waitedForSend : queueMs > requestMs;
             sayWhatSetThePace(s, blocked >= 0.05 || isBehindBrokers);
             if (!output.explain) return;
@@ -1583,33 +1523,22 @@ class PerfTest implements Callable<Integer> {
 
         private void sayWhereRecordsWaited(double queueMs, double requestMs) {
             String times = "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.";
-            if (limited) {
-                common.say("A batch was on average " + times, queueMs, requestMs);
-                return;
-            }
+            String share = "%.0f%% of the latency is the producer's own queue: ";
+            String ahead = " At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.";
             double percent = 100 * queueMs / (queueMs + requestMs);
-            common.say(
-                    "%.0f%% of the latency is the producer's own queue: " + times
-                            + " At --throughput -1 it says how far the producer is ahead, not how fast a broker"
-                            + " answers.",
-                    percent,
-                    queueMs,
-                    requestMs);
+            if (limited) common.say("A batch was on average " + times, queueMs, requestMs);
+            else common.say(share + times + ahead, percent, queueMs, requestMs);
         }
 
         private void sayHowFullBatchesWere() {
             Object otherwise = ProducerConfig.configDef().defaultValues().get("batch.size");
             int batchSize = Integer.parseInt(property("batch.size", otherwise).trim());
             if (batchSize <= 0) return;
-            double bytes = metric("batch-size-avg"), ratio = metric("compression-rate-avg");
-            String compressed = String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * ratio);
-            common.say(
-                    "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.",
-                    100 * bytes / batchSize,
-                    bytes,
-                    batchSize,
-                    metric("records-per-request-avg"),
-                    ratio < 0.999 ? compressed : "not compressed");
+            double bytes = metric("batch-size-avg"), records = metric("records-per-request-avg");
+            double ratio = metric("compression-rate-avg");
+            String full = "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, ";
+            String compressed = ratio < 0.999 ? "compressed to %.0f%% of their size." : "not compressed.";
+            common.say(full + compressed, 100 * bytes / batchSize, bytes, batchSize, records, 100 * ratio);
         }
 
         private void sayWhatSetThePace(Summary s, boolean isBehindBrokers) {
@@ -1619,8 +1548,7 @@ class PerfTest implements Callable<Integer> {
             }
             String pacemaker = "This machine and its producers (more --producers may help)";
             if (isBehindBrokers) pacemaker = "Network and brokers";
-            if (collections.share(s.seconds) >= 0.1)
-                pacemaker = "The client's own garbage collections (more memory may help)";
+            if (collections.share(s.seconds) >= 0.1) pacemaker = "The client's own collections (more memory may help)";
             String only = ": of %.0f records/s only %.1f were reached";
             String reached = limited ? String.format(Locale.ROOT, only, throughput, s.recordsPerSec()) : "";
             common.say("%s set the pace%s.", pacemaker, reached);
@@ -1694,15 +1622,14 @@ class PerfTest implements Callable<Integer> {
         }
 
         Map<String, Object> fields() {
-            return PerfTest.fields("collections", count, "collectionsMs", totalMs, "longestCollectionMs", longestMs);
+            return ordered("collections", count, "collectionsMs", totalMs, "longestCollectionMs", longestMs);
         }
 
         String sentence(double seconds) {
             if (count == 0) return "The client's own garbage collections: none.";
-            String sentence =
-                    "The client's own garbage collections: %d, longest %d ms, %.1f%% of the time; their pauses"
-                            + " count as latency.";
-            return String.format(Locale.ROOT, sentence, count, longestMs, 100 * share(seconds));
+            String figures = "%d, longest %d ms, %.1f%% of the time; their pauses count as latency.";
+            figures = String.format(Locale.ROOT, figures, count, longestMs, 100 * share(seconds));
+            return "The client's own garbage collections: " + figures;
         }
     }
 
@@ -1721,7 +1648,7 @@ class PerfTest implements Callable<Integer> {
     /** What was read back; what is missing is lost only if the reading is complete: to the ends of all partitions. */
     record ReadBack(long records, double perSec, double mbPerSec, long missing, long twice, boolean complete) {}
 
-    /** A run, its steady state or an interval. {@code read} may be null; so may {@code steady}, the run after its warm-up. */
+    /** A run, its steady state or an interval; {@code read}, or {@code steady}, without its warm-up, may be null. */
     public record Summary(
             double seconds, long bytes, Latencies latencies, ReadBack read, boolean interrupted, Summary steady) {
         public Summary {
@@ -1759,8 +1686,8 @@ class PerfTest implements Callable<Integer> {
         }
 
         /**
-         * Returns records per second without the time of an answer for which none has to wait, which is no lack of speed;
-         * a queue that grows is one, and most wait in it.
+         * Returns records per second without the time of an answer for which none has to wait, which is no lack of
+         * speed; a queue that grows is one, and most wait in it.
          */
         public double reached() {
             return records() / Math.max(1e-9, seconds - Latencies.ms(service(), "p10") / 1000);
@@ -1773,8 +1700,9 @@ class PerfTest implements Callable<Integer> {
         }
 
         Map<String, Object> rates() {
-            Map<String, Object> rates = PerfTest.fields("records", records(), "recordsPerSec", recordsPerSec());
-            return with(rates, "mbPerSec", mbPerSec(), "failed", failed());
+            Map<String, Object> rates = ordered("records", records(), "recordsPerSec", recordsPerSec());
+            rates.putAll(ordered("mbPerSec", mbPerSec(), "failed", failed()));
+            return rates;
         }
 
         Map<String, Object> fields() {
@@ -1783,36 +1711,29 @@ class PerfTest implements Callable<Integer> {
             fields.putAll(latencies.fields());
             if (latencies.containsKey(Kind.COMMIT)) fields.put("commits", latencies.count(Kind.COMMIT));
             if (read == null) return fields;
-            with(fields, "read", read.records, "readPerSec", read.perSec, "readMbPerSec", read.mbPerSec);
-            return with(fields, "missing", read.missing, "readTwice", read.twice);
+            fields.putAll(ordered("read", read.records, "readPerSec", read.perSec, "readMbPerSec", read.mbPerSec));
+            fields.putAll(ordered("missing", read.missing, "readTwice", read.twice));
+            return fields;
         }
 
         /** Returns the line that kafka-producer-perf-test prints at the end. */
         String line(String state) {
-            String ms = String.format(Locale.ROOT, "%.2f ms avg latency, %.2f ms max latency", ms("avg"), ms("max"));
-            return String.format(
-                            Locale.ROOT,
-                            "%d%s records sent, %f records/sec (%.2f MB/sec), ",
-                            records(),
-                            state,
-                            recordsPerSec(),
-                            mbPerSec())
-                    + ms
-                    + Stream.of("50", "95", "99", "99.9")
-                            .map(percent -> ", " + Math.round(ms("p" + percent)) + " ms " + percent + "th")
-                            .collect(Collectors.joining("", "", "."));
+            StringBuilder line =
+                    new StringBuilder(rates("%d" + state + " records sent, %f records/sec (%.2f MB/sec)", 2));
+            for (String percent : List.of("50", "95", "99", "99.9"))
+                line.append(String.format(Locale.ROOT, ", %d ms %sth", Math.round(ms("p" + percent)), percent));
+            return line.append('.').toString();
         }
 
         /** Returns the line that kafka-producer-perf-test prints for an interval. */
         String intervalLine() {
-            return String.format(
-                    Locale.ROOT,
-                    "%d records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms max latency.",
-                    records(),
-                    recordsPerSec(),
-                    mbPerSec(),
-                    ms("avg"),
-                    ms("max"));
+            return rates("%d records sent, %.1f records/sec (%.2f MB/sec)", 1) + ".";
+        }
+
+        private String rates(String rates, int decimals) {
+            String latencies = ", %." + decimals + "f ms avg latency, %." + decimals + "f ms max latency";
+            Object[] figures = {records(), recordsPerSec(), mbPerSec(), ms("avg"), ms("max")};
+            return String.format(Locale.ROOT, rates + latencies, figures);
         }
 
         private double ms(String figure) {
@@ -1836,9 +1757,8 @@ class PerfTest implements Callable<Integer> {
                 String text = given.trim();
                 Matcher rate = RATE.matcher(text), latency = LATENCY.matcher(text);
                 if (rate.matches()) return new Objective(text, null, rate.group(1), Double.parseDouble(rate.group(2)));
-                if (!latency.matches())
-                    throw new TypeConversionException(
-                            "'" + given + "' is not an objective such as p99=50ms, e2e-max=1s or throughput=9000");
+                String wrong = "' is not an objective such as p99=50ms, e2e-max=1s or throughput=9000";
+                if (!latency.matches()) throw new TypeConversionException("'" + given + wrong);
                 String name = latency.group(1);
                 Kind kind = name == null ? null : Kind.valueOf(name.toUpperCase(Locale.ROOT));
                 double unit = Map.of("us", 1e-3, "ms", 1.0, "s", 1e3).get(latency.group(4));
@@ -1876,10 +1796,13 @@ class PerfTest implements Callable<Integer> {
         String missed(Summary s) {
             double value = value(s);
             if (atLeast() ? value >= limit : value <= limit) return null;
-            String unit = atLeast() || figure.equals("failed") ? "" : " ms";
-            String reason = String.format(Locale.ROOT, "%.2f%s.", value, unit);
-            if (Double.isNaN(value)) reason = "there is no such latency.";
-            if (Double.isInfinite(value)) reason = s.failed() + " sends failed.";
+            if (Double.isNaN(value)) return missed("there is no such latency.");
+            if (Double.isInfinite(value)) return missed(s.failed() + " sends failed.");
+            String unit = atLeast() || figure.equals("failed") ? "." : " ms.";
+            return missed(String.format(Locale.ROOT, "%.2f%s", value, unit));
+        }
+
+        String missed(String reason) {
             return "Objective " + text + " missed: " + reason;
         }
     }
@@ -1900,9 +1823,8 @@ class PerfTest implements Callable<Integer> {
             refuse(o.kind == Kind.E2E && !load.e2e, "--slo " + o.text + " needs --e2e.");
             refuse(o.kind == Kind.RESPONSE && throughput < 0, "--slo " + o.text + " needs a limited --throughput.");
         }
-        refuse(
-                output.percentiles != null && !isWritable(output.percentiles),
-                "Cannot write --percentiles " + output.percentiles + ".");
+        Path plot = output.percentiles;
+        refuse(plot != null && !isWritable(plot), "Cannot write --percentiles " + plot + ".");
         checkDeprecated();
     }
 
@@ -1912,38 +1834,30 @@ class PerfTest implements Callable<Integer> {
 
     private void checkLoad() {
         refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
-        List<Boolean> payloads = List.of(load.sizes != null, load.payloadFile != null, load.monotonic);
-        refuse(
-                Collections.frequency(payloads, true) != 1,
-                "Give one of --record-size, --payload-file and --payload-monotonic.");
+        int payloads =
+                Collections.frequency(List.of(load.sizes != null, load.payloadFile != null, load.monotonic), true);
+        refuse(payloads != 1, "Give one of --record-size, --payload-file and --payload-monotonic.");
         refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
-        refuse(
-                !(throughput < 0 || throughput >= 1e-6 && throughput <= 1e9),
-                "--throughput " + throughput
-                        + " would never send, or all at once; give records per second, or -1 for no limit.");
-        refuse(
-                output.warmupRecords < 0 || numRecords != null && output.warmupRecords >= numRecords,
-                "--warmup-records must be fewer than --num-records.");
-        refuse(
-                load.workload.keys < 0 || load.workload.choice == Choice.ZIPFIAN && load.workload.keys == 0,
-                "--keys should be greater than zero; --key-choice chooses among them.");
-        refuse(
-                load.topics().stream().anyMatch(String::isBlank),
-                "--topic should name a topic, or several with commas between them.");
-        refuse(
-                load.e2e && numRecords != null && numRecords > Integer.MAX_VALUE,
-                "--e2e keeps count of at most 2147483647 records.");
+        boolean isRate = throughput < 0 || throughput >= 1e-6 && throughput <= 1e9;
+        String never = " would never send, or all at once; give records per second, or -1 for no limit.";
+        refuse(!isRate, "--throughput " + throughput + never);
+        long most = numRecords == null ? 0 : numRecords, warmup = output.warmupRecords;
+        refuse(warmup < 0 || most > 0 && warmup >= most, "--warmup-records must be fewer than --num-records.");
+        int keys = load.workload.keys, fewest = load.workload.choice == Choice.ZIPFIAN ? 1 : 0;
+        refuse(keys < fewest, "--keys should be greater than zero; --key-choice chooses among them.");
+        boolean isBlank = load.topics().stream().anyMatch(String::isBlank);
+        refuse(isBlank, "--topic should name a topic, or several with commas between them.");
+        refuse(load.e2e && most > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
     }
 
     private void checkDeprecated() {
         boolean props = !load.compatibility.producerProps.isEmpty();
-        refuse(
-                props && !load.commandProperties.isEmpty(),
-                "--producer-props is the old name of --command-property: give one of them.");
-        Path config = load.compatibility.producerConfig; // in a second run, the same object is --command-config as well
-        refuse(
-                config != null && common.commandConfig != null && common.commandConfig != config,
-                "--producer.config is the old name of --command-config: give one of them.");
+        String old = " is the old name of --command-property: give one of them.";
+        refuse(props && !load.commandProperties.isEmpty(), "--producer-props" + old);
+        Path config = load.compatibility.producerConfig, given = common.commandConfig;
+        // In a second run, both are the same object.
+        boolean isBoth = config != null && given != null && given != config;
+        refuse(isBoth, "--producer.config is the old name of --command-config: give one of them.");
         if (props && !quiet) common.say("--producer-props is deprecated, use --command-property.");
         if (config != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
     }
@@ -2026,9 +1940,8 @@ class PerfTest implements Callable<Integer> {
         Admin admin = Admin.create(properties);
         try {
             boolean all = true;
-            for (var topic :
-                    admin.describeTopics(load.topics()).topicNameValues().entrySet())
-                all &= exists(admin, topic.getKey(), topic.getValue());
+            var topics = admin.describeTopics(load.topics()).topicNameValues();
+            for (var topic : topics.entrySet()) all &= exists(admin, topic.getKey(), topic.getValue());
             return all;
         } finally {
             admin.close(Duration.ZERO);

@@ -100,13 +100,13 @@ class PerfTest implements Callable<Integer> {
     OutputOptions output = new OutputOptions();
 
     static class OutputOptions {
-        @Option(names = "--reporting-interval", paramLabel = "MS", description = "Report this often (default: 5000).")
+        @Option(names = "--reporting-interval", paramLabel = "MS", description = "Reporting interval (default: 5000).")
         long intervalMs = 5000;
 
         @Option(
                 names = "--warmup-records",
                 paramLabel = "N",
-                description = "Leave the first N out of figures and --slo.")
+                description = "Leave the first N out of --slo, percentiles and plots.")
         long warmupRecords;
 
         @Option(names = "--print-metrics", description = "Print the producers' metrics at the end.")
@@ -118,13 +118,13 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--csv", hidden = true, description = "Print intervals and summary as CSV.")
         boolean csv;
 
-        @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write histograms by interval (.hlog, us).")
+        @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write histograms by interval (.hlog).")
         File hdrLog;
 
         @Option(names = "--percentiles", hidden = true, paramLabel = "FILE", description = "Write percentiles.")
         Path percentiles;
 
-        @Option(names = "--ledger", paramLabel = "FILE", description = "Write offsets acknowledged (check-delivery).")
+        @Option(names = "--ledger", paramLabel = "FILE", description = "Write acknowledged offsets (check-delivery).")
         File ledger;
 
         @Option(names = "--start-at", paramLabel = "TIME", description = "Start at 14:05:30 or 2026-11-23T14:05:00Z.")
@@ -140,13 +140,13 @@ class PerfTest implements Callable<Integer> {
                 names = "--record-size",
                 paramLabel = "BYTES",
                 converter = Sizes.Reader.class,
-                description = "Fixed size (1000), range (100-2000) or weighted mix (200:9,10KiB:1).")
+                description = "Record size: fixed (1000), a range (100-2000), or a weighted mix (200:9,10KiB:1).")
         Sizes sizes;
 
-        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or random entries of this UTF-8 file.")
+        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or send random lines of this UTF-8 file.")
         Path payloadFile;
 
-        @Option(names = "--payload-monotonic", description = "Or 0, 1, 2, ...")
+        @Option(names = "--payload-monotonic", description = "Or send 0, 1, 2, ...")
         boolean monotonic;
 
         @Option(
@@ -198,13 +198,16 @@ class PerfTest implements Callable<Integer> {
     }
 
     static class CompatibilityOptions {
-        @Option(names = "--payload-delimiter", paramLabel = "REGEX", description = "Between entries (default: \\n).")
+        @Option(names = "--payload-delimiter", paramLabel = "REGEX", description = "Entry delimiter (default: \\n).")
         String delimiter = "\\n";
 
         @Option(names = "--transactional-id", paramLabel = "ID", description = "Send in transactions with this id.")
         String transactionalId;
 
-        @Option(names = "--transaction-duration-ms", paramLabel = "MS", description = "Commit after (default: 3000).")
+        @Option(
+                names = "--transaction-duration-ms",
+                paramLabel = "MS",
+                description = "Commit transactions this often (default with an id: 3000).")
         Long transactionMs;
 
         @Option(

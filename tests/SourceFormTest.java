@@ -83,7 +83,7 @@ class SourceFormTest {
                         "Lab.java",
                         800,
                         "PerfTest.java",
-                        2130,
+                        2030,
                         "ResilientProducer.java",
                         1010,
                         "WatchIsr.java",

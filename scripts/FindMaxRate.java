@@ -463,7 +463,7 @@ class FindMaxRate implements Callable<Integer> {
         perf.quiet = true;
         perf.duration = time;
         perf.throughput = rate;
-        perf.telling.warmupRecords = (long) (rate * time.toMillis() / 1000 / 5);
+        perf.output.warmupRecords = (long) (rate * time.toMillis() / 1000 / 5);
         perf.backlog = (seconds, records) -> backlog.add(new Backlog(seconds, records));
         PerfTest.Summary all = perf.measure();
         if (all.interrupted()) {

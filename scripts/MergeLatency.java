@@ -9,20 +9,10 @@
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Merges the latency logs of several machines into exact joint percentiles
 
-import java.io.File;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.PrintStream;
-import java.io.PrintWriter;
+import java.io.*;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
+import java.nio.file.*;
+import java.util.*;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -67,7 +57,7 @@ class MergeLatency implements Callable<Integer> {
     @Option(
             names = "--unit",
             paramLabel = "ns|us|ms|s",
-            description = "Unit of the values, for logs that do not say it.")
+            description = "Unit of the values, for logs that do not state it.")
     String unit;
 
     @Mixin
@@ -138,7 +128,7 @@ class MergeLatency implements Callable<Integer> {
             throw new Cli.Exit(2, "Cannot read " + name + ".");
         }
         switch (log.state()) {
-            case NO_LOG -> throw new Cli.Exit(2, name + " is no histogram log; perf --hdr-log writes one.");
+            case NO_LOG -> throw new Cli.Exit(2, name + " is not a histogram log; perf --hdr-log writes one.");
             case DAMAGED ->
                 throw new Cli.Exit(
                         Cli.INCOMPLETE,
@@ -221,10 +211,7 @@ class MergeLatency implements Callable<Integer> {
         return name.toString();
     }
 
-    /**
-     * Refuses to replace a file of another kind, or a link: it is somebody else's, or the name is a slip of the
-     * keyboard.
-     */
+    /** Refuses to replace a file of another kind, or a link: it is somebody else's, or the name is a typing error. */
     static void requireReplaceable(Path file, String beginning, String option) throws IOException {
         boolean isPipeOrDevice = Files.exists(file) && !Files.isRegularFile(file);
         if (isPipeOrDevice) {
@@ -239,10 +226,8 @@ class MergeLatency implements Callable<Integer> {
         try (InputStream in = Files.newInputStream(file)) {
             String head = new String(in.readNBytes(100), StandardCharsets.UTF_8);
             if (!head.stripLeading().startsWith(beginning)) {
-                throw new Cli.Exit(
-                        2,
-                        file + " is there, and is none that " + option
-                                + " has written, so it stays as it is: name another file.");
+                String advice = " has not written, so it stays as it is: name another file.";
+                throw new Cli.Exit(2, file + " is a file that " + option + advice);
             }
         }
     }

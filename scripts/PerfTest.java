@@ -52,43 +52,40 @@ import picocli.CommandLine.*;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * Loads topics and tells throughput and latency: a drop-in for {@code kafka-producer-perf-test}, with its flags and its lines on stdout.
+ * Measures throughput and latency: a drop-in for {@code kafka-producer-perf-test}, with its flags and output lines.
  *
- * <p>One pipeline: {@link Source} makes the records, a {@code Sender} for each producer sends them when they are due, with {@code --e2e} a {@code Receiver} reads them back;
- * each thread records what it sees in a {@link Tally}, and {@link Run} gathers the {@link Latencies} interval by interval into a {@link Summary}.
- * Every record counts, in microseconds of the monotonic clock; failed sends are counted and timed apart. At a limited rate there are two
- * latencies: service time, from {@code send()}, and response time, from when the record was due, so that a stall is not hidden by the load that had to wait for it.
+ * <p>{@link Source} makes the records, a {@code Sender} for each producer sends them when they are due, and with
+ * {@code --e2e} a {@code Receiver} reads them back. Each thread records latencies in a {@link Tally}, and {@link Run}
+ * adds them up by interval. Every record counts, in microseconds of the monotonic clock. At a limited rate there are
+ * two latencies: service time, from {@code send()}, and response time, from when the record was due, so that a stall is
+ * not hidden by the load that had to wait for it.
  *
- * <pre>perf --topic test_topic --num-records 1000000 --throughput -1 --record-size 1000 --command-property acks=1 linger.ms=50</pre>
+ * <pre>perf --topic t --num-records 1000000 --throughput -1 --record-size 1000 --command-property acks=1</pre>
  */
 @Command(
         name = "perf",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         usageHelpWidth = 100,
-        customSynopsis =
-                "perf --topic TOPIC (--num-records N | --duration TIME) --throughput RATE%n            (--record-size"
-                        + " BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
-        description =
-                "Loads topics; prints throughput and latency as kafka-producer-perf-test does, and what limited it.")
+        customSynopsis = "perf --topic TOPIC (--num-records N | --duration TIME) --throughput RATE%n            "
+                + "(--record-size BYTES | --payload-file FILE | --payload-monotonic) [OPTION...]",
+        description = "Loads topics; prints throughput and latency as kafka-producer-perf-test does,"
+                + " and what limited the run.")
 class PerfTest implements Callable<Integer> {
     private static final long HIGHEST_US = TimeUnit.HOURS.toMicros(1);
-    /** How long records on their way may still take after Ctrl-C, also when no broker answers. */
+    /** How long records in flight may still take after Ctrl-C, also when no broker answers. */
     private static final Duration CLOSE = Duration.ofSeconds(5);
 
     private static final String IDENTITY = "perf";
+    private static final long SAMPLE = 20_000_000;
 
-    @Option(names = "--num-records", paramLabel = "N", description = "How many records to send.")
+    @Option(names = "--num-records", paramLabel = "N", description = "Number of records to send.")
     Long numRecords;
 
     @Option(names = "--duration", paramLabel = "DURATION", description = "Or send for this long: 30s, 5m.")
     Duration duration;
 
-    @Option(
-            names = "--throughput",
-            required = true,
-            paramLabel = "RATE",
-            description = "Records per second in all; -1: as fast as it goes.")
+    @Option(names = "--throughput", required = true, paramLabel = "RATE", description = "Records/s; -1 for no limit.")
     double throughput;
 
     @Mixin
@@ -105,98 +102,75 @@ class PerfTest implements Callable<Integer> {
     @Mixin
     Common common = new Common();
 
-    @ArgGroup(validate = false, order = 20, heading = "%nWhat is told:%n")
-    Telling telling = new Telling();
+    @ArgGroup(validate = false, order = 20, heading = "%nOutput options:%n")
+    OutputOptions output = new OutputOptions();
 
-    static class Telling {
-        @Option(
-                names = "--reporting-interval",
-                paramLabel = "MS",
-                defaultValue = "5000",
-                description = "Print a line this often (default: ${DEFAULT-VALUE}).")
+    static class OutputOptions {
+        @Option(names = "--reporting-interval", paramLabel = "MS", description = "Reporting interval (default: 5000).")
         long intervalMs = 5000;
 
         @Option(
                 names = "--warmup-records",
                 paramLabel = "N",
-                description = "Judge --slo, percentiles and plots without the first N.")
+                description = "Leave the first N out of --slo, percentiles and plots.")
         long warmupRecords;
 
         @Option(names = "--print-metrics", description = "Print the producers' metrics at the end.")
         boolean printMetrics;
 
-        @Option(names = "--explain", description = "Print the figures behind what limited the run.")
+        @Option(names = "--explain", description = "Print the metrics behind what limited the run.")
         boolean explain;
 
-        @Option(names = "--csv", description = "Print intervals and summary as CSV.")
+        @Option(names = "--csv", hidden = true, description = "Print intervals and summary as CSV.")
         boolean csv;
 
-        @Option(
-                names = "--hdr-log",
-                paramLabel = "FILE",
-                description = "Write each interval's histograms (.hlog, microseconds).")
+        @Option(names = "--hdr-log", paramLabel = "FILE", description = "Write histograms by interval (.hlog).")
         File hdrLog;
 
-        @Option(
-                names = "--percentiles",
-                paramLabel = "FILE",
-                description = "Write the percentiles, for plots (.hgrm, milliseconds).")
+        @Option(names = "--percentiles", hidden = true, paramLabel = "FILE", description = "Write percentiles.")
         Path percentiles;
 
-        @Option(
-                names = "--ledger",
-                paramLabel = "FILE",
-                description = "Write which offsets were acknowledged, for check-delivery.")
+        @Option(names = "--ledger", paramLabel = "FILE", description = "Write acknowledged offsets (check-delivery).")
         File ledger;
 
-        @Option(
-                names = "--start-at",
-                paramLabel = "TIME",
-                description = "Begin at 14:05, 14:05:30 or 2026-11-23T14:05:00Z.")
+        @Option(names = "--start-at", paramLabel = "TIME", description = "Start at 14:05:30 or 2026-11-23T14:05:00Z.")
         String startAt;
     }
 
     /** What is sent, and how: the same options in find-max-rate and compare-settings. */
     static class Load {
-        @Option(
-                names = "--topic",
-                required = true,
-                paramLabel = "TOPIC",
-                description = "Produce records to this topic; to several in turn: a,b.")
+        @Option(names = "--topic", required = true, paramLabel = "TOPIC", description = "Topic, or several: a,b,c.")
         String topic;
 
         @Option(
                 names = "--record-size",
                 paramLabel = "BYTES",
                 converter = Sizes.Reader.class,
-                description = "So many letters; or 100-2000, or 200:9,10KiB:1 (shares).")
+                description = "Record size: fixed (1000), a range (100-2000), or a weighted mix (200:9,10KiB:1).")
         Sizes sizes;
 
-        @Option(
-                names = "--payload-file",
-                paramLabel = "FILE",
-                description = "Or records are random entries of this UTF-8 file.")
+        @Option(names = "--payload-file", paramLabel = "FILE", description = "Or send random lines of this UTF-8 file.")
         Path payloadFile;
 
-        @Option(names = "--payload-monotonic", description = "Or records are 0, 1, 2, ...")
+        @Option(names = "--payload-monotonic", description = "Or send 0, 1, 2, ...")
         boolean monotonic;
 
         @Option(
                 names = "--command-property",
                 arity = "1..*",
                 paramLabel = "NAME=VALUE",
-                description = "Producer properties; they win over --command-config.")
-        List<String> commandProperties;
+                description = "Producer properties; they override --command-config.")
+        List<String> commandProperties = List.of();
 
-        @Option(names = "--e2e", description = "Read the records back in the same run: end-to-end latency.")
+        @Option(names = "--e2e", description = "Read the records back as well: end-to-end latency.")
         boolean e2e;
 
-        @ArgGroup(validate = false, order = 10, heading = "%nLoad like real load:%n")
-        Real real = new Real();
+        @ArgGroup(validate = false, order = 10, heading = "%nWorkload options:%n")
+        WorkloadOptions workload = new WorkloadOptions();
 
         @ArgGroup(validate = false, order = 30, heading = "%nFurther options of kafka-producer-perf-test:%n")
-        Further further = new Further();
-        /** Of a composite script: properties that win over all others. */
+        CompatibilityOptions compatibility = new CompatibilityOptions();
+        /** Properties of a composed script, which override all others. */
         final Map<String, String> overrides = new LinkedHashMap<>();
 
         List<String> topics() {
@@ -204,36 +178,23 @@ class PerfTest implements Callable<Integer> {
         }
     }
 
-    static class Real {
-        @Option(
-                names = "--producers",
-                paramLabel = "N",
-                defaultValue = "1",
-                description = "Share the load among so many clients (default: 1).")
+    static class WorkloadOptions {
+        @Option(names = "--producers", paramLabel = "N", description = "Number of producers (default: 1).")
         int producers = 1;
 
-        @Option(
-                names = "--consumers",
-                paramLabel = "N",
-                defaultValue = "1",
-                description = "Share the reading of --e2e among so many (default: 1).")
+        @Option(names = "--consumers", paramLabel = "N", description = "Number of consumers with --e2e (default: 1).")
         int consumers = 1;
 
-        @Option(names = "--keys", paramLabel = "N", description = "Give each record one of N keys (default: no keys).")
+        @Option(names = "--keys", paramLabel = "N", description = "Number of distinct keys (default: no keys).")
         int keys;
 
         @Option(
                 names = "--key-choice",
                 paramLabel = "uniform|zipfian",
-                defaultValue = "UNIFORM",
-                description = "How a key is chosen (default: uniform).")
+                description = "Choice of keys (default: uniform).")
         Choice choice = Choice.UNIFORM;
 
-        @Option(
-                names = "--headers",
-                arity = "1..*",
-                paramLabel = "NAME=VALUE",
-                description = "Give each record these headers.")
+        @Option(names = "--headers", arity = "1..*", paramLabel = "NAME=VALUE", description = "Headers of each record.")
         List<String> headers = List.of();
     }
 
@@ -242,45 +203,41 @@ class PerfTest implements Callable<Integer> {
         ZIPFIAN
     }
 
-    static class Further {
-        @Option(
-                names = "--payload-delimiter",
-                paramLabel = "REGEX",
-                description = "Between entries of --payload-file (default: new line).")
+    static class CompatibilityOptions {
+        @Option(names = "--payload-delimiter", paramLabel = "REGEX", description = "Entry delimiter (default: \\n).")
         String delimiter = "\\n";
 
-        @Option(names = "--transactional-id", paramLabel = "ID", description = "Send in transactions, with this id.")
+        @Option(names = "--transactional-id", paramLabel = "ID", description = "Send in transactions with this id.")
         String transactionalId;
 
         @Option(
                 names = "--transaction-duration-ms",
                 paramLabel = "MS",
-                description = "Send in transactions this long (default with an id: 3000).")
+                description = "Commit transactions this often (default with an id: 3000).")
         Long transactionMs;
 
         @Option(
                 names = "--producer-props",
                 arity = "1..*",
                 paramLabel = "NAME=VALUE",
-                description = "Deprecated: --command-property.")
-        List<String> producerProps;
+                description = "Deprecated: use --command-property.")
+        List<String> producerProps = List.of();
 
-        @Option(names = "--producer.config", paramLabel = "FILE", description = "Deprecated: --command-config.")
+        @Option(names = "--producer.config", paramLabel = "FILE", description = "Deprecated: use --command-config.")
         Path producerConfig;
     }
 
-    /** For composite scripts: no lines, no events, only the summary. */
+    /** For composed scripts: prints no lines and emits no events. */
     boolean quiet;
-    /** For composite scripts: gets, each {@link #SAMPLE} of a limited rate, the seconds since the start and how many records were due and had no outcome. */
+    /** For composed scripts: gets, each {@link #SAMPLE}, the seconds since the start and how many records are late. */
     BiConsumer<Double, Double> backlog;
 
-    private static final long SAMPLE = 20_000_000;
     private Screen screen = Screen.none();
     private List<String> csvColumns;
     private String notWritten;
     private Run run;
 
-    /** As Apache's parser has it: the last of two wins, and names may be cut short. The columns are wide enough for most names. */
+    /** Parses as Apache's tools do: the last of two wins, and names may be abbreviated. */
     @Spec
     void parser(CommandSpec spec) {
         spec.parser().overwrittenOptionsAllowed(true).abbreviatedOptionsAllowed(true);
@@ -291,7 +248,7 @@ class PerfTest implements Callable<Integer> {
         System.exit(run(Screen.OUT, Screen.ERR, args));
     }
 
-    /** Runs the script without a process. @return the exit code */
+    /** Runs the script without a process and returns the exit code. */
     public static int run(PrintWriter out, PrintWriter err, String... args) {
         PerfTest script = new PerfTest();
         return script.common.run(script, out, err, args);
@@ -302,153 +259,196 @@ class PerfTest implements Callable<Integer> {
         screen = Screen.on(common.err);
         common.out = screen.above(common.out, line -> line);
         common.err = screen.above(common.err, line -> line);
-        Summary s;
+        Summary summary;
         try {
-            s = measure();
+            summary = measure();
         } finally {
             screen.close();
         }
-        Thread.interrupted(); // Ctrl-C was heeded; what follows is the rest of the output
-        if (run.outputClosed) return 0;
-        print(s.line(""));
-        if (s.steady != null) print(s.steady.line(" steady state"));
-        if (telling.printMetrics) printMetrics(common.json || telling.csv ? common.err : common.out, run.metrics);
-        if (s.interrupted) common.say("Interrupted after %d records; %s.", s.records() + s.failed(), run.outstanding());
-        else if (s.records() + s.failed() == 0) throw new Exit(ALL_FAILED, "No record was due within --duration.");
-        if (s.failed() > 0)
-            common.say(
-                    "%s: %s.",
-                    s.records() == 0
-                            ? "Every send failed"
-                            : s.failed() + " of " + (s.records() + s.failed()) + " sends failed",
-                    errors());
-        Summary judged = s.judged();
-        if (s.steady != null)
-            common.say(
-                    "The figures below, --slo and the files for plots leave out the first %d records.",
-                    telling.warmupRecords);
-        judged.latencies.table(common);
-        if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
-        run.tellLimits(s);
-        if (s.read != null)
-            common.say(
-                    "Read back %d records, %.1f records/sec (%.2f MB/sec); acknowledged but not read: %s, read twice:"
-                            + " %d.%s",
-                    s.read.records,
-                    s.read.perSec,
-                    s.read.mbPerSec,
-                    run.unacknowledged ? "none is with acks=0" : s.read.missing,
-                    s.read.twice,
-                    s.read.complete || s.interrupted
-                            ? ""
-                            : " Incomplete: within --timeout not all was read to its end.");
-        if (notWritten != null) common.say("Cannot write %s", printable(notWritten));
-        if (s.interrupted) return 130;
-        if (run.unsent.get() > 0)
-            common.say(
-                    "%d records were due within --duration and could not be sent in twice that time: the response time"
-                            + " has what they had waited by then.",
-                    run.unsent.get());
-        // A rate that was asked for and reached is kept.
-        List<String> missed = objectives.stream()
-                .filter(o -> !(o.what.equals("throughput")
-                        && throughput > 0
-                        && o.limit <= throughput
-                        && judged.reached(throughput)))
-                .map(o -> telling.warmupRecords > 0 && s.steady == null
-                        ? "Objective " + o.text + " missed: nothing came after the warm-up."
-                        : o.missed(judged))
-                .filter(Objects::nonNull)
-                .toList();
-        missed.forEach(common::say);
-        return s.read != null && !s.read.complete
-                ? INCOMPLETE
-                : s.read != null && s.read.missing > 0
-                        ? ANOMALY
-                        : !missed.isEmpty() ? MISSED : notWritten != null ? 1 : 0;
+        Thread.interrupted(); // Ctrl-C has been handled; the rest of the output follows
+        return run.outputClosed ? 0 : report(summary);
     }
 
-    /** Sends the load and emits {@code perf-window} and {@code perf-summary}. Interrupted, it returns what was done and stays interrupted. */
+    /** Sends the load and emits its events. After an interrupt, returns what was done and stays interrupted. */
     public Summary measure() throws Exception {
         check();
         requireReplaceableOutputs();
         Instant at = startAt();
         try (Run run = this.run = new Run()) {
             run.connect(topicsExist(run.properties));
-            Summary s = run.measure(at);
-            emit(
-                    "perf-summary",
-                    Stream.concat(Arrays.stream(s.fields()), Arrays.stream(run.collections.fields()))
-                            .toArray());
-            if (s.steady != null)
-                emit(
-                        "perf-summary",
-                        Stream.concat(Arrays.stream(s.steady.fields()), Stream.of("steady", true))
-                                .toArray());
-            try {
-                if (telling.percentiles != null) s.judged().latencies.writePercentiles(telling.percentiles);
-            } catch (IOException e) {
-                notWritten = "--percentiles: " + e.getMessage() + ".";
+            Summary summary = run.measure(at);
+            Map<String, Object> fields = summary.fields();
+            fields.putAll(run.collections.fields());
+            emit("perf-summary", fields);
+            if (summary.steady != null) {
+                Map<String, Object> steady = summary.steady.fields();
+                steady.put("steady", true);
+                emit("perf-summary", steady);
             }
-            if (s.interrupted) Thread.currentThread().interrupt();
-            return s;
+            writePercentiles(summary.judged().latencies);
+            if (summary.interrupted) Thread.currentThread().interrupt();
+            return summary;
         } catch (OutOfMemoryError e) {
             throw new Exit(
                     1,
-                    "Not enough memory for so large or many records, keys or producers: ask for less, or for more"
-                            + " memory with JBANG_JAVA_OPTIONS=-Xmx4g.");
+                    "Not enough memory for so large or many records, keys or producers: use less of them, or"
+                            + " more memory with JBANG_JAVA_OPTIONS=-Xmx4g.");
         }
     }
 
-    /** Of the last run: how many of each. */
+    /** Returns how many sends failed with which exception. */
     String errors() {
         return run.errors.entrySet().stream()
                 .map(e -> e.getValue() + " " + e.getKey())
                 .collect(Collectors.joining(", "));
     }
 
+    // ---- The answer ----
+
+    private int report(Summary s) {
+        print(s.line(""));
+        if (s.steady != null) print(s.steady.line(" steady state"));
+        if (output.printMetrics) printMetrics(common.json || output.csv ? common.err : common.out, run.metrics);
+        sayHowSendsEnded(s);
+        String without = "The figures below, --slo and the files for plots leave out the first %d records.";
+        if (s.steady != null) common.say(without, output.warmupRecords);
+        s.judged().latencies.print(common);
+        if (s.records() == 0 && !s.interrupted) return ALL_FAILED;
+        run.explain(s);
+        if (s.read != null) sayWhatWasRead(s);
+        if (notWritten != null) common.say("Cannot write %s", notWritten);
+        if (s.interrupted) return 130;
+        String late =
+                "%d records were due within --duration and could not be sent in twice that time: the response time"
+                        + " includes the time they waited so far.";
+        if (run.unsent.get() > 0) common.say(late, run.unsent.get());
+        List<String> missed = missedObjectives(s);
+        missed.forEach(common::say);
+        return exitCode(s, missed);
+    }
+
+    private void sayHowSendsEnded(Summary s) {
+        long sends = s.records() + s.failed();
+        if (s.interrupted) common.say("Interrupted after %d records; %s.", sends, run.outstanding());
+        else if (sends == 0) throw new Exit(ALL_FAILED, "No record was due within --duration.");
+        String failed = s.records() == 0 ? "Every send failed" : s.failed() + " of " + sends + " sends failed";
+        if (s.failed() > 0) common.say("%s: %s.", failed, errors());
+    }
+
+    private void sayWhatWasRead(Summary s) {
+        Object missing = run.unacknowledged ? "none is with acks=0" : s.read.missing;
+        String rates = "Read back %d records, %.1f records/sec (%.2f MB/sec); ";
+        String anomalies = "acknowledged but not read: %s, read twice: %d.";
+        if (!s.read.complete && !s.interrupted)
+            anomalies += " Incomplete: within --timeout not all was read to its end.";
+        common.say(rates + anomalies, s.read.records, s.read.perSec, s.read.mbPerSec, missing, s.read.twice);
+    }
+
+    private List<String> missedObjectives(Summary s) {
+        List<String> missed = new ArrayList<>();
+        for (Objective o : objectives) {
+            // A rate that was asked for and reached is kept.
+            boolean isSetRate = o.figure.equals("throughput") && throughput > 0 && o.limit <= throughput;
+            if (isSetRate && s.judged().reached(throughput)) continue;
+            String reason = o.missed(s.judged());
+            if (output.warmupRecords > 0 && s.steady == null) reason = o.missed("nothing came after the warm-up.");
+            if (reason != null) missed.add(reason);
+        }
+        return missed;
+    }
+
+    private int exitCode(Summary s, List<String> missed) {
+        if (s.read != null && !s.read.complete) return INCOMPLETE;
+        if (s.read != null && s.read.missing > 0) return ANOMALY;
+        if (!missed.isEmpty()) return MISSED;
+        return notWritten == null ? 0 : 1;
+    }
+
+    private void emit(String type, Map<String, Object> fields) {
+        if (quiet) return;
+        Stream<?> pairs = fields.entrySet().stream().flatMap(field -> Stream.of(field.getKey(), field.getValue()));
+        common.emit(type, pairs.toArray());
+        if (output.csv) printCsv(type, fields);
+    }
+
+    private void printCsv(String type, Map<String, Object> fields) {
+        boolean isSteadySummary = type.equals("perf-summary") && fields.containsKey("steady");
+        Map<String, String> row = new LinkedHashMap<>(Map.of("type", isSteadySummary ? type + "-steady" : type));
+        fields.forEach((name, value) ->
+                row.put(name, String.format(Locale.ROOT, value instanceof Double ? "%.3f" : "%s", value)));
+        if (csvColumns == null) {
+            csvColumns = List.copyOf(row.keySet()); // those of an interval
+            common.out.println(String.join(",", csvColumns));
+        }
+        common.out.println(
+                csvColumns.stream().map(name -> row.getOrDefault(name, "")).collect(Collectors.joining(",")));
+    }
+
+    private void print(String line) {
+        if (!common.json && !output.csv && !quiet) common.out.println(line);
+    }
+
+    /** Prints metrics in the layout of Apache's tools. */
+    private static void printMetrics(PrintWriter out, Map<MetricName, Object> metrics) {
+        Map<String, Object> sorted = new TreeMap<>();
+        metrics.forEach((metric, value) -> sorted.put(
+                printable(metric.group() + ":" + metric.name() + ":" + metric.tags()),
+                value instanceof String text ? printable(text) : value));
+        String name =
+                "%-" + sorted.keySet().stream().mapToInt(String::length).max().orElse(1) + "s";
+        out.printf(Locale.ROOT, "%n" + name + "   %s%n", "Metric Name", "Value");
+        sorted.forEach((metric, value) ->
+                out.printf(Locale.ROOT, name + (value instanceof Double ? " : %.3f%n" : " : %s%n"), metric, value));
+    }
+
+    private static Map<String, Object> ordered(Object... namesAndValues) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        for (int i = 0; i < namesAndValues.length; i += 2)
+            fields.put((String) namesAndValues[i], namesAndValues[i + 1]);
+        return fields;
+    }
+
     // ---- What is sent ----
 
-    /** Record sizes, {@code 1000}, {@code 100-2000}, {@code 200:9,10KiB:1}: each range, from and to, by the sum of the shares up to its own. */
+    /** Record sizes: ranges, from and to, by the sum of the weights up to their own. */
     record Sizes(NavigableMap<Double, int[]> ranges) {
         static class Reader implements ITypeConverter<Sizes> {
+            private static final String SIZE = "(\\d{1,9}(?:KiB|MiB)?)";
+            private static final Pattern RANGE = Pattern.compile(SIZE + "(?:-" + SIZE + ")?(?::(\\d+(?:\\.\\d+)?))?");
+
             @Override
             public Sizes convert(String text) {
-                return Sizes.of(text);
+                Sizes sizes = new Sizes(new TreeMap<>());
+                double total = 0;
+                for (String part : text.split(",", -1)) {
+                    Matcher range = RANGE.matcher(part.trim());
+                    String examples = "1000, 16KiB, 100-2000 or 200:9,10KiB:1";
+                    if (!range.matches())
+                        throw new TypeConversionException("'" + text + "' is not a size such as " + examples);
+                    long from = bytes(range.group(1)), to = range.group(2) == null ? from : bytes(range.group(2));
+                    double weight = range.group(3) == null ? 1 : Double.parseDouble(range.group(3));
+                    String limits = "sizes and weights should be greater than zero, at most 1024MiB, and ranges ascend";
+                    boolean isRange = from >= 1 && to >= from && to <= 1 << 30;
+                    if (!isRange || weight == 0) throw new TypeConversionException(limits);
+                    total += weight;
+                    sizes.ranges.put(total, new int[] {(int) from, (int) to});
+                }
+                return sizes;
             }
-        }
 
-        static Sizes of(String text) {
-            Sizes sizes = new Sizes(new TreeMap<>());
-            double total = 0;
-            for (String part : text.split(",", -1)) {
-                Matcher m = Pattern.compile(
-                                "(\\d{1,9}(?:KiB|MiB)?)(?:-(\\d{1,9}(?:KiB|MiB)?))?(?::(\\d+(?:\\.\\d+)?))?")
-                        .matcher(part.trim());
-                if (!m.matches())
-                    throw new TypeConversionException(
-                            "'" + text + "' is not a size such as 1000, 16KiB, 100-2000 or 200:9,10KiB:1");
-                long from = bytes(m.group(1)), to = m.group(2) == null ? from : bytes(m.group(2));
-                double share = m.group(3) == null ? 1 : Double.parseDouble(m.group(3));
-                if (from < 1 || to < from || to > 1 << 30 || share == 0)
-                    throw new TypeConversionException(
-                            "sizes and shares should be greater than zero, at most 1024MiB, and ranges ascend");
-                sizes.ranges.put(total += share, new int[] {(int) from, (int) to});
+            private static long bytes(String text) {
+                long number = Long.parseLong(text.replaceAll("\\D", ""));
+                if (text.endsWith("KiB")) return number << 10;
+                return text.endsWith("MiB") ? number << 20 : number;
             }
-            return sizes;
-        }
-
-        private static long bytes(String text) {
-            return Long.parseLong(text.replaceAll("\\D", ""))
-                    << (text.endsWith("KiB") ? 10 : text.endsWith("MiB") ? 20 : 0);
         }
 
         int largest() {
-            return ranges.values().stream().mapToInt(r -> r[1]).max().getAsInt();
+            return ranges.values().stream().mapToInt(range -> range[1]).max().getAsInt();
         }
 
-        boolean constant() {
-            return ranges.values().stream().allMatch(r -> r[0] == largest());
+        boolean isConstant() {
+            return ranges.values().stream().allMatch(range -> range[0] == largest());
         }
 
         int pick(SplittableRandom random) {
@@ -458,7 +458,7 @@ class PerfTest implements Callable<Integer> {
         }
     }
 
-    /** Makes what records consist of. What it holds is shared by the senders, but for the randomness, of which each has its own. */
+    /** Makes what records consist of. The senders share it, each with a random generator of its own. */
     static final class Source {
         interface Values {
             byte[] of(long i, SplittableRandom random);
@@ -466,7 +466,7 @@ class PerfTest implements Callable<Integer> {
 
         final Values values;
         final List<Header> headers = new ArrayList<>();
-        /** Of --payload-file. */
+        /** The entries of --payload-file. */
         private byte[][] entries;
 
         private final double[] cumulated;
@@ -474,37 +474,41 @@ class PerfTest implements Callable<Integer> {
 
         Source(Load load, Long numRecords) throws IOException {
             values = values(load, numRecords == null ? Long.MAX_VALUE : numRecords);
-            keys = load.real.keys;
-            cumulated = keys > 0 && load.real.choice == Choice.ZIPFIAN ? new double[keys] : null;
+            keys = load.workload.keys;
+            cumulated = keys > 0 && load.workload.choice == Choice.ZIPFIAN ? new double[keys] : null;
             for (int i = 0; cumulated != null && i < keys; i++)
                 cumulated[i] = (i == 0 ? 0 : cumulated[i - 1]) + 1 / Math.pow(i + 1, 0.99); // YCSB's exponent
-            load.real.headers.forEach(h -> put(
-                    h,
-                    "Header",
-                    (name, value) -> headers.add(new RecordHeader(name, value.getBytes(StandardCharsets.UTF_8)))));
+            for (String header : load.workload.headers)
+                put(header, "Header", (name, value) -> headers.add(new RecordHeader(name, utf8(value))));
+        }
+
+        private static byte[] utf8(String text) {
+            return text.getBytes(StandardCharsets.UTF_8);
         }
 
         byte[] key(SplittableRandom random) {
             if (keys == 0) return null;
-            int at = cumulated == null
-                    ? random.nextInt(keys)
-                    : Arrays.binarySearch(cumulated, random.nextDouble() * cumulated[keys - 1]);
-            return ("key-" + (at < 0 ? -1 - at : at)).getBytes(StandardCharsets.UTF_8);
+            if (cumulated == null) return utf8("key-" + random.nextInt(keys));
+            int at = Arrays.binarySearch(cumulated, random.nextDouble() * cumulated[keys - 1]);
+            return utf8("key-" + (at < 0 ? -1 - at : at));
         }
 
-        /** Apache's A to Z. There are so many different records that none comes twice in a batch, which would flatter compression. */
         private Values values(Load load, long numRecords) throws IOException {
-            if (load.monotonic) return (i, random) -> Long.toString(i).getBytes(StandardCharsets.UTF_8);
+            if (load.monotonic) return (i, random) -> utf8(Long.toString(i));
             if (load.payloadFile != null) {
-                entries = entries(load.payloadFile, load.further.delimiter);
+                entries = entries(load.payloadFile, load.compatibility.delimiter);
                 return (i, random) -> entries[random.nextInt(entries.length)];
             }
-            Sizes sizes = load.sizes;
+            return letters(load.sizes, numRecords);
+        }
+
+        /** Makes Apache's A to Z, so many that none comes twice in a batch, which would flatter compression. */
+        private static Values letters(Sizes sizes, long numRecords) {
             int largest = sizes.largest();
             byte[] text = new byte[(int) Math.min(Integer.MAX_VALUE - 8, Math.max(4 << 20, 2L * largest))];
             SplittableRandom letters = new SplittableRandom(0);
             for (int k = 0; k < text.length; k++) text[k] = (byte) ('A' + letters.nextInt(26));
-            if (sizes.constant()) {
+            if (sizes.isConstant()) {
                 byte[][] all = new byte[(int) Math.min(numRecords, Math.min(65_536, text.length / largest))][];
                 Arrays.setAll(all, k -> Arrays.copyOfRange(text, k * largest, (k + 1) * largest));
                 return (i, random) -> all[(int) (i % all.length)];
@@ -517,22 +521,23 @@ class PerfTest implements Callable<Integer> {
 
         private static byte[][] entries(Path file, String delimiter) throws IOException {
             try (Scanner scanner = new Scanner(file, "UTF-8").useDelimiter(delimiter)) {
-                byte[][] entries = scanner.tokens()
-                        .map(entry -> entry.getBytes(StandardCharsets.UTF_8))
-                        .toArray(byte[][]::new);
+                byte[][] entries = scanner.tokens().map(Source::utf8).toArray(byte[][]::new);
                 refuse(entries.length == 0, "--payload-file " + file + " is empty.");
                 return entries;
             } catch (FileSystemException e) {
                 throw new Exit(2, "Cannot read --payload-file " + file + ".");
             } catch (PatternSyntaxException e) {
-                throw new Exit(2, "--payload-delimiter is no regular expression: " + e.getDescription() + ".");
+                throw new Exit(2, "--payload-delimiter is not a valid regular expression: " + e.getDescription() + ".");
             }
         }
     }
 
     // ---- Recording ----
 
-    /** From {@code send()} to the acknowledgement; from when a record was due (at a limited rate); until it was read (--e2e); of a transaction's commit; of sends that failed. */
+    /**
+     * Latencies: from send() to the acknowledgement; from when a record was due, at a limited rate; until it was read;
+     * of a transaction's commit; of sends that failed.
+     */
     enum Kind {
         SERVICE("service time"),
         RESPONSE("response time"),
@@ -543,6 +548,18 @@ class PerfTest implements Callable<Integer> {
 
         Kind(String label) {
             this.label = label;
+        }
+
+        /** Returns the event's field: {@code p999Ms}, {@code responseP999Ms}. */
+        String field(String figure) {
+            String name = figure.replace(".", "") + "Ms";
+            return this == SERVICE ? name : tag + name.substring(0, 1).toUpperCase(Locale.ROOT) + name.substring(1);
+        }
+
+        /** Returns the file for this kind: {@code x.hgrm}, {@code x.response.hgrm}. */
+        Path beside(Path file) {
+            if (this == SERVICE) return file;
+            return file.resolveSibling(file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + tag + "$1"));
         }
     }
 
@@ -582,20 +599,19 @@ class PerfTest implements Callable<Integer> {
         }
 
         void take(Latencies into) {
-            for (Kind kind : Kind.values())
-                if (has(kind))
-                    into.add(
-                            kind,
-                            taken[kind.ordinal()] =
-                                    recorders[kind.ordinal()].getIntervalHistogram(taken[kind.ordinal()]));
+            for (Kind kind : Kind.values()) {
+                int k = kind.ordinal();
+                if (recorders[k] == null) continue;
+                taken[k] = recorders[k].getIntervalHistogram(taken[k]);
+                into.add(kind, taken[k]);
+            }
         }
     }
 
-    /** Of each kind that was measured its histogram, in microseconds. */
+    /** A histogram for each kind that was measured, in microseconds. */
     static final class Latencies extends EnumMap<Kind, Histogram> {
-        /** As {@link #ms} knows them. */
         private static final List<String> FIGURES = List.of("avg", "p50", "p95", "p99", "p99.9", "p99.99", "max");
-        /** How many of the service times are of records that have no outcome: what they had waited when the run was interrupted. */
+        /** How many service times are of records without an outcome: their wait until the run was interrupted. */
         long unanswered;
 
         Latencies() {
@@ -611,77 +627,57 @@ class PerfTest implements Callable<Integer> {
             computeIfAbsent(kind, k -> new Histogram(1, HIGHEST_US, 3)).add(h);
         }
 
-        static double ms(Histogram us, String what) {
-            return (what.equals("avg")
-                            ? us.getMean()
-                            : what.equals("max")
-                                    ? us.getMaxValue()
-                                    : us.getValueAtPercentile(Double.parseDouble(what.substring(1))))
-                    / 1000.0;
+        long count(Kind kind) {
+            return containsKey(kind) ? get(kind).getTotalCount() : 0;
         }
 
-        /** As events have them: {@code p999Ms}, {@code responseP999Ms}. */
-        void fields(List<Object> into) {
-            forEach((kind, h) -> FIGURES.forEach(what -> {
-                String name = what.replace(".", "") + "Ms";
-                into.addAll(List.of(
-                        kind == Kind.SERVICE
-                                ? name
-                                : kind.tag + name.substring(0, 1).toUpperCase(Locale.ROOT) + name.substring(1),
-                        ms(h, what)));
-            }));
+        boolean hasValues() {
+            return values().stream().anyMatch(h -> h.getTotalCount() > 0);
         }
 
-        /** Side by side, to the tail. */
-        void table(Common common) {
-            common.say(
-                    "%-14s %10s" + " %10s".repeat(FIGURES.size()),
-                    Stream.concat(Stream.of("latency, ms", "count"), FIGURES.stream())
-                            .toArray());
-            forEach((kind, h) -> common.say(
-                    "%-14s %10d" + " %10.2f".repeat(FIGURES.size()),
-                    Stream.concat(
-                                    Stream.of(kind.label, h.getTotalCount()),
-                                    FIGURES.stream().map(f -> ms(h, f)))
-                            .toArray()));
+        /** Returns {@code avg}, {@code max} or a percentile such as {@code p99.9}, in milliseconds. */
+        static double ms(Histogram us, String figure) {
+            if (figure.equals("avg")) return us.getMean() / 1000;
+            if (figure.equals("max")) return us.getMaxValue() / 1000.0;
+            return us.getValueAtPercentile(Double.parseDouble(figure.substring(1))) / 1000.0;
         }
 
-        static Path beside(Path file, Kind kind) {
-            return kind == Kind.SERVICE
-                    ? file
-                    : file.resolveSibling(
-                            file.getFileName().toString().replaceFirst("(\\.\\w+)?$", "." + kind.tag + "$1"));
+        Map<String, Object> fields() {
+            Map<String, Object> fields = new LinkedHashMap<>();
+            forEach((kind, h) -> FIGURES.forEach(figure -> fields.put(kind.field(figure), ms(h, figure))));
+            return fields;
         }
 
-        /** The service time's into the file, the others' beside it: x.hgrm, x.response.hgrm. */
-        void writePercentiles(Path file) throws IOException {
-            for (var latency : entrySet()) {
-                Path to = beside(file, latency.getKey());
-                try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
-                    latency.getValue().outputPercentileDistribution(out, 5, 1000.0);
-                    if (out.checkError()) throw new IOException(to + " (is the disk full?)");
-                }
-            }
+        void print(Common common) {
+            common.say("%-14s %10s%s", "latency, ms", "count", columns(figure -> String.format(" %10s", figure)));
+            forEach((kind, h) -> {
+                String figures = columns(figure -> String.format(Locale.ROOT, " %10.2f", ms(h, figure)));
+                common.say("%-14s %10d%s", kind.label, h.getTotalCount(), figures);
+            });
+        }
+
+        private static String columns(Function<String, String> column) {
+            return FIGURES.stream().map(column).collect(Collectors.joining());
         }
     }
 
     // ---- What was acknowledged ----
 
     /**
-     * The ledger that check-delivery reads (docs/verifier.md): of each partition the ranges of offsets that were acknowledged. Which record is at which offset it does not know, and
-     * so it costs a record no more than a comparison.
+     * The ledger that check-delivery reads (docs/verifier.md): for each partition, the ranges of acknowledged offsets.
+     * It does not know which record is at which offset, and so costs a record no more than a comparison.
      */
     static final class Ledger {
         private static final int INTERIM = 10_000;
+        private static final Comparator<TopicPartition> ORDER =
+                Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition);
         private final File file;
         private final String[] topics;
         private final boolean transactional;
-        private final Map<String, Object> head = new LinkedHashMap<>();
-        private final Map<TopicPartition, NavigableMap<Long, Long>> ranges =
-                new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
-        /** Acknowledged although it had been already: the log was truncated in between, and what was acknowledged first is lost. */
-        private final Map<TopicPartition, List<long[]>> twice =
-                new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
+        private final Map<String, Object> head;
+        private final Map<TopicPartition, List<long[]>> ranges = new TreeMap<>(ORDER);
+        /** Acknowledged a second time: the log was truncated in between, and what was acknowledged first is lost. */
+        private final Map<TopicPartition, List<long[]>> twice = new TreeMap<>(ORDER);
 
         private final List<Part> parts = new ArrayList<>();
 
@@ -689,11 +685,7 @@ class PerfTest implements Callable<Integer> {
             this.file = file;
             this.topics = topics;
             this.transactional = transactional;
-            head.put("ranges", 1);
-            head.put("run", run);
-            head.put("topics", topics);
-            head.put("acks", acks);
-            head.put("transactional", transactional);
+            head = ordered("ranges", 1, "run", run, "topics", topics, "acks", acks, "transactional", transactional);
             head.put("ts", timestamp());
         }
 
@@ -704,13 +696,11 @@ class PerfTest implements Callable<Integer> {
             if (isStream(file)) return;
             Path part = part(file);
             PerfTest.requireReplaceable(part, "{\"ranges\":", "--ledger");
-            refuse(
-                    Files.exists(part) && !Files.isRegularFile(part),
-                    part + " is there and no file, and --ledger " + file
-                            + " would be written through it: name another file.");
+            String advice = " is not a file, and --ledger " + file + " would be written through it: name another file.";
+            refuse(Files.exists(part) && !Files.isRegularFile(part), part + advice);
         }
 
-        /** Returns whether it is a pipe or a device: nothing may take its place, and what it was given cannot be written anew. */
+        /** Returns whether it is a pipe or a device: it must not be replaced, and what it was given stays written. */
         private static boolean isStream(Path file) {
             return Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file);
         }
@@ -719,7 +709,7 @@ class PerfTest implements Callable<Integer> {
             return file.resolveSibling(file.getFileName() + ".part");
         }
 
-        /** Refuses a file that holds something else, and writes the first lines. */
+        /** Refuses a file that holds something else, and writes the first line. */
         void begin() {
             try {
                 requireReplaceable(file.toPath());
@@ -730,97 +720,90 @@ class PerfTest implements Callable<Integer> {
         }
 
         Part part() {
-            parts.add(new Part());
-            return parts.get(parts.size() - 1);
+            Part part = new Part();
+            parts.add(part);
+            return part;
         }
 
-        /** From first to last; what adjoins becomes one. */
         private synchronized void add(TopicPartition partition, long first, long last) {
-            NavigableMap<Long, Long> all = ranges.computeIfAbsent(partition, p -> new TreeMap<>());
-            Map.Entry<Long, Long> before = all.floorEntry(first);
-            noteTwice(partition, before == null ? all : all.tailMap(before.getKey(), true), first, last);
-            if (before != null && before.getValue() >= first - 1) {
-                first = before.getKey();
-                last = Math.max(last, before.getValue());
-            }
-            for (Map.Entry<Long, Long> next;
-                    (next = all.higherEntry(first)) != null && next.getKey() <= last + 1;
-                    all.remove(next.getKey())) last = Math.max(last, next.getValue());
-            all.put(first, last);
+            ranges.computeIfAbsent(partition, p -> new ArrayList<>()).add(new long[] {first, last});
         }
 
-        /** Keeps what a range has in common with those that are there. */
-        private void noteTwice(TopicPartition partition, NavigableMap<Long, Long> there, long first, long last) {
-            for (Map.Entry<Long, Long> range : there.headMap(last, true).entrySet()) {
-                if (range.getValue() < first) continue;
-                long[] common = {Math.max(first, range.getKey()), Math.min(last, range.getValue())};
-                twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+        /** Joins adjoining ranges, and keeps what they have in common. */
+        private void join(TopicPartition partition, List<long[]> all) {
+            List<long[]> sorted = new ArrayList<>(all);
+            sorted.sort(Comparator.comparingLong(range -> range[0]));
+            all.clear();
+            long[] last = {0, Part.NONE};
+            for (long[] range : sorted) {
+                if (range[0] > last[1] + 1) {
+                    last = range;
+                    all.add(last);
+                    continue;
+                }
+                long[] common = {range[0], Math.min(range[1], last[1])};
+                if (common[0] <= common[1])
+                    twice.computeIfAbsent(partition, p -> new ArrayList<>()).add(common);
+                last[1] = Math.max(last[1], range[1]);
             }
         }
 
-        /** What is known while the run goes on: as of the last time that it was asked for. */
+        /** Writes what is known during the run: the state of when it was last asked for. */
         synchronized void interim() throws IOException {
-            parts.forEach(p -> p.asked = true);
-            if (!isStream(file.toPath())
-                    && ranges.values().stream().mapToInt(Map::size).sum() <= INTERIM) write(null);
+            parts.forEach(part -> part.asked = true);
+            ranges.forEach(this::join);
+            boolean isSmall = ranges.values().stream().mapToInt(List::size).sum() <= INTERIM;
+            if (isSmall && !isStream(file.toPath())) write(null);
         }
 
-        /** @param end the last line's fields; null: the run goes on, or it is not known what became of it */
+        /** Writes the ledger; {@code end}, for the last line, is null if the run goes on or its end is not known. */
         synchronized void write(Map<String, Object> end) throws IOException {
-            Path to = file.toPath().toAbsolutePath(), part = part(to);
+            Path to = file.toPath().toAbsolutePath();
             if (isStream(to)) {
                 writeLines(to, end);
                 return;
             }
-            writeLines(part, end);
-            Files.move(part, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+            writeLines(part(to), end);
+            Files.move(part(to), to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         }
 
         private void writeLines(Path to, Map<String, Object> end) throws IOException {
-            long acknowledged = 0, again = 0;
+            ranges.forEach(this::join);
             try (Writer out = Files.newBufferedWriter(to)) {
                 out.write(JSON.std.asString(head) + "\n");
-                for (var partition : ranges.entrySet()) {
-                    for (var range : partition.getValue().entrySet()) {
-                        acknowledged += range.getValue() - range.getKey() + 1;
-                        out.write(line(partition.getKey(), range.getKey(), range.getValue()) + "\n");
-                    }
-                }
-                for (var partition : twice.entrySet()) {
-                    for (long[] range : partition.getValue()) {
-                        again += range[1] - range[0] + 1;
-                        out.write(line(partition.getKey(), range[0], range[1]) + "\n");
-                    }
-                }
-                if (end != null) out.write(JSON.std.asString(lastLine(acknowledged + again, again, end)) + "\n");
+                long acknowledged = writeRanges(out, ranges), again = writeRanges(out, twice);
+                if (end == null) return;
+                Map<String, Object> line = ordered("end", true, "acknowledged", acknowledged + again, "twice", again);
+                line.putAll(end);
+                line.put("ts", timestamp());
+                out.write(JSON.std.asString(line) + "\n");
             }
         }
 
-        private static String line(TopicPartition partition, long first, long last) throws IOException {
-            Map<String, Object> line = new LinkedHashMap<>();
-            line.put("topic", partition.topic());
-            line.put("partition", partition.partition());
-            line.put("first", first);
-            line.put("last", last);
-            line.put("count", last - first + 1);
-            return JSON.std.asString(line);
+        /** Writes a line each and returns how many offsets they have. */
+        private static long writeRanges(Writer out, Map<TopicPartition, List<long[]>> ranges) throws IOException {
+            long count = 0;
+            for (var partition : ranges.entrySet()) {
+                for (long[] range : partition.getValue()) {
+                    Map<String, Object> line =
+                            ordered("topic", partition.getKey().topic());
+                    line.put("partition", partition.getKey().partition());
+                    line.putAll(ordered("first", range[0], "last", range[1], "count", range[1] - range[0] + 1));
+                    out.write(JSON.std.asString(line) + "\n");
+                    count += range[1] - range[0] + 1;
+                }
+            }
+            return count;
         }
 
-        /** @param acknowledged as often as a callback said so: also twice at one offset */
-        private static Map<String, Object> lastLine(long acknowledged, long twice, Map<String, Object> end) {
-            Map<String, Object> line = new LinkedHashMap<>(Map.of("end", true));
-            line.put("acknowledged", acknowledged);
-            line.put("twice", twice);
-            line.putAll(end);
-            line.put("ts", timestamp());
-            return line;
-        }
-
-        /** Of one producer, whose callbacks come on one thread, and as a rule in the order of offsets. In a transaction nothing is acknowledged before it is committed. */
+        /**
+         * The part of one producer, whose callbacks come on one thread, mostly in the order of offsets. In a
+         * transaction nothing is acknowledged before the commit.
+         */
         final class Part {
             private static final long NONE = -2;
             private final long[][] first = new long[topics.length][0], last = new long[topics.length][0];
-            private final List<long[]> uncommitted = new ArrayList<>();
+            private final List<Runnable> uncommitted = new ArrayList<>();
             private volatile boolean asked;
 
             void acknowledged(int topic, int partition, long offset) {
@@ -841,10 +824,11 @@ class PerfTest implements Callable<Integer> {
             }
 
             private void handOver(int topic, int partition) {
-                if (last[topic][partition] == NONE) return;
-                if (transactional)
-                    uncommitted.add(new long[] {topic, partition, first[topic][partition], last[topic][partition]});
-                else add(new TopicPartition(topics[topic], partition), first[topic][partition], last[topic][partition]);
+                long from = first[topic][partition], to = last[topic][partition];
+                if (to == NONE) return;
+                TopicPartition of = new TopicPartition(topics[topic], partition);
+                if (transactional) uncommitted.add(() -> add(of, from, to));
+                else add(of, from, to);
                 last[topic][partition] = NONE;
             }
 
@@ -854,15 +838,14 @@ class PerfTest implements Callable<Integer> {
                     for (int partition = 0; partition < last[topic].length; partition++) handOver(topic, partition);
             }
 
-            /** Of the sending thread: all callbacks of the transaction have come. */
+            /** Acknowledges a transaction, on the sending thread: all its callbacks have come. */
             void committed() {
                 handOver();
-                for (long[] range : uncommitted)
-                    add(new TopicPartition(topics[(int) range[0]], (int) range[1]), range[2], range[3]);
+                uncommitted.forEach(Runnable::run);
                 uncommitted.clear();
             }
 
-            /** The producer is closed: what was not committed never will be. */
+            /** Ends the part with its producer: what is not committed never will be. */
             void closed() {
                 if (!transactional) handOver();
             }
@@ -871,36 +854,25 @@ class PerfTest implements Callable<Integer> {
 
     // ---- A run ----
 
-    /** One run: connects, lets senders and receivers go, gathers each interval what they have recorded, and sums it up. */
+    /** One run: connects, starts senders and receivers, collects by interval what they recorded, and sums it up. */
     final class Run implements Closeable {
         final boolean limited = throughput > 0;
-        final long id = new SplittableRandom().nextLong(), warmupRecords = telling.warmupRecords;
-        final long count = numRecords != null ? numRecords : load.e2e ? Integer.MAX_VALUE : Long.MAX_VALUE;
+        final long id = new SplittableRandom().nextLong(), warmupRecords = output.warmupRecords;
+        final long count = Objects.requireNonNullElse(numRecords, load.e2e ? Integer.MAX_VALUE : Long.MAX_VALUE);
         final long nanos = duration == null ? Long.MAX_VALUE : duration.toNanos();
         final String[] topics = load.topics().toArray(String[]::new);
         final Properties properties = properties();
-        final long transactionNanos = !properties.containsKey("transactional.id")
-                ? 0
-                : TimeUnit.MILLISECONDS.toNanos(load.further.transactionMs == null ? 3000 : load.further.transactionMs);
+        final long transactionNanos = transactionNanos();
         final List<Sender> senders = new ArrayList<>();
         final List<Receiver> receivers = new ArrayList<>();
         final Map<MetricName, Object> metrics = new ConcurrentHashMap<>();
         final Map<String, Long> errors = new ConcurrentSkipListMap<>();
         final AtomicLong unsent = new AtomicLong();
-        final boolean unacknowledged = properties
-                .getOrDefault("acks", "")
-                .toString()
-                .trim()
-                .equals("0"); // what the client calls an acknowledgement is then none
-        private final Ledger ledger = telling.ledger == null
-                ? null
-                : new Ledger(
-                        telling.ledger,
-                        Long.toHexString(id),
-                        topics,
-                        properties.getOrDefault("acks", "all").toString(),
-                        transactionNanos > 0);
-        /** With --e2e, behind the highest acknowledged offset: an end as brokers tell it is that of what all replicas have, and transactions have ended. */
+        /** With acks=0, what the client calls an acknowledgement is none. */
+        final boolean unacknowledged = property("acks", "").trim().equals("0");
+
+        private final Ledger ledger = ledger();
+        /** With --e2e, behind the highest acknowledged offset: brokers report as end only what all replicas have. */
         final Map<TopicPartition, Long> acknowledgedEnds = new ConcurrentHashMap<>();
 
         final GarbageCollections collections = new GarbageCollections();
@@ -913,15 +885,15 @@ class PerfTest implements Callable<Integer> {
             return t;
         });
         private final CountDownLatch running =
-                new CountDownLatch(load.real.producers + (load.e2e ? load.real.consumers : 0));
-        private final List<Tally[]> tallies = new CopyOnWriteArrayList<>();
+                new CountDownLatch(load.workload.producers + (load.e2e ? load.workload.consumers : 0));
+        private final List<Phases> tallies = new CopyOnWriteArrayList<>();
         private final Latencies all = new Latencies(), steady = new Latencies();
         private PrintStream log;
         private HistogramLogWriter writer;
         private long start, startMs, from;
         private volatile long stopped;
-        private Tally[] failures, waiting;
-        /** Of the warm-up and of the rest: sent, and without an outcome when the run was interrupted. */
+        private Phases failures, waiting;
+        /** Records of the warm-up and of the rest that were sent and had no outcome when the run was interrupted. */
         private final long[] unresolved = new long[2];
 
         private boolean isSteady;
@@ -930,23 +902,54 @@ class PerfTest implements Callable<Integer> {
 
         Run() throws IOException {} // of the properties and the payload
 
-        /** Two for a thread: of the warm-up (null if there is to be none), and of the rest. */
-        private Tally[] tallies(Kind... kinds) {
-            Tally[] phases = {warmupRecords > 0 ? new Tally(kinds) : null, new Tally(kinds)};
-            tallies.add(phases);
-            return phases;
+        private String property(String name, Object otherwise) {
+            return "" + properties.getOrDefault(name, otherwise);
         }
 
-        private Tally phase(Tally[] phases, long index) {
-            return phases[index < warmupRecords ? 0 : 1];
+        private long transactionNanos() {
+            if (!properties.containsKey("transactional.id")) return 0;
+            return TimeUnit.MILLISECONDS.toNanos(Objects.requireNonNullElse(load.compatibility.transactionMs, 3000L));
+        }
+
+        private Ledger ledger() {
+            String acks = property("acks", "all"), run = Long.toHexString(id);
+            return output.ledger == null ? null : new Ledger(output.ledger, run, topics, acks, transactionNanos > 0);
+        }
+
+        /** What a thread records of the warm-up, which is null if there is none, and of the rest. */
+        final class Phases {
+            final Tally warmup, rest;
+
+            Phases(Kind... kinds) {
+                warmup = warmupRecords > 0 ? new Tally(kinds) : null;
+                rest = new Tally(kinds);
+                tallies.add(this);
+            }
+
+            Tally of(long index) {
+                return index < warmupRecords ? warmup : rest;
+            }
+
+            Stream<Tally> stream() {
+                return Stream.of(warmup, rest).filter(Objects::nonNull);
+            }
+        }
+
+        /** Returns new tallies of records that are sent. */
+        private Phases ofSends() {
+            return limited ? new Phases(Kind.SERVICE, Kind.RESPONSE) : new Phases(Kind.SERVICE);
         }
 
         private long sum(Kind kind, ToLongFunction<Tally> figure) {
             return of(kind).mapToLong(figure).sum();
         }
 
+        private long records(Kind kind) {
+            return sum(kind, tally -> tally.records.get());
+        }
+
         private Stream<Tally> of(Kind kind) {
-            return tallies.stream().flatMap(Stream::of).filter(t -> t != null && t.has(kind));
+            return tallies.stream().flatMap(Phases::stream).filter(tally -> tally.has(kind));
         }
 
         /** One producer with its thread: sends each n-th record when it is due, and commits. */
@@ -957,26 +960,26 @@ class PerfTest implements Callable<Integer> {
 
             private final Ledger.Part ledgerPart = ledger == null ? null : ledger.part();
             private final int number = senders.size();
-            /** The record to be sent next; when all had been sent, committed and flushed, and the time of closing added: as Apache's tool counts. */
             private long next = number;
-
+            /** When all was sent, committed and flushed, plus the time to close: as Apache's tool counts. */
             private volatile long ended;
+
             private final SplittableRandom random = new SplittableRandom(number);
-            private final Tally[] acks = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE),
-                    commits = transactionNanos > 0 ? tallies(Kind.COMMIT) : null;
+            private final Phases acks = ofSends();
+            private final Phases commits = transactionNanos > 0 ? new Phases(Kind.COMMIT) : null;
 
             Sender(Producer<byte[], byte[]> producer) {
                 this.producer = producer;
             }
 
-            /** A record and its callback in one object, so that recording its latency makes none. */
+            /** A record and its callback in one object, so that recording its latency allocates nothing. */
             final class Sent extends ProducerRecord<byte[], byte[]> implements Callback {
                 private final Tally tally;
                 private final long index, due, began;
 
                 Sent(byte[] key, byte[] value, long index, long due, long began) {
                     super(topics[(int) (index % topics.length)], null, null, key, value, Run.this.headers(index, due));
-                    tally = phase(acks, index);
+                    tally = acks.of(index);
                     this.index = index;
                     this.due = due;
                     this.began = began;
@@ -991,28 +994,28 @@ class PerfTest implements Callable<Integer> {
                         return;
                     }
                     tally.acknowledged(now, began, due, value().length);
-                    if (ledgerPart != null && metadata != null && metadata.hasOffset())
+                    boolean hasOffset = metadata != null && metadata.hasOffset();
+                    if (ledgerPart != null && hasOffset)
                         ledgerPart.acknowledged((int) (index % topics.length), metadata.partition(), metadata.offset());
                     if (acknowledged == null) return;
                     acknowledged.set((int) index);
-                    if (metadata != null && metadata.hasOffset())
-                        acknowledgedEnds.merge(
-                                new TopicPartition(metadata.topic(), metadata.partition()),
-                                metadata.offset() + 1,
-                                Math::max);
+                    if (!hasOffset) return;
+                    TopicPartition partition = new TopicPartition(metadata.topic(), metadata.partition());
+                    acknowledgedEnds.merge(partition, metadata.offset() + 1, Math::max);
                 }
             }
 
             void send() throws InterruptedException {
+                long latest = limited && nanos < Long.MAX_VALUE / 2 ? 2 * nanos : nanos;
                 long transaction = 0, i = number;
-                for (long due, now; i < count; i += senders.size()) {
+                for (; i < count; i += senders.size()) {
                     byte[] value = source.values.of(i, random), key = source.key(random);
-                    due = due(i);
+                    long due = due(i);
                     if (due - start >= nanos) break;
-                    now = await(due);
-                    // What was due within --duration is sent, though a stall held it up: left out, it would be missing
+                    long now = await(due);
+                    // What was due within --duration is sent even if a stall delayed it: left out, it would be missing
                     // just where it is late. But not for ever.
-                    if (now - start >= (limited && nanos < Long.MAX_VALUE / 2 ? 2 * nanos : nanos)) break;
+                    if (now - start >= latest) break;
                     if (transactionNanos > 0 && transaction == 0) {
                         producer.beginTransaction();
                         now = transaction = System.nanoTime();
@@ -1025,274 +1028,278 @@ class PerfTest implements Callable<Integer> {
                 if (transaction != 0) commit(count - 1);
                 producer.flush();
                 ended = System.nanoTime();
-                if (limited && duration != null)
-                    notSent(i, Math.min(count, (long) Math.ceil(
-                            nanos * throughput / 1e9))); // the producer's own thread has nothing more to record
+                if (limited && duration != null) notSent(i, dueWithin(nanos)); // the producer records nothing more
             }
 
-            /** Of what was due and could not be sent, the response time has what it has waited by now; a thousand at most are told apart, as there may be millions. */
+            private long dueWithin(long nanosSoFar) {
+                return Math.min(count, (long) Math.ceil(nanosSoFar * throughput / 1e9));
+            }
+
+            /**
+             * Records for what was due and not sent the response time so far; in a thousand steps at most, as there may
+             * be millions.
+             */
             private void notSent(long i, long end) {
-                long now = System.nanoTime(), each = Math.max(1, (end - i) / senders.size() / 1000);
-                for (long n; i < end; i += n * senders.size()) {
-                    n = Math.min(
-                            each,
-                            ((i < warmupRecords ? Math.min(warmupRecords, end) : end) - i - 1) / senders.size() + 1);
-                    phase(acks, i).record(Kind.RESPONSE, now - due(i + n / 2 * senders.size()), n);
+                long now = System.nanoTime(), step = Math.max(1, (end - i) / senders.size() / 1000);
+                while (i < end) {
+                    long phaseEnd = i < warmupRecords ? Math.min(warmupRecords, end) : end;
+                    long n = Math.min(step, (phaseEnd - i - 1) / senders.size() + 1);
+                    acks.of(i).record(Kind.RESPONSE, now - due(i + n / 2 * senders.size()), n);
                     unsent.addAndGet(n);
+                    i += n * senders.size();
                 }
             }
 
-            /** A time for each record: no bursts, and what a stall held up is caught up with. */
+            /** Returns each record's own time: no bursts, and what a stall delayed is caught up with. */
             private long due(long i) {
                 return limited ? start + (long) (i * 1e9 / throughput) : start;
             }
 
-            /** @return 0: no transaction */
+            /** Commits and returns 0: no transaction. */
             private long commit(long index) {
                 long began = System.nanoTime();
                 producer.commitTransaction();
                 if (ledgerPart != null) ledgerPart.committed();
-                phase(commits, index).record(Kind.COMMIT, System.nanoTime() - began);
+                commits.of(index).record(Kind.COMMIT, System.nanoTime() - began);
                 return 0;
             }
 
             private void finish() {
                 producer.metrics()
-                        .forEach((name, metric) ->
-                                metrics.put(name, metric.metricValue())); // the closed producer would have none
+                        .forEach((name, metric) -> metrics.put(name, metric.metricValue())); // lost when closed
                 long closing = System.nanoTime();
                 producer.close(CLOSE);
                 if (ledgerPart != null) ledgerPart.closed();
                 if (ended != 0) ended += System.nanoTime() - closing;
-                else if (interrupted && limited)
-                    notSent(next, Math.min(count, (long) Math.ceil((stopped - start) * throughput / 1e9)));
+                else if (interrupted && limited) notSent(next, dueWithin(stopped - start));
             }
         }
 
-        /** With --e2e, a record says which of which run it is, and since when it waits. */
+        /** Returns a record's headers; with --e2e, they say which record of which run it is and since when it waits. */
         private Iterable<Header> headers(long index, long since) {
             if (!load.e2e) return source.headers.isEmpty() ? null : source.headers;
             List<Header> headers = new ArrayList<>(source.headers);
-            headers.add(new RecordHeader(
-                    IDENTITY,
-                    ByteBuffer.allocate(24)
-                            .putLong(id)
-                            .putLong(index)
-                            .putLong(since)
-                            .array()));
+            ByteBuffer identity =
+                    ByteBuffer.allocate(24).putLong(id).putLong(index).putLong(since);
+            headers.add(new RecordHeader(IDENTITY, identity.array()));
             return headers;
         }
 
-        /** Some fail on the sending thread and others not, hence synchronized. */
+        /** Records a failure. Some come on the sending thread and others do not, hence synchronized. */
         private synchronized void failed(Exception e, long index, long now, long began, long due) {
-            if (interrupted) {
+            if (interrupted) { // given up by our own close
                 unanswered(index, now, began, due);
                 return;
-            } // given up by our own close
-            if (failures == null) failures = tallies(Kind.FAILED);
-            phase(failures, index).record(Kind.FAILED, now - began);
-            phase(failures, index).count(now, 0);
-            if (errors.merge(e.getClass().getSimpleName(), 1L, Long::sum) == 1 && !quiet)
-                common.say("First %s: %s", e.getClass().getSimpleName(), printable(e.getMessage()));
+            }
+            if (failures == null) failures = new Phases(Kind.FAILED);
+            Tally tally = failures.of(index);
+            tally.record(Kind.FAILED, now - began);
+            tally.count(now, 0);
+            String name = e.getClass().getSimpleName();
+            if (errors.merge(name, 1L, Long::sum) == 1 && !quiet) common.say("First %s: %s", name, e.getMessage());
         }
 
-        /** Left out, what waited longest would be missing just where the run was stopped because of it. */
+        /** Records the wait so far: left out, the longest would be missing just where the run was stopped for it. */
         private void unanswered(long index, long now, long began, long due) {
-            if (waiting == null) waiting = limited ? tallies(Kind.SERVICE, Kind.RESPONSE) : tallies(Kind.SERVICE);
-            phase(waiting, index).record(Kind.SERVICE, now - began);
-            if (limited) phase(waiting, index).record(Kind.RESPONSE, now - due);
+            if (waiting == null) waiting = ofSends();
+            Tally tally = waiting.of(index);
+            tally.record(Kind.SERVICE, now - began);
+            if (limited) tally.record(Kind.RESPONSE, now - due);
             unresolved[index < warmupRecords ? 0 : 1]++;
         }
 
         String outstanding() {
-            long sent = unresolved[0] + unresolved[1];
-            String text = "of " + sent + " more that were sent the outcome is unknown"
-                    + (unsent.get() > 0 ? ", and " + unsent + " were due and not sent" : "");
-            return text + (sent + unsent.get() > 0 ? "; the latencies include the time these waited so far" : "");
+            long sent = unresolved[0] + unresolved[1], due = unsent.get();
+            return "of " + sent + " more that were sent the outcome is unknown"
+                    + (due > 0 ? ", and " + due + " were due and not sent" : "")
+                    + (sent + due > 0 ? "; the latencies include the time these waited so far" : "");
         }
 
-        /** One consumer with its thread: reads its share of the partitions from where they ended before the run, and knows the run's records by a header. */
+        /** One consumer with its thread: reads its partitions from where they ended before the run. */
         final class Receiver {
             final BitSet seen = new BitSet();
             volatile long twice;
             boolean complete;
             private final org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer;
-            private final Tally[] reads = tallies(Kind.E2E);
+            private final Phases reads = new Phases(Kind.E2E);
+            /** Where to read to, once all was sent. */
+            private Map<TopicPartition, Long> ends;
 
-            Receiver(
-                    org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
-                    List<TopicPartition> partitions) {
+            Receiver(org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer, List<TopicPartition> of) {
                 this.consumer = consumer;
-                consumer.assign(partitions);
-                consumer.seekToEnd(partitions);
-                partitions.forEach(consumer::position);
+                consumer.assign(of);
+                consumer.seekToEnd(of);
+                of.forEach(consumer::position);
             }
 
-            /** Until all is sent and the ends of then are reached, or nothing has come for --timeout. */
+            /** Reads until all was sent and the ends of then are reached, or nothing has come for --timeout. */
             void receive() {
-                Map<TopicPartition, Long> ends = null;
-                for (long moved = System.nanoTime();
-                        !complete && (ends == null || System.nanoTime() - moved < common.timeout.toNanos()); ) {
+                long moved = System.nanoTime();
+                while (!complete && (ends == null || System.nanoTime() - moved < common.timeout.toNanos())) {
                     var records = consumer.poll(Duration.ofMillis(100));
                     long now = System.nanoTime();
                     for (var r : records) {
-                        if (ends == null
-                                || r.offset() < ends.getOrDefault(new TopicPartition(r.topic(), r.partition()), 0L))
-                            moved = now; // others may write on and on
-                        Header h = r.headers().lastHeader(IDENTITY);
-                        if (h == null || h.value() == null || h.value().length != 24) continue;
-                        ByteBuffer identity = ByteBuffer.wrap(h.value());
-                        if (identity.getLong() != id) continue;
-                        int index = (int) identity.getLong();
-                        if (seen.get(index)) {
-                            twice++;
-                            continue;
-                        }
-                        seen.set(index);
-                        phase(reads, index).record(Kind.E2E, now - identity.getLong());
-                        phase(reads, index).count(now, r.value().length);
+                        if (ends == null || r.offset() < end(r.topic(), r.partition()))
+                            moved = now; // others may write on
+                        Header identity = r.headers().lastHeader(IDENTITY);
+                        if (identity != null) read(identity.value(), now, r.value().length);
                     }
-                    if (running.getCount() > receivers.size()) continue; // of the senders some still send
+                    if (running.getCount() > receivers.size()) continue; // some senders still send
                     if (ends == null) {
-                        try {
-                            (ends = new HashMap<>(consumer.endOffsets(consumer.assignment(), common.timeout)))
-                                    .replaceAll((p, end) -> Math.max(end, acknowledgedEnds.getOrDefault(p, 0L)));
-                        } catch (org.apache.kafka.common.errors.TimeoutException e) {
-                            return;
-                        } // not complete: what was measured is told all the same
+                        if (!findEnds()) return; // not complete, but what was measured is reported
                         moved = System.nanoTime();
                     }
-                    complete = ends.entrySet().stream()
-                                    .allMatch(end -> consumer.position(end.getKey())
-                                            >= end.getValue()) // with acks=0 nobody knows the ends of what was sent
-                            && (!unacknowledged
-                                    || sum(Kind.E2E, t -> t.records.get()) >= sum(Kind.SERVICE, t -> t.records.get()));
+                    complete =
+                            ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue())
+                                    // with acks=0 nobody knows the ends of what was sent
+                                    && (!unacknowledged || records(Kind.E2E) >= records(Kind.SERVICE));
                 }
+            }
+
+            private void read(byte[] identity, long now, int size) {
+                if (identity == null || identity.length != 24) return;
+                ByteBuffer fields = ByteBuffer.wrap(identity);
+                if (fields.getLong() != id) return;
+                int index = (int) fields.getLong();
+                if (seen.get(index)) {
+                    twice++;
+                    return;
+                }
+                seen.set(index);
+                reads.of(index).record(Kind.E2E, now - fields.getLong());
+                reads.of(index).count(now, size);
+            }
+
+            private long end(String topic, int partition) {
+                return ends.getOrDefault(new TopicPartition(topic, partition), 0L);
+            }
+
+            private boolean findEnds() {
+                try {
+                    ends = new HashMap<>(consumer.endOffsets(consumer.assignment(), common.timeout));
+                } catch (org.apache.kafka.common.errors.TimeoutException e) {
+                    return false;
+                }
+                ends.replaceAll((partition, end) -> Math.max(end, acknowledgedEnds.getOrDefault(partition, 0L)));
+                return true;
             }
         }
 
-        /** Gets what the first record would otherwise wait for: the topic's creation, its metadata, the transaction coordinator, the ends of the partitions. */
-        void connect(boolean exists) {
-            List<TopicPartition> partitions = new ArrayList<>();
-            for (int k = 1; k <= load.real.producers; k++) {
+        // ---- Before a run ----
+
+        /** Gets what the first record would wait for: topics, metadata, transaction coordinator, ends of partitions. */
+        void connect(boolean topicsExist) {
+            Set<TopicPartition> partitions = new LinkedHashSet<>();
+            for (int k = 1; k <= load.workload.producers; k++) {
                 Properties own = (Properties) properties.clone();
                 String suffix = k == 1 ? "" : "-" + k;
                 for (String name : List.of("client.id", "transactional.id"))
                     own.computeIfPresent(name, (n, value) -> value + suffix);
                 Producer<byte[], byte[]> producer = producer(own);
                 senders.add(new Sender(producer));
-                for (String topic : topics)
-                    try {
-                        List<PartitionInfo> found = producer.partitionsFor(topic);
-                        if (k == 1) found.forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
-                    } catch (ApiException e) { // without metadata of a topic that is there, each send may still try for
-                        // itself
-                        if (!exists || load.e2e || !(e instanceof RetriableException))
-                            throw new Exit(
-                                    ALL_FAILED,
-                                    "Every send to " + printable(topic) + " would fail: " + printable(e.getMessage()));
-                    }
+                for (String topic : topics) partitions.addAll(partitions(producer, topic, topicsExist && !load.e2e));
                 if (transactionNanos > 0) producer.initTransactions();
             }
-            refuse(
-                    load.e2e && load.real.consumers > partitions.size(),
-                    "--consumers " + load.real.consumers + " are more than there are partitions (" + partitions.size()
-                            + ").");
-            Properties own = (Properties) properties.clone();
-            own.keySet().removeAll(List.of("client.id", "transactional.id", "interceptor.classes", "group.id"));
-            own.putAll(Map.of(
-                    "enable.auto.commit",
-                    "false",
-                    "auto.offset.reset",
-                    "latest",
-                    "isolation.level",
-                    transactionNanos > 0 ? "read_committed" : "read_uncommitted"));
-            for (int k = 0; load.e2e && k < load.real.consumers; k++) {
-                int share = k;
-                receivers.add(new Receiver(
-                        consumer(own),
-                        IntStream.range(0, partitions.size())
-                                .filter(p -> p % load.real.consumers == share)
-                                .mapToObj(partitions::get)
-                                .toList()));
+            if (load.e2e) connectConsumers(List.copyOf(partitions));
+        }
+
+        /** Returns a topic's partitions; without metadata, each send may still try if the topic is known to exist. */
+        private List<TopicPartition> partitions(Producer<?, ?> producer, String topic, boolean exists) {
+            try {
+                return producer.partitionsFor(topic).stream()
+                        .map(partition -> new TopicPartition(topic, partition.partition()))
+                        .toList();
+            } catch (ApiException e) {
+                if (exists && e instanceof RetriableException) return List.of();
+                String why = " would fail: " + printable(e.getMessage());
+                throw new Exit(ALL_FAILED, "Every send to " + printable(topic) + why);
             }
         }
 
+        private void connectConsumers(List<TopicPartition> partitions) {
+            int consumers = load.workload.consumers, n = partitions.size();
+            refuse(consumers > n, "--consumers " + consumers + " are more than there are partitions (" + n + ").");
+            Properties own = (Properties) properties.clone();
+            own.keySet().removeAll(List.of("client.id", "transactional.id", "interceptor.classes", "group.id"));
+            own.put("enable.auto.commit", "false");
+            own.put("auto.offset.reset", "latest");
+            own.put("isolation.level", transactionNanos > 0 ? "read_committed" : "read_uncommitted");
+            for (int k = 0; k < consumers; k++) {
+                List<TopicPartition> share = new ArrayList<>();
+                for (int p = k; p < n; p += consumers) share.add(partitions.get(p));
+                receivers.add(new Receiver(consumer(own), share));
+            }
+        }
+
+        // ---- During a run ----
+
         Summary measure(Instant at) throws Exception {
-            if (telling.hdrLog != null)
-                try {
-                    writer = new HistogramLogWriter(
-                            log = new PrintStream(new FileOutputStream(telling.hdrLog), false, StandardCharsets.UTF_8));
-                } catch (FileNotFoundException e) {
-                    throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + ".");
-                }
-            if (at != null) {
-                long wait = Duration.between(Instant.now(), at).toNanos();
-                if (wait < 0) throw new Exit(1, "--start-at passed while perf still connected: leave it more time.");
-                common.say("Connected; starts at %s.", at);
-                await(System.nanoTime() + wait);
-            }
+            if (output.hdrLog != null) openLog();
+            if (at != null) awaitStart(at);
             if (ledger != null) ledger.begin();
-            if (source.entries != null) {
-                print("Reading payloads from: " + printable(load.payloadFile.toAbsolutePath()));
-                print("Number of records read: " + source.entries.length);
-            }
-            if (warmupRecords > 0)
-                print("Warmup first " + warmupRecords
-                        + " records. Steady state results will print after the complete test summary.");
+            printBeginning();
             long lead = limited ? 20 : 0; // until the threads have started, which is nobody's latency
             start = from = System.nanoTime() + lead * 1_000_000;
             startMs = System.currentTimeMillis() + lead;
-            if (writer != null) {
-                writer.outputLogFormatVersion();
-                writer.outputComment(
-                        "[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from"
-                                + " when a record was due; e2e: until it was read; commit: of a transaction]");
-                if (warmupRecords > 0)
-                    writer.outputComment("[The first " + warmupRecords
-                            + " records are a warm-up, which no objective is judged by: Tag=warmup,"
-                            + " warmup-response, ...]");
-                writer.outputStartTime(startMs);
-                writer.outputLegend();
-            }
+            if (log != null) beginLog();
             collections.watch();
             receivers.forEach(r -> run(r::receive, r.consumer::close));
             senders.forEach(s -> run(s::send, s::finish));
             try {
                 report();
             } catch (InterruptedException e) {
-                stopped = System.nanoTime();
-                synchronized (this) {
-                    interrupted = true;
-                }
-                threads.shutdownNow();
-                running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
-                window(System.nanoTime(), true);
+                stop();
             }
             collections.close();
             if (ledger != null) writeLedger();
-            Summary withoutWarmup =
-                    warmupRecords == 0 || steady.get(Kind.SERVICE).getTotalCount() == steady.unanswered
-                            ? null
-                            : summary(true, steady, null, null);
-            Summary summary = summary(false, all, load.e2e ? readBack() : null, withoutWarmup);
-            if (problem instanceof KafkaException)
-                throw new Exit(
-                        summary.records() == 0 ? ALL_FAILED : 1,
-                        "Broke off after " + summary.records() + " records: " + printable(problem.getMessage()));
-            if (problem instanceof Error e) throw e;
-            if (problem instanceof Exception e) throw e;
+            Summary summary = summary();
+            throwProblem(summary.records());
             if (log != null && log.checkError()) notWritten = "--hdr-log: is the disk full?";
             return summary;
         }
 
-        /** The latest a record of the run can be of: its timestamp is of the wall clock, which may have been set back meanwhile. */
+        private void awaitStart(Instant at) throws InterruptedException {
+            long wait = Duration.between(Instant.now(), at).toNanos();
+            if (wait < 0) throw new Exit(1, "--start-at passed while perf still connected: leave it more time.");
+            common.say("Connected; starts at %s.", at);
+            await(System.nanoTime() + wait);
+        }
+
+        private void printBeginning() {
+            if (source.entries != null) {
+                print("Reading payloads from: " + printable(load.payloadFile.toAbsolutePath()));
+                print("Number of records read: " + source.entries.length);
+            }
+            if (warmupRecords == 0) return;
+            String then = " records. Steady state results will print after the complete test summary.";
+            print("Warmup first " + warmupRecords + then);
+        }
+
+        private void stop() throws InterruptedException {
+            stopped = System.nanoTime();
+            synchronized (this) {
+                interrupted = true;
+            }
+            threads.shutdownNow();
+            running.await(CLOSE.toMillis() + 2000, TimeUnit.MILLISECONDS);
+            window(System.nanoTime(), true);
+        }
+
+        private void throwProblem(long records) throws Exception {
+            if (problem instanceof KafkaException e) {
+                String sentence = "Stopped after " + records + " records: " + printable(e.getMessage());
+                throw new Exit(records == 0 ? ALL_FAILED : 1, sentence);
+            }
+            if (problem instanceof Error e) throw e;
+            if (problem instanceof Exception e) throw e;
+        }
+
         private void writeLedger() {
+            // The latest time of a record is the wall clock's, which may have been set back meanwhile.
             long until = Math.max(System.currentTimeMillis(), startMs + (System.nanoTime() - start) / 1_000_000 + 1);
-            Map<String, Object> end = new LinkedHashMap<>();
-            end.put("failed", sum(Kind.FAILED, t -> t.records.get()));
-            end.put("unresolved", unresolved[0] + unresolved[1]);
-            end.put("untilMs", until);
+            long unknown = unresolved[0] + unresolved[1];
+            long failed = records(Kind.FAILED);
+            Map<String, Object> end = ordered("failed", failed, "unresolved", unknown, "untilMs", until);
             try {
                 ledger.write(running.getCount() == 0 ? end : null);
             } catch (IOException e) {
@@ -1303,279 +1310,257 @@ class PerfTest implements Callable<Integer> {
         interface Task {
             void run() throws Exception;
         }
-        /** On a thread of its own. What ends one with a problem, ends all; an interruption is no problem. */
+
+        /** Runs a task on its own thread. A problem of one ends all; an interrupt is no problem. */
         private void run(Task task, Task close) {
             Runnable all = () -> {
-                for (Task part : List.of(task, Thread::interrupted, close))
-                    try { // an interrupted close would not wait
-                        part.run();
-                    } catch (InterruptedException | InterruptException e) { // Ctrl-C
-                    } catch (Throwable e) {
-                        if (problem == null) problem = e;
-                        threads.shutdownNow();
-                    }
+                // An interrupted close would not wait.
+                for (Task part : List.of(task, Thread::interrupted, close)) attempt(part);
                 running.countDown();
             };
             try {
                 threads.execute(all);
-            } catch (RejectedExecutionException oneEndedAllBefore) {
+            } catch (RejectedExecutionException anotherHasEndedAll) {
                 running.countDown();
             }
         }
 
+        private void attempt(Task task) {
+            try {
+                task.run();
+            } catch (InterruptedException | InterruptException e) {
+                // Ctrl-C
+            } catch (Throwable e) {
+                if (problem == null) problem = e;
+                threads.shutdownNow();
+            }
+        }
+
         private void report() throws InterruptedException {
-            long interval = TimeUnit.MILLISECONDS.toNanos(telling.intervalMs);
+            long interval = TimeUnit.MILLISECONDS.toNanos(output.intervalMs);
+            long pause = screen.isOn() ? 200_000_000 : Long.MAX_VALUE;
+            if (backlog != null && !screen.isOn()) pause = SAMPLE;
             for (boolean last = false; !last; ) {
-                long left = from + interval - System.nanoTime();
-                last = running.await(
-                        Math.min(left, screen.isOn() ? 200_000_000 : backlog != null ? SAMPLE : left),
-                        TimeUnit.NANOSECONDS);
+                last = running.await(Math.min(from + interval - System.nanoTime(), pause), TimeUnit.NANOSECONDS);
                 long now = System.nanoTime();
                 if (!last) drawBar(now - start);
                 if (backlog != null && now > start && now - start < nanos) sampleBacklog(now - start);
                 if (!last && now - from < interval) continue;
                 window(now, last);
-                if (!last && ledger != null)
-                    try {
-                        ledger.interim();
-                    } catch (IOException e) {
-                        throw new Exit(1, "Cannot write --ledger " + telling.ledger + ": " + e.getMessage() + ".");
-                    }
-                if (!last && log != null && log.checkError())
-                    throw new Exit(1, "Cannot write --hdr-log " + telling.hdrLog + ": is the disk full?");
-                if (!last && !quiet && (outputClosed = common.out.checkError())) throw new InterruptedException();
+                if (!last) checkOutputs();
             }
         }
 
-        /** With --e2e, what is not read has no outcome either. */
-        private void sampleBacklog(long nanosSoFar) {
-            long due = Math.min(count, (long) (nanosSoFar * throughput / 1e9)),
-                    ended = sum(Kind.SERVICE, t -> t.records.get());
-            if (load.e2e) ended = Math.min(ended, sum(Kind.E2E, t -> t.records.get()));
-            backlog.accept(nanosSoFar / 1e9, (double) due - ended - sum(Kind.FAILED, t -> t.records.get()));
+        private void checkOutputs() throws InterruptedException {
+            try {
+                if (ledger != null) ledger.interim();
+            } catch (IOException e) {
+                throw new Exit(1, "Cannot write --ledger " + output.ledger + ": " + e.getMessage() + ".");
+            }
+            if (log != null && log.checkError())
+                throw new Exit(1, "Cannot write --hdr-log " + output.hdrLog + ": is the disk full?");
+            outputClosed = !quiet && common.out.checkError();
+            if (outputClosed) throw new InterruptedException();
         }
 
-        /** Gathers what was recorded since the last time, and tells it. */
+        /** Samples how many records were due and have no outcome; with --e2e, none before it is read. */
+        private void sampleBacklog(long nanosSoFar) {
+            double due = Math.min(count, (long) (nanosSoFar * throughput / 1e9));
+            long ended = records(Kind.SERVICE);
+            if (load.e2e) ended = Math.min(ended, records(Kind.E2E));
+            backlog.accept(nanosSoFar / 1e9, due - ended - records(Kind.FAILED));
+        }
+
+        private void drawBar(long nanosSoFar) {
+            double ended = records(Kind.SERVICE) + records(Kind.FAILED), seconds = nanosSoFar / 1e9;
+            double share = duration == null ? ended / count : (double) nanosSoFar / nanos;
+            String left = Screen.left(ended == 0 ? 0 : share, seconds);
+            screen.bar(share, String.format(Locale.ROOT, "%.0f records/s, %s", ended / seconds, left));
+        }
+
+        /** Collects and reports what was recorded since the last time. */
         private void window(long to, boolean last) {
             Latencies cold = new Latencies(), now = new Latencies();
-            for (Tally[] phases : tallies) {
-                if (phases[0] != null) phases[0].take(cold);
-                phases[1].take(now);
-            }
+            tallies.stream().filter(phases -> phases.warmup != null).forEach(phases -> phases.warmup.take(cold));
+            tallies.forEach(phases -> phases.rest.take(now));
             cold.unanswered = unresolved[0];
             now.unanswered = unresolved[1];
             steady.addAll(now);
-            boolean hasCold = cold.values().stream().anyMatch(h -> h.getTotalCount() > 0),
-                    hasSteady = now.get(Kind.SERVICE).getTotalCount() > 0,
-                    steadyNow = warmupRecords > 0 && !hasCold && hasSteady;
-            Latencies judged =
-                    new Latencies(); // an interval's latencies are of the one or the other, its rate is of both
-            judged.addAll(hasSteady || !hasCold ? now : cold);
-            if (writer != null && hasCold) log(cold, to, "warmup");
-            if (writer != null && (hasSteady || !hasCold && !last)) log(now, to, null);
+            boolean hasCold = cold.hasValues(), hasSteady = now.count(Kind.SERVICE) > 0;
+            // An interval's latencies are of the warm-up or of the rest, its rate is of both.
+            Map<String, Object> latencies = (hasSteady || !hasCold ? now : cold).fields();
+            if (log != null && hasCold) log(cold, to, "warmup");
+            if (log != null && (hasSteady || !hasCold && !last)) log(now, to, null);
             now.addAll(cold);
             all.addAll(now);
-            if (last && now.values().stream().allMatch(h -> h.getTotalCount() == 0)) return;
-            double meanSize = (double) sum(Kind.SERVICE, t -> t.bytes.get())
-                    / Math.max(
-                            1,
-                            sum(Kind.SERVICE, t -> t.records.get())); // bytes are not cut together with the histogram
-            Summary w = new Summary(
-                    (to - from) / 1e9,
-                    Math.round((now.get(Kind.SERVICE).getTotalCount() - now.unanswered) * meanSize),
-                    now,
-                    null,
-                    false,
-                    null);
+            if (last && !now.hasValues()) return;
+            Summary w = interval(now, to);
             from = to;
-            List<Object> fields = w.rates();
-            judged.fields(fields);
-            if (warmupRecords > 0)
-                fields.addAll(List.of("steady", steady.get(Kind.SERVICE).getTotalCount() > 0));
-            emit("perf-window", fields.toArray());
+            Map<String, Object> fields = w.rates();
+            fields.putAll(latencies);
+            if (warmupRecords > 0) fields.put("steady", steady.count(Kind.SERVICE) > 0);
+            emit("perf-window", fields);
             if (last) return; // no line for the rest, as with Apache's
+            boolean steadyNow = warmupRecords > 0 && !hasCold && hasSteady;
             if (steadyNow && !isSteady) print("In steady state.");
             isSteady |= steadyNow;
-            print(String.format(
-                    Locale.ROOT,
-                    "%d records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms max latency.",
-                    w.records(),
-                    w.recordsPerSec(),
-                    w.mbPerSec(),
-                    Latencies.ms(w.service(), "avg"),
-                    Latencies.ms(w.service(), "max")));
+            print(w.intervalLine());
         }
 
-        /** An interval's histograms into the log; those of the warm-up under tags of their own. */
+        /** Sums up an interval; its bytes are estimated, as they are not taken together with the histograms. */
+        private Summary interval(Latencies now, long to) {
+            long sent = records(Kind.SERVICE);
+            double meanSize = (double) sum(Kind.SERVICE, tally -> tally.bytes.get()) / Math.max(1, sent);
+            long bytes = Math.round((now.count(Kind.SERVICE) - now.unanswered) * meanSize);
+            return new Summary((to - from) / 1e9, bytes, now, null, false, null);
+        }
+
+        // ---- The latency log ----
+
+        private void openLog() {
+            try {
+                log = new PrintStream(new FileOutputStream(output.hdrLog), false, StandardCharsets.UTF_8);
+            } catch (FileNotFoundException e) {
+                throw new Exit(2, "Cannot write --hdr-log: " + e.getMessage() + ".");
+            }
+        }
+
+        private void beginLog() {
+            writer = new HistogramLogWriter(log);
+            writer.outputLogFormatVersion();
+            writer.outputComment(
+                    "[kraft-lab perf: values in microseconds, Interval_Max in milliseconds; Tag=response: from"
+                            + " when a record was due; e2e: until it was read; commit: of a transaction]");
+            String warmup =
+                    " records are a warm-up, which no objective is judged by: Tag=warmup, warmup-response, ...]";
+            if (warmupRecords > 0) writer.outputComment("[The first " + warmupRecords + warmup);
+            writer.outputStartTime(startMs);
+            writer.outputLegend();
+        }
+
+        /** Writes an interval's histograms; those of the warm-up under tags of their own. */
         private void log(Latencies interval, long to, String prefix) {
             interval.forEach((kind, h) -> {
-                if (kind == Kind.SERVICE) h.setTag(prefix);
-                else h.setTag(prefix == null ? kind.tag : prefix + "-" + kind.tag);
+                String tag = prefix == null ? kind.tag : prefix + "-" + kind.tag;
+                h.setTag(kind == Kind.SERVICE ? prefix : tag);
                 writer.outputIntervalHistogram((from - start) / 1e9, (to - start) / 1e9, h, 1000);
             });
         }
 
-        /** To the last acknowledgement, failure or commit and until all was flushed and closed, or to when it was stopped. */
-        private Summary summary(boolean afterWarmup, Latencies latencies, ReadBack read, Summary steady) {
-            List<Tally> sent = tallies.stream()
-                    .flatMap(phases -> afterWarmup ? Stream.of(phases[1]) : Stream.of(phases))
-                    .filter(t -> t != null && (t.has(Kind.SERVICE) || t.has(Kind.FAILED)))
-                    .toList();
-            long
-                    began =
-                            afterWarmup
-                                    ? sent.stream()
-                                            .mapToLong(t -> t.first)
-                                            .min()
-                                            .getAsLong()
-                                    : start,
-                    end =
-                            Math.max(
-                                    stopped,
-                                    sent.stream().mapToLong(t -> t.last).max().getAsLong());
+        // ---- After a run ----
+
+        private Summary summary() {
+            Summary steadyState = null;
+            if (warmupRecords > 0 && steady.count(Kind.SERVICE) > steady.unanswered) {
+                List<Tally> rest = tallies.stream().map(phases -> phases.rest).toList();
+                long began = rest.stream().mapToLong(tally -> tally.first).min().getAsLong();
+                steadyState = summary(rest, began, steady, null, null);
+            }
+            List<Tally> whole = tallies.stream().flatMap(Phases::stream).toList();
+            return summary(whole, start, all, load.e2e ? readBack() : null, steadyState);
+        }
+
+        /** Sums up to the last acknowledgement or failure, until all was closed, or to the interrupt. */
+        private Summary summary(List<Tally> tallies, long began, Latencies latencies, ReadBack read, Summary steady) {
+            long bytes = 0, end = stopped;
+            for (Tally tally : tallies) {
+                if (!tally.has(Kind.SERVICE) && !tally.has(Kind.FAILED)) continue;
+                bytes += tally.bytes.get();
+                end = Math.max(end, tally.last);
+            }
             for (Sender sender : senders) end = Math.max(end, sender.ended);
-            return new Summary(
-                    (end - began) / 1e9,
-                    sent.stream().mapToLong(t -> t.bytes.get()).sum(),
-                    latencies,
-                    read,
-                    interrupted && !outputClosed,
-                    steady);
+            return new Summary((end - began) / 1e9, bytes, latencies, read, interrupted && !outputClosed, steady);
         }
 
         private ReadBack readBack() {
             BitSet read = new BitSet(), missing = new BitSet();
             receivers.forEach(r -> read.or(r.seen));
-            senders.forEach(s -> {
-                if (s.acknowledged != null) missing.or(s.acknowledged);
-            });
+            senders.stream().filter(s -> s.acknowledged != null).forEach(s -> missing.or(s.acknowledged));
             missing.andNot(read);
-            double seconds = Math.max(of(Kind.E2E).mapToLong(t -> t.last).max().getAsLong() - start, 1) / 1e9;
-            return new ReadBack(
-                    all.get(Kind.E2E).getTotalCount(),
-                    all.get(Kind.E2E).getTotalCount() / seconds,
-                    sum(Kind.E2E, t -> t.bytes.get()) / 1048576.0 / seconds,
-                    missing.cardinality(),
-                    receivers.stream().mapToLong(r -> r.twice).sum(),
-                    receivers.stream().allMatch(r -> r.complete));
-        }
-
-        private void drawBar(long nanosSoFar) {
-            long ended = sum(Kind.SERVICE, t -> t.records.get()) + sum(Kind.FAILED, t -> t.records.get());
-            double share = duration == null ? (double) ended / count : (double) nanosSoFar / nanos,
-                    seconds = nanosSoFar / 1e9;
-            screen.bar(
-                    share,
-                    String.format(
-                            Locale.ROOT,
-                            "%.0f records/s, %s",
-                            ended / seconds,
-                            Screen.left(ended == 0 ? 0 : share, seconds)));
+            long last = of(Kind.E2E).mapToLong(tally -> tally.last).max().getAsLong(), records = all.count(Kind.E2E);
+            double seconds = Math.max(last - start, 1) / 1e9;
+            double mb = sum(Kind.E2E, tally -> tally.bytes.get()) / 1048576.0;
+            long twice = receivers.stream().mapToLong(r -> r.twice).sum();
+            boolean complete = receivers.stream().allMatch(r -> r.complete);
+            return new ReadBack(records, records / seconds, mb / seconds, missing.cardinality(), twice, complete);
         }
 
         // ---- What limited it ----
 
-        private static final List<String> EXPLAINED = List.of(
-                "record-queue-time-avg",
-                "record-queue-time-max",
-                "request-latency-avg",
-                "request-latency-max",
-                "batch-size-avg",
-                "batch-size-max",
-                "records-per-request-avg",
-                "record-size-avg",
-                "compression-rate-avg",
-                "produce-throttle-time-avg",
-                "produce-throttle-time-max",
-                "bufferpool-wait-time-ns-total",
-                "metadata-wait-time-ns-total",
-                "record-retry-total",
-                "batch-split-total",
-                "requests-in-flight",
-                "io-ratio");
+        private static final String EXPLAINED = "record-queue-time-avg record-queue-time-max request-latency-avg"
+                + " request-latency-max batch-size-avg batch-size-max records-per-request-avg record-size-avg"
+                + " compression-rate-avg produce-throttle-time-avg produce-throttle-time-max"
+                + " bufferpool-wait-time-ns-total metadata-wait-time-ns-total record-retry-total batch-split-total"
+                + " requests-in-flight io-ratio";
 
-        /** Of the producers' own metrics over the whole run: their average, of maxima the highest; NaN if there is none. */
-        private double figure(String name) {
-            var values = metrics.entrySet().stream()
-                    .filter(m -> m.getKey().group().equals("producer-metrics")
-                            && m.getKey().name().equals(name))
-                    .map(Map.Entry::getValue)
-                    .filter(v -> v instanceof Double d && Double.isFinite(d))
-                    .mapToDouble(v -> (Double) v)
-                    .summaryStatistics();
-            return values.getCount() == 0 ? Double.NaN : name.endsWith("-max") ? values.getMax() : values.getAverage();
+        /** Returns a producers' metric of the whole run: the average, of maxima the highest; NaN if there is none. */
+        private double metric(String name) {
+            DoubleSummaryStatistics values = new DoubleSummaryStatistics();
+            metrics.forEach((metric, value) -> {
+                boolean isWanted = metric.group().equals("producer-metrics")
+                        && metric.name().equals(name);
+                if (isWanted && value instanceof Double d && Double.isFinite(d)) values.accept(d);
+            });
+            if (values.getCount() == 0) return Double.NaN;
+            return name.endsWith("-max") ? values.getMax() : values.getAverage();
         }
 
-        void tellLimits(Summary s) {
-            double queue = figure("record-queue-time-avg"),
-                    wire = figure("request-latency-avg"),
-                    batch = figure("batch-size-avg"),
-                    compression = figure("compression-rate-avg");
-            double throttle = figure("produce-throttle-time-avg"),
-                    waited = figure("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
-            double response = Latencies.ms(s.judged().response(), "p99"),
-                    service = Latencies.ms(s.judged().service(), "p99"),
-                    perSec = s.recordsPerSec();
+        void explain(Summary s) {
+            double queueMs = metric("record-queue-time-avg"), requestMs = metric("request-latency-avg");
             common.say("%s", collections.sentence(s.seconds));
-            if (Double.isNaN(queue) || Double.isNaN(wire)) {
+            if (Double.isNaN(queueMs) || Double.isNaN(requestMs)) {
                 common.say("What limited it is not known: the client has no figures of so short a run.");
                 return;
             }
-            common.say(
-                    "%s%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.%s",
-                    limited
-                            ? "A batch was on average "
-                            : String.format(
-                                    Locale.ROOT,
-                                    "%.0f%% of the latency is the producer's own queue: ",
-                                    100 * queue / (queue + wire)),
-                    queue,
-                    wire,
-                    limited
-                            ? ""
-                            : " At --throughput -1 it says how far the producer is ahead, not how fast a broker"
-                                    + " answers.");
-            int batchSize = Integer.parseInt((""
-                            + properties.getOrDefault(
-                                    "batch.size",
-                                    ProducerConfig.configDef().defaultValues().get("batch.size")))
-                    .trim());
-            if (batchSize > 0)
-                common.say(
-                        "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, %s.",
-                        100 * batch / batchSize,
-                        batch,
-                        batchSize,
-                        figure("records-per-request-avg"),
-                        compression < 0.999
-                                ? String.format(Locale.ROOT, "compressed to %.0f%% of their size", 100 * compression)
-                                : "not compressed");
-            if (throttle > 0) common.say("The brokers' quota held a request up for %.1f ms on average.", throttle);
-            if (response > 1 + 1.5 * service)
-                common.say(
-                        "99%% of the records had their answer %.1f ms after they were due, and %.1f ms after send():"
-                                + " they waited to be sent.",
-                        response, service);
-            common.say(
-                    waited >= 0.01
-                            ? "send() was blocked for %.0f%% of the time by a full buffer.memory."
-                            : "send() was not blocked by a full buffer.memory.",
-                    100 * waited);
-            if (limited && s.reached(throughput))
+            sayWhereRecordsWaited(queueMs, requestMs);
+            sayHowFullBatchesWere();
+            double throttleMs = metric("produce-throttle-time-avg");
+            if (throttleMs > 0) common.say("The brokers' quota delayed a request by %.1f ms on average.", throttleMs);
+            double responseMs = Latencies.ms(s.judged().response(), "p99");
+            double serviceMs = Latencies.ms(s.judged().service(), "p99");
+            boolean waitedForSend = responseMs > 1 + 1.5 * serviceMs;
+            String times = "%.1f ms after they were due, and %.1f ms after send(): they waited to be sent.";
+            if (waitedForSend) common.say("99%% of the records had their answer " + times, responseMs, serviceMs);
+            double blocked = metric("bufferpool-wait-time-ns-total") / 1e9 / s.seconds;
+            String how = blocked >= 0.01 ? "blocked for %.0f%% of the time" : "not blocked";
+            common.say("send() was " + how + " by a full buffer.memory.", 100 * blocked);
+            boolean isBehindBrokers = limited ? !waitedForSend : queueMs > requestMs;
+            sayWhatSetThePace(s, blocked >= 0.05 || isBehindBrokers);
+            if (!output.explain) return;
+            for (String name : EXPLAINED.split(" ")) common.say("  %-34s %,.2f", name, metric(name));
+        }
+
+        private void sayWhereRecordsWaited(double queueMs, double requestMs) {
+            String times = "%.1f ms in the producer's buffer, then %.1f ms on the wire and in the broker.";
+            String share = "%.0f%% of the latency is the producer's own queue: ";
+            String ahead = " At --throughput -1 it says how far the producer is ahead, not how fast a broker answers.";
+            double percent = 100 * queueMs / (queueMs + requestMs);
+            if (limited) common.say("A batch was on average " + times, queueMs, requestMs);
+            else common.say(share + times + ahead, percent, queueMs, requestMs);
+        }
+
+        private void sayHowFullBatchesWere() {
+            Object otherwise = ProducerConfig.configDef().defaultValues().get("batch.size");
+            int batchSize = Integer.parseInt(property("batch.size", otherwise).trim());
+            if (batchSize <= 0) return;
+            double bytes = metric("batch-size-avg"), records = metric("records-per-request-avg");
+            double ratio = metric("compression-rate-avg");
+            String full = "Batches were %.0f%% full (%.0f bytes of batch.size=%d), a request had %.1f records, ";
+            String compressed = ratio < 0.999 ? "compressed to %.0f%% of their size." : "not compressed.";
+            common.say(full + compressed, 100 * bytes / batchSize, bytes, batchSize, records, 100 * ratio);
+        }
+
+        private void sayWhatSetThePace(Summary s, boolean isBehindBrokers) {
+            if (limited && s.reached(throughput)) {
                 common.say("--throughput set the pace: its %.0f records/s were reached.", throughput);
-            else
-                common.say(
-                        "%s set the pace%s.",
-                        collections.share(s.seconds) >= 0.1
-                                ? "The client's own collections (more memory may help)"
-                                : waited >= 0.05 || (limited ? response <= 1 + 1.5 * service : queue > wire)
-                                        ? "Network and brokers"
-                                        : "This machine and its producers (more --producers may help)",
-                        limited
-                                ? String.format(
-                                        Locale.ROOT, ": of %.0f records/s only %.1f were reached", throughput, perSec)
-                                : "");
-            if (telling.explain) EXPLAINED.forEach(name -> common.say("  %-34s %,.2f", name, figure(name)));
+                return;
+            }
+            String pacemaker = "This machine and its producers (more --producers may help)";
+            if (isBehindBrokers) pacemaker = "Network and brokers";
+            if (collections.share(s.seconds) >= 0.1) pacemaker = "The client's own collections (more memory may help)";
+            String only = ": of %.0f records/s only %.1f were reached";
+            String reached = limited ? String.format(Locale.ROOT, only, throughput, s.recordsPerSec()) : "";
+            common.say("%s set the pace%s.", pacemaker, reached);
         }
 
         @Override
@@ -1595,12 +1580,15 @@ class PerfTest implements Callable<Integer> {
         }
     }
 
-    /** The garbage collections of this JVM while it is watched: what they stop counts as latency, and is no broker's. Cycles beside the running threads stop nothing. */
+    /** This JVM's garbage collections in a run: their pauses count as latency. Concurrent cycles pause nothing. */
     static final class GarbageCollections implements NotificationListener {
         private final List<GarbageCollectorMXBean> collectors = ManagementFactory.getGarbageCollectorMXBeans().stream()
-                .filter(c -> !c.getName().matches(".*(Cycles|Concurrent).*"))
+                .filter(collector -> !collector.getName().matches(".*(Cycles|Concurrent).*"))
                 .toList();
-        private long count, totalMs, seen, longestMs;
+        private long count, totalMs;
+        /** Of the one thread that notifies. */
+        private volatile long seen, longestMs;
+
         private boolean watching;
 
         void watch() {
@@ -1615,77 +1603,61 @@ class PerfTest implements Callable<Integer> {
         }
 
         @Override
-        public synchronized void handleNotification(Notification notification, Object unused) {
+        public void handleNotification(Notification notification, Object unused) {
             if (!notification.getType().equals(GarbageCollectionNotificationInfo.GARBAGE_COLLECTION_NOTIFICATION))
                 return;
-            seen++;
-            longestMs = Math.max(
-                    longestMs,
-                    GarbageCollectionNotificationInfo.from((CompositeData) notification.getUserData())
-                            .getGcInfo()
-                            .getDuration());
-            notifyAll();
+            var collection = GarbageCollectionNotificationInfo.from((CompositeData) notification.getUserData());
+            longestMs = Math.max(longestMs, collection.getGcInfo().getDuration());
+            seen = seen + 1;
         }
 
-        /** The notifications come a little later: waits for those of collections that are over, a tenth of a second at most. */
-        synchronized void close() {
+        void close() {
             if (!watching) return;
             watching = false;
             count += sum(GarbageCollectorMXBean::getCollectionCount);
             totalMs += sum(GarbageCollectorMXBean::getCollectionTime);
-            boolean interrupted = Thread.interrupted();
+            // Notifications come a little later, within a tenth of a second at most.
             long until = System.nanoTime() + 100_000_000;
-            for (long left; seen < count && (left = (until - System.nanoTime()) / 1_000_000) > 0; ) {
-                try {
-                    wait(left);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
+            while (seen < count && System.nanoTime() < until) LockSupport.parkNanos(1_000_000);
+            try {
+                for (GarbageCollectorMXBean c : collectors) ((NotificationEmitter) c).removeNotificationListener(this);
+            } catch (OperationsException e) {
+                throw new IllegalStateException(e);
             }
-            for (GarbageCollectorMXBean c : collectors) {
-                try {
-                    ((NotificationEmitter) c).removeNotificationListener(this);
-                } catch (OperationsException e) {
-                    throw new IllegalStateException(e);
-                }
-            }
-            if (interrupted) Thread.currentThread().interrupt();
         }
 
         double share(double seconds) {
             return totalMs / 1000.0 / seconds;
         }
 
-        Object[] fields() {
-            return new Object[] {"collections", count, "collectionsMs", totalMs, "longestCollectionMs", longestMs};
+        Map<String, Object> fields() {
+            return ordered("collections", count, "collectionsMs", totalMs, "longestCollectionMs", longestMs);
         }
 
         String sentence(double seconds) {
-            if (count == 0) return "The client's own collections: none.";
-            return String.format(
-                    Locale.ROOT,
-                    "The client's own collections: %d, longest %d ms, %.1f%% of the time; what they stopped counts as"
-                            + " latency.",
-                    count,
-                    longestMs,
-                    100 * share(seconds));
+            if (count == 0) return "The client's own garbage collections: none.";
+            String figures = "%d, longest %d ms, %.1f%% of the time; their pauses count as latency.";
+            figures = String.format(Locale.ROOT, figures, count, longestMs, 100 * share(seconds));
+            return "The client's own garbage collections: " + figures;
         }
     }
 
-    /** Until then; at once if it has passed. @return the time */
+    /** Waits until then, not at all if it has passed, and returns the time. */
     private static long await(long until) throws InterruptedException {
-        for (long now; ; LockSupport.parkNanos(until - now)) {
+        while (true) {
             if (Thread.interrupted()) throw new InterruptedException();
-            if ((now = System.nanoTime()) >= until) return now;
+            long now = System.nanoTime();
+            if (now >= until) return now;
+            LockSupport.parkNanos(until - now);
         }
     }
 
-    // ---- Telling ----
+    // ---- Results ----
 
-    /** What was read back. @param missing acknowledged and not read; lost only if complete: the ends of all partitions were reached */
+    /** What was read back; what is missing is lost only if the reading is complete: to the ends of all partitions. */
     record ReadBack(long records, double perSec, double mbPerSec, long missing, long twice, boolean complete) {}
 
-    /** Of a run, its steady state, or an interval: latencies of acknowledged records; {@code read} or null; {@code steady} is the run without its warm-up, or null. */
+    /** A run, its steady state or an interval; {@code read}, or {@code steady}, without its warm-up, may be null. */
     public record Summary(
             double seconds, long bytes, Latencies latencies, ReadBack read, boolean interrupted, Summary steady) {
         public Summary {
@@ -1695,21 +1667,21 @@ class PerfTest implements Callable<Integer> {
         public Histogram service() {
             return latencies.get(Kind.SERVICE);
         }
+
         /** From when a record was due; at unlimited throughput, when each is due at once, from {@code send()}. */
         public Histogram response() {
             return latencies.getOrDefault(Kind.RESPONSE, service());
         }
 
         public long failed() {
-            return latencies.containsKey(Kind.FAILED)
-                    ? latencies.get(Kind.FAILED).getTotalCount()
-                    : 0;
+            return latencies.count(Kind.FAILED);
         }
 
         public long records() {
             return service().getTotalCount() - latencies.unanswered;
         }
-        /** What objectives, percentiles and plots are of: the run without its warm-up, if it has one. */
+
+        /** Returns what objectives, percentiles and plots are of: the run without its warm-up, if it has one. */
         Summary judged() {
             return steady == null ? this : steady;
         }
@@ -1721,251 +1693,192 @@ class PerfTest implements Callable<Integer> {
         public double mbPerSec() {
             return bytes / 1048576.0 / seconds;
         }
-        /** Records per second without the time of an answer for which none has to wait, which is no lack of speed; a queue that grows is one, and most wait in it. */
+
+        /**
+         * Returns records per second without the time of an answer for which none has to wait, which is no lack of
+         * speed; a queue that grows is one, and most wait in it.
+         */
         public double reached() {
             return records() / Math.max(1e-9, seconds - Latencies.ms(service(), "p10") / 1000);
         }
-        /** To 2 %, or, of a short run, but for the fifth of a second that one late answer and the closing may take. */
+
+        /** Allows 2 %, or, in a short run, the fifth of a second that one late answer and the closing may take. */
         boolean reached(double rate) {
-            return records() / reached() <= Math.max(1.02 * records() / rate, records() / rate + 0.2);
+            double wanted = records() / rate;
+            return records() / reached() <= Math.max(1.02 * wanted, wanted + 0.2);
         }
 
-        List<Object> rates() {
-            return new ArrayList<>(List.of(
-                    "records",
-                    records(),
-                    "recordsPerSec",
-                    recordsPerSec(),
-                    "mbPerSec",
-                    mbPerSec(),
-                    "failed",
-                    failed()));
+        Map<String, Object> rates() {
+            Map<String, Object> rates = ordered("records", records(), "recordsPerSec", recordsPerSec());
+            rates.putAll(ordered("mbPerSec", mbPerSec(), "failed", failed()));
+            return rates;
         }
 
-        Object[] fields() {
-            List<Object> fields = rates();
-            if (latencies.unanswered > 0) fields.addAll(List.of("outstanding", latencies.unanswered));
-            latencies.fields(fields);
-            if (latencies.containsKey(Kind.COMMIT))
-                fields.addAll(List.of("commits", latencies.get(Kind.COMMIT).getTotalCount()));
-            if (read != null)
-                fields.addAll(List.of(
-                        "read",
-                        read.records,
-                        "readPerSec",
-                        read.perSec,
-                        "readMbPerSec",
-                        read.mbPerSec,
-                        "missing",
-                        read.missing,
-                        "readTwice",
-                        read.twice));
-            return fields.toArray();
+        Map<String, Object> fields() {
+            Map<String, Object> fields = rates();
+            if (latencies.unanswered > 0) fields.put("outstanding", latencies.unanswered);
+            fields.putAll(latencies.fields());
+            if (latencies.containsKey(Kind.COMMIT)) fields.put("commits", latencies.count(Kind.COMMIT));
+            if (read == null) return fields;
+            fields.putAll(ordered("read", read.records, "readPerSec", read.perSec, "readMbPerSec", read.mbPerSec));
+            fields.putAll(ordered("missing", read.missing, "readTwice", read.twice));
+            return fields;
         }
 
+        /** Returns the line that kafka-producer-perf-test prints at the end. */
         String line(String state) {
-            ToLongFunction<String> ms = what -> Math.round(Latencies.ms(service(), what));
-            return String.format(
-                    Locale.ROOT,
-                    "%d%s records sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms max latency, %d ms"
-                            + " 50th, %d ms 95th, %d ms 99th, %d ms 99.9th.",
-                    records(),
-                    state,
-                    recordsPerSec(),
-                    mbPerSec(),
-                    Latencies.ms(service(), "avg"),
-                    Latencies.ms(service(), "max"),
-                    ms.applyAsLong("p50"),
-                    ms.applyAsLong("p95"),
-                    ms.applyAsLong("p99"),
-                    ms.applyAsLong("p99.9"));
+            StringBuilder line =
+                    new StringBuilder(rates("%d" + state + " records sent, %f records/sec (%.2f MB/sec)", 2));
+            for (String percent : List.of("50", "95", "99", "99.9"))
+                line.append(String.format(Locale.ROOT, ", %d ms %sth", Math.round(ms("p" + percent)), percent));
+            return line.append('.').toString();
+        }
+
+        /** Returns the line that kafka-producer-perf-test prints for an interval. */
+        String intervalLine() {
+            return rates("%d records sent, %.1f records/sec (%.2f MB/sec)", 1) + ".";
+        }
+
+        private String rates(String rates, int decimals) {
+            String latencies = ", %." + decimals + "f ms avg latency, %." + decimals + "f ms max latency";
+            Object[] figures = {records(), recordsPerSec(), mbPerSec(), ms("avg"), ms("max")};
+            return String.format(Locale.ROOT, rates + latencies, figures);
+        }
+
+        private double ms(String figure) {
+            return Latencies.ms(service(), figure);
         }
     }
 
-    /** What a run should keep to: {@code p99=50ms} of the response time (at unlimited throughput the service time), {@code e2e-p99.9=1s}, {@code throughput=9000}. */
-    record Objective(String text, Kind kind, String what, double limit) {
+    /**
+     * What a run should keep to: {@code p99=50ms} of the response time (at unlimited throughput the service time),
+     * {@code e2e-p99.9=1s}, {@code throughput=9000}.
+     */
+    record Objective(String text, Kind kind, String figure, double limit) {
         static class Reader implements ITypeConverter<Objective> {
+            private static final String NUMBER = "(\\d+(?:\\.\\d+)?)";
+            private static final Pattern RATE = Pattern.compile("(throughput|mb|failed)=" + NUMBER);
+            private static final Pattern LATENCY = Pattern.compile(
+                    "(?:(service|response|e2e|commit)-)?(avg|max|p\\d\\d?(?:\\.\\d+)?)=" + NUMBER + "(us|ms|s)");
+
             @Override
-            public Objective convert(String text) {
-                Matcher m = Pattern.compile(
-                                "(?:(service|response|e2e|commit)-)?(avg|max|p\\d\\d?(?:\\.\\d+)?)=(\\d+(?:\\.\\d+)?)(us|ms|s)|(throughput|mb|failed)=(\\d+(?:\\.\\d+)?)")
-                        .matcher(text.trim());
-                if (!m.matches())
-                    throw new TypeConversionException(
-                            "'" + text + "' is not an objective such as p99=50ms, e2e-max=1s or throughput=9000");
-                if (m.group(5) != null)
-                    return new Objective(text.trim(), null, m.group(5), Double.parseDouble(m.group(6)));
-                double unit = switch (m.group(4)) {
-                    case "us" -> 1e-3;
-                    case "ms" -> 1;
-                    default -> 1e3;
-                };
-                return new Objective(
-                        text.trim(),
-                        m.group(1) == null ? null : Kind.valueOf(m.group(1).toUpperCase(Locale.ROOT)),
-                        m.group(2),
-                        Double.parseDouble(m.group(3)) * unit);
+            public Objective convert(String given) {
+                String text = given.trim();
+                Matcher rate = RATE.matcher(text), latency = LATENCY.matcher(text);
+                if (rate.matches()) return new Objective(text, null, rate.group(1), Double.parseDouble(rate.group(2)));
+                String wrong = "' is not an objective such as p99=50ms, e2e-max=1s or throughput=9000";
+                if (!latency.matches()) throw new TypeConversionException("'" + given + wrong);
+                String name = latency.group(1);
+                Kind kind = name == null ? null : Kind.valueOf(name.toUpperCase(Locale.ROOT));
+                double unit = Map.of("us", 1e-3, "ms", 1.0, "s", 1e3).get(latency.group(4));
+                return new Objective(text, kind, latency.group(2), Double.parseDouble(latency.group(3)) * unit);
             }
         }
 
-        /** Milliseconds, or what else is compared; NaN if there is no such latency. */
+        /** Returns milliseconds, or what else is compared; NaN if there is no such latency. */
         double value(Summary s) {
-            Histogram h = kind == null ? s.response() : s.latencies.get(kind);
-            return switch (what) {
+            return switch (figure) {
                 case "throughput" -> s.recordsPerSec();
                 case "mb" -> s.mbPerSec();
                 case "failed" -> s.failed();
-                default ->
-                    h == null || h.getTotalCount() == 0
-                            ? Double.NaN
-                            : s.failed() > 0 && kind != Kind.E2E && kind != Kind.COMMIT
-                                    ? ofAll(h, s.failed())
-                                    : Latencies.ms(h, what);
+                default -> latency(s);
             };
         }
 
+        private double latency(Summary s) {
+            Histogram h = kind == null ? s.response() : s.latencies.get(kind);
+            if (h == null || h.getTotalCount() == 0) return Double.NaN;
+            if (s.failed() == 0 || kind == Kind.E2E || kind == Kind.COMMIT) return Latencies.ms(h, figure);
+            // Sends that failed had no answer in time: they are the slowest of all sends.
+            if (!figure.startsWith("p")) return Double.POSITIVE_INFINITY;
+            double all = h.getTotalCount() + s.failed();
+            double percentile = Double.parseDouble(figure.substring(1)) * all / h.getTotalCount();
+            if (percentile > 100 + 1e-9) return Double.POSITIVE_INFINITY;
+            return Latencies.ms(h, "p" + Math.min(percentile, 100));
+        }
+
         boolean atLeast() {
-            return what.equals("throughput") || what.equals("mb");
+            return figure.equals("throughput") || figure.equals("mb");
         }
 
-        /** Sends that failed had no answer in time: they are among all sends the slowest. */
-        private double ofAll(Histogram answered, long failed) {
-            double percentile = what.startsWith("p")
-                    ? Double.parseDouble(what.substring(1))
-                            * (answered.getTotalCount() + failed)
-                            / answered.getTotalCount()
-                    : Double.POSITIVE_INFINITY;
-            return percentile > 100 + 1e-9
-                    ? Double.POSITIVE_INFINITY
-                    : Latencies.ms(answered, "p" + Math.min(percentile, 100));
-        }
-
-        /** @return null if it was kept, else how it was missed */
+        /** Returns how it was missed; null if it was kept. */
         String missed(Summary s) {
             double value = value(s);
             if (atLeast() ? value >= limit : value <= limit) return null;
-            return "Objective " + text + " missed: "
-                    + (Double.isNaN(value)
-                            ? "there is no such latency."
-                            : Double.isInfinite(value)
-                                    ? s.failed() + " sends failed."
-                                    : String.format(
-                                            Locale.ROOT,
-                                            "%.2f%s.",
-                                            value,
-                                            atLeast() || what.equals("failed") ? "" : " ms"));
+            if (Double.isNaN(value)) return missed("there is no such latency.");
+            if (Double.isInfinite(value)) return missed(s.failed() + " sends failed.");
+            String unit = atLeast() || figure.equals("failed") ? "." : " ms.";
+            return missed(String.format(Locale.ROOT, "%.2f%s", value, unit));
+        }
+
+        String missed(String reason) {
+            return "Objective " + text + " missed: " + reason;
         }
     }
 
-    private void emit(String type, Object... fields) {
-        if (quiet) return;
-        common.emit(type, fields);
-        if (!telling.csv) return;
-        Map<String, String> row = new LinkedHashMap<>(Map.of("type", type));
-        for (int i = 0; i < fields.length; i += 2)
-            row.put(
-                    (String) fields[i],
-                    fields[i + 1] instanceof Double d ? String.format(Locale.ROOT, "%.3f", d) : "" + fields[i + 1]);
-        if (type.equals("perf-summary") && row.containsKey("steady")) row.put("type", type + "-steady");
-        if (csvColumns == null)
-            common.out.println(
-                    String.join(",", csvColumns = List.copyOf(row.keySet()))); // what only the summary has is no column
-        common.out.println(
-                csvColumns.stream().map(column -> row.getOrDefault(column, "")).collect(Collectors.joining(",")));
-    }
-
-    private void print(String line) {
-        if (!common.json && !telling.csv && !quiet) common.out.println(line);
-    }
-
-    /** In the layout of Apache's tools. */
-    private static void printMetrics(PrintWriter out, Map<MetricName, Object> metrics) {
-        Map<String, Object> sorted = new TreeMap<>();
-        metrics.forEach((name, value) -> sorted.put(
-                printable(name.group() + ":" + name.name() + ":" + name.tags()),
-                value instanceof String text ? printable(text) : value));
-        int width = sorted.keySet().stream().mapToInt(String::length).max().orElse(1);
-        out.printf(Locale.ROOT, "%n%-" + width + "s   %s%n", "Metric Name", "Value");
-        sorted.forEach((name, value) -> out.printf(
-                Locale.ROOT, "%-" + width + "s : " + (value instanceof Double ? "%.3f" : "%s") + "%n", name, value));
-    }
-
-    // ---- What was asked for ----
+    // ---- Options ----
 
     private void check() {
-        Object[] positive = {
-            "--num-records",
-            numRecords,
-            "--duration",
-            duration == null ? null : duration.toMillis(),
-            "--timeout",
-            common.timeout.toMillis(),
-            "--producers",
-            load.real.producers,
-            "--consumers",
-            load.real.consumers,
-            "--reporting-interval",
-            telling.intervalMs,
-            "--transaction-duration-ms",
-            load.further.transactionMs
-        };
-        for (int i = 0; i < positive.length; i += 2)
-            refuse(
-                    positive[i + 1] instanceof Number n && n.longValue() <= 0,
-                    positive[i] + " should be greater than zero.");
-        refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
-        refuse(
-                Stream.of(load.sizes != null, load.payloadFile != null, load.monotonic)
-                                .filter(given -> given)
-                                .count()
-                        != 1,
-                "Give one of --record-size, --payload-file and --payload-monotonic.");
-        refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
-        refuse(
-                !(throughput < 0 || throughput >= 1e-6 && throughput <= 1e9),
-                "--throughput " + throughput
-                        + " would never send, or all at once; give records per second, or -1 for as fast as it goes.");
-        refuse(
-                telling.warmupRecords < 0 || numRecords != null && telling.warmupRecords >= numRecords,
-                "--warmup-records must be fewer than --num-records.");
-        refuse(
-                load.real.keys < 0 || load.real.choice == Choice.ZIPFIAN && load.real.keys == 0,
-                "--keys should be greater than zero; --key-choice chooses among them.");
-        refuse(
-                load.topics().stream().anyMatch(String::isBlank),
-                "--topic should name a topic, or several with commas between them.");
-        refuse(
-                load.e2e && numRecords != null && numRecords > Integer.MAX_VALUE,
-                "--e2e keeps count of at most 2147483647 records.");
-        refuse(common.json && telling.csv, "--json and --csv both want stdout: give one of them.");
+        requirePositive("--num-records", numRecords);
+        requirePositive("--duration", duration == null ? null : duration.toMillis());
+        requirePositive("--timeout", common.timeout.toMillis());
+        requirePositive("--producers", load.workload.producers);
+        requirePositive("--consumers", load.workload.consumers);
+        requirePositive("--reporting-interval", output.intervalMs);
+        requirePositive("--transaction-duration-ms", load.compatibility.transactionMs);
+        checkLoad();
+        refuse(common.json && output.csv, "--json and --csv both want stdout: give one of them.");
         for (Objective o : objectives) {
             refuse(o.kind == Kind.E2E && !load.e2e, "--slo " + o.text + " needs --e2e.");
             refuse(o.kind == Kind.RESPONSE && throughput < 0, "--slo " + o.text + " needs a limited --throughput.");
         }
-        refuse(
-                telling.percentiles != null
-                        && (Files.isDirectory(telling.percentiles)
-                                || !Files.isWritable(
-                                        Files.exists(telling.percentiles)
-                                                ? telling.percentiles
-                                                : telling.percentiles
-                                                        .toAbsolutePath()
-                                                        .getParent())),
-                "Cannot write --percentiles " + telling.percentiles + ".");
-        refuse(
-                load.further.producerProps != null && load.commandProperties != null,
-                "--producer-props is the old name of --command-property: give one of them.");
-        Path old = load.further.producerConfig; // of a second run, the same object is the other as well
-        refuse(
-                old != null && common.commandConfig != null && common.commandConfig != old,
-                "--producer.config is the old name of --command-config: give one of them.");
-        if (load.further.producerProps != null && !quiet)
-            common.say("--producer-props is deprecated, use --command-property.");
-        if (old != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
+        Path plot = output.percentiles;
+        refuse(plot != null && !isWritable(plot), "Cannot write --percentiles " + plot + ".");
+        checkDeprecated();
+    }
+
+    private static void requirePositive(String option, Number value) {
+        refuse(value != null && value.longValue() <= 0, option + " should be greater than zero.");
+    }
+
+    private void checkLoad() {
+        refuse((numRecords == null) == (duration == null), "Give either --num-records or --duration.");
+        int payloads =
+                Collections.frequency(List.of(load.sizes != null, load.payloadFile != null, load.monotonic), true);
+        refuse(payloads != 1, "Give one of --record-size, --payload-file and --payload-monotonic.");
+        refuse(duration != null && duration.toDays() > 10_000, "--duration is too long.");
+        boolean isRate = throughput < 0 || throughput >= 1e-6 && throughput <= 1e9;
+        String never = " would never send, or all at once; give records per second, or -1 for no limit.";
+        refuse(!isRate, "--throughput " + throughput + never);
+        long most = numRecords == null ? 0 : numRecords, warmup = output.warmupRecords;
+        refuse(warmup < 0 || most > 0 && warmup >= most, "--warmup-records must be fewer than --num-records.");
+        int keys = load.workload.keys, fewest = load.workload.choice == Choice.ZIPFIAN ? 1 : 0;
+        refuse(keys < fewest, "--keys should be greater than zero; --key-choice chooses among them.");
+        boolean isBlank = load.topics().stream().anyMatch(String::isBlank);
+        refuse(isBlank, "--topic should name a topic, or several with commas between them.");
+        refuse(load.e2e && most > Integer.MAX_VALUE, "--e2e keeps count of at most 2147483647 records.");
+    }
+
+    private void checkDeprecated() {
+        boolean props = !load.compatibility.producerProps.isEmpty();
+        String old = " is the old name of --command-property: give one of them.";
+        refuse(props && !load.commandProperties.isEmpty(), "--producer-props" + old);
+        Path config = load.compatibility.producerConfig, given = common.commandConfig;
+        // In a second run, both are the same object.
+        boolean isBoth = config != null && given != null && given != config;
+        refuse(isBoth, "--producer.config is the old name of --command-config: give one of them.");
+        if (props && !quiet) common.say("--producer-props is deprecated, use --command-property.");
+        if (config != null && !quiet) common.say("--producer.config is deprecated, use --command-config.");
     }
 
     private static void refuse(boolean wrong, String sentence) {
         if (wrong) throw new Exit(2, sentence);
+    }
+
+    private static boolean isWritable(Path file) {
+        if (Files.isDirectory(file)) return false;
+        return Files.isWritable(
+                Files.exists(file) ? file : file.toAbsolutePath().getParent());
     }
 
     private static void put(String pair, String what, BiConsumer<String, String> into) {
@@ -1975,50 +1888,48 @@ class PerfTest implements Callable<Integer> {
     }
 
     private Instant startAt() {
-        if (telling.startAt == null) return null;
-        Instant at;
+        String text = output.startAt;
+        if (text == null) return null;
         try {
-            at = telling.startAt.contains("T")
-                    ? OffsetDateTime.parse(telling.startAt).toInstant()
+            Instant at = text.contains("T")
+                    ? OffsetDateTime.parse(text).toInstant()
                     : LocalDate.now()
-                            .atTime(LocalTime.parse(telling.startAt))
+                            .atTime(LocalTime.parse(text))
                             .atZone(ZoneId.systemDefault())
                             .toInstant();
+            refuse(at.isBefore(Instant.now()), "--start-at " + text + " has passed.");
+            return at;
         } catch (DateTimeParseException e) {
-            throw new Exit(
-                    2,
-                    "'" + telling.startAt
-                            + "' of --start-at is not a time such as 14:05, 14:05:30 or 2026-11-23T14:05:00Z.");
+            String examples = "14:05, 14:05:30 or 2026-11-23T14:05:00Z";
+            throw new Exit(2, "'" + text + "' of --start-at is not a time such as " + examples + ".");
         }
-        refuse(at.isBefore(Instant.now()), "--start-at " + telling.startAt + " has passed.");
-        return at;
     }
 
-    /** The producer's properties. The cluster's address: --bootstrap-server if it was given, else the properties', the file's, the default. */
+    /** Returns the producer's properties. --bootstrap-server wins over those given, these over the file's. */
     private Properties properties() throws IOException {
-        if (load.further.producerConfig != null) common.commandConfig = load.further.producerConfig;
+        CompatibilityOptions options = load.compatibility;
+        if (options.producerConfig != null) common.commandConfig = options.producerConfig;
         Properties properties = common.client();
         boolean given = common.spec.commandLine().getParseResult().hasMatchedOption("--bootstrap-server");
-        for (List<String> pairs : Stream.of(load.further.producerProps, load.commandProperties)
-                .filter(Objects::nonNull)
-                .toList())
-            pairs.forEach(pair -> put(pair, "Property", (name, value) -> {
-                if (!given || !name.equals("bootstrap.servers")) properties.put(name, value);
-            }));
+        for (String pair : options.producerProps.isEmpty() ? load.commandProperties : options.producerProps)
+            put(pair, "Property", properties::put);
+        if (given) properties.put("bootstrap.servers", common.bootstrapServer);
+
         common.bootstrapServer = properties.getProperty("bootstrap.servers");
         properties.putIfAbsent("client.id", "perf-producer-client");
-        // One window as long as any run: averages, maxima and rates of the whole run, and not of its last half to whole
-        // minute.
+        // One window as long as any run: metrics are of the whole run, and not of its last half to whole minute.
         properties.putIfAbsent("metrics.num.samples", "1");
         properties.putIfAbsent("metrics.sample.window.ms", "" + TimeUnit.DAYS.toMillis(10_000));
-        if (load.further.transactionalId != null) properties.put("transactional.id", load.further.transactionalId);
-        else if (load.further.transactionMs != null)
+        if (options.transactionalId != null) properties.put("transactional.id", options.transactionalId);
+        else if (options.transactionMs != null)
             properties.putIfAbsent("transactional.id", "performance-producer-" + UUID.randomUUID());
         properties.putAll(load.overrides);
         return properties;
     }
 
-    /** Apart, for tests to put clients of known delays in their place. */
+    // ---- The cluster ----
+
+    /** Makes a producer; tests replace it by one of known delays. */
     Producer<byte[], byte[]> producer(Properties properties) {
         return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
     }
@@ -2027,59 +1938,72 @@ class PerfTest implements Callable<Integer> {
         return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
-    /** Says up front what would otherwise be one metadata timeout after another. */
+    /** Reports up front what would otherwise be one metadata timeout after another. */
     boolean topicsExist(Properties producer) throws Exception {
         int timeout = (int) Math.min(common.timeout.toMillis(), Integer.MAX_VALUE);
         common.usable();
         Properties properties = (Properties) producer.clone();
-        properties.putAll(Map.of(
-                "default.api.timeout.ms",
-                timeout,
-                "request.timeout.ms",
-                Math.min(timeout, 30_000),
-                "retries",
-                Integer.MAX_VALUE));
+        properties.put("default.api.timeout.ms", timeout);
+        properties.put("request.timeout.ms", Math.min(timeout, 30_000));
+        properties.put("retries", Integer.MAX_VALUE);
         Admin admin = Admin.create(properties);
-        boolean all = true;
         try {
-            for (var topic :
-                    admin.describeTopics(load.topics()).topicNameValues().entrySet())
-                try {
-                    topic.getValue().get();
-                } catch (ExecutionException e) {
-                    refuse(
-                            e.getCause() instanceof InvalidTopicException,
-                            "'" + printable(topic.getKey()) + "' is not a name that a topic may have.");
-                    if (e.getCause() instanceof AuthorizationException)
-                        continue; // who may not look may still be allowed to write
-                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
-                    all = false;
-                    if (!brokersCreateTopics(admin))
-                        throw new Exit(
-                                ALL_FAILED,
-                                "Topic " + printable(topic.getKey())
-                                        + " does not exist, and the brokers do not create it by themselves; create it"
-                                        + " first (create-topic).");
-                    common.say(
-                            "Topic %s does not exist: the brokers create it, with their defaults.",
-                            printable(topic.getKey()));
-                }
+            boolean all = true;
+            var topics = admin.describeTopics(load.topics()).topicNameValues();
+            for (var topic : topics.entrySet()) all &= exists(admin, topic.getKey(), topic.getValue());
             return all;
         } finally {
             admin.close(Duration.ZERO);
         }
     }
 
+    private boolean exists(Admin admin, String topic, KafkaFuture<TopicDescription> description) throws Exception {
+        try {
+            description.get();
+            return true;
+        } catch (ExecutionException e) {
+            Throwable cause = e.getCause();
+            refuse(cause instanceof InvalidTopicException, "'" + printable(topic) + "' is not a valid topic name.");
+            if (cause instanceof AuthorizationException)
+                return true; // who may not describe may still be allowed to write
+            if (!(cause instanceof UnknownTopicOrPartitionException)) throw e;
+        }
+        if (!brokersCreateTopics(admin)) {
+            String advice =
+                    " does not exist, and the brokers do not create it by themselves; create it first (create-topic).";
+            throw new Exit(ALL_FAILED, "Topic " + printable(topic) + advice);
+        }
+        common.say("Topic %s does not exist: the brokers create it, with their defaults.", topic);
+        return false;
+    }
+
     private static boolean brokersCreateTopics(Admin admin) throws InterruptedException {
         try {
-            var any = List.of(new ConfigResource(
-                    ConfigResource.Type.BROKER,
-                    admin.describeCluster().nodes().get().iterator().next().idString()));
-            return admin.describeConfigs(any).all().get().values().stream()
+            Node any = admin.describeCluster().nodes().get().iterator().next();
+            var brokers = List.of(new ConfigResource(ConfigResource.Type.BROKER, any.idString()));
+            return admin.describeConfigs(brokers).all().get().values().stream()
                     .noneMatch(broker ->
                             broker.get("auto.create.topics.enable").value().equals("false"));
         } catch (ExecutionException notAllowed) {
             return true;
+        }
+    }
+
+    // ---- Files ----
+
+    /** Writes the service time's percentiles into --percentiles, the others' beside it. */
+    private void writePercentiles(Latencies latencies) {
+        if (output.percentiles == null) return;
+        try {
+            for (var latency : latencies.entrySet()) {
+                Path to = latency.getKey().beside(output.percentiles);
+                try (PrintStream out = new PrintStream(to.toFile(), "UTF-8")) {
+                    latency.getValue().outputPercentileDistribution(out, 5, 1000.0);
+                    if (out.checkError()) throw new IOException(to + " (is the disk full?)");
+                }
+            }
+        } catch (IOException e) {
+            notWritten = "--percentiles: " + e.getMessage() + ".";
         }
     }
 
@@ -2297,26 +2221,23 @@ class PerfTest implements Callable<Integer> {
     }
     // ---- End of what those have in common. ----
     private void requireReplaceableOutputs() throws IOException {
-        if (telling.hdrLog != null) requireReplaceable(Path.of("" + telling.hdrLog), "#[kraft-lab perf", "--hdr-log");
-        if (telling.ledger != null) Ledger.requireReplaceable(telling.ledger.toPath());
-        if (telling.percentiles == null) return;
-        for (Kind kind : Kind.values())
-            requireReplaceable(Latencies.beside(telling.percentiles, kind), "Value", "--percentiles");
+        if (output.hdrLog != null) requireReplaceable(output.hdrLog.toPath(), "#[kraft-lab perf", "--hdr-log");
+        if (output.ledger != null) Ledger.requireReplaceable(output.ledger.toPath());
+        if (output.percentiles == null) return;
+        for (Kind kind : Kind.values()) requireReplaceable(kind.beside(output.percentiles), "Value", "--percentiles");
     }
 
-    /** Refuses to replace a file that is there and is of another kind, or a link: somebody else's, or a slip of the keyboard. */
+    /** Refuses to replace a file of another kind, or a link: it is somebody else's, or the name is a typing error. */
     static void requireReplaceable(Path file, String beginning, String option) throws IOException {
         if (Files.exists(file) && !Files.isRegularFile(file)) return; // a pipe, a device
         if (Files.isSymbolicLink(file))
             throw new Exit(2, file + " is a link, which " + option + " does not follow: name another file.");
         if (!Files.exists(file) || Files.size(file) == 0) return;
         try (InputStream in = Files.newInputStream(file)) {
-            String head = new String(in.readNBytes(100), java.nio.charset.StandardCharsets.UTF_8);
+            String head = new String(in.readNBytes(100), StandardCharsets.UTF_8);
+            String advice = " has not written, so it stays as it is: name another file.";
             if (!head.stripLeading().startsWith(beginning))
-                throw new Exit(
-                        2,
-                        file + " is there, and is none that " + option
-                                + " has written, so it stays as it is: name another file.");
+                throw new Exit(2, file + " is a file that " + option + advice);
         }
     }
 

@@ -52,11 +52,11 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * Breaks nodes of a lab cluster on purpose, and with {@code --restore} (alias start-node) undoes what was done to them.
  *
- * <p>It first works out the impact of the fault (voters left, partitions under min ISR or offline), prints it, and refuses
- * with exit 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if
- * its process is the one of its {@code node.json}, by pid, boot and start; that file is obeyed only if nobody else can
- * have written it. A container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters
- * are reached by {@code --kill-command} and {@code --start-command}.
+ * <p>It first prints the impact of the fault (voters left, partitions under min ISR or offline) and refuses with exit
+ * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its
+ * process is the one of its {@code node.json}, by pid, boot and start; that file is obeyed only if nobody else can have
+ * written it. A container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
+ * reached by {@code --kill-command} and {@code --start-command}.
  *
  * <pre>kill-node controller --for 30s
  * kill-node --mode pause leader:test_topic-0
@@ -167,7 +167,7 @@ class KillNode implements Callable<Integer> {
             return state.equals("running");
         }
 
-        /** Returns whether it has its own say in what state it is in; hooks know nothing of it. */
+        /** Returns whether only its port can show its state, as with hooks. */
         private boolean isUnknown() {
             return state.equals("unknown");
         }
@@ -230,9 +230,8 @@ class KillNode implements Callable<Integer> {
 
     /** Returns an end whose sentence quotes what a cluster, a file or an engine says. */
     private static Exit failure(int code, String sentence, Object... values) {
-        return new Exit(
-                code,
-                sentence.formatted(Stream.of(values).map(KillNode::printable).toArray()));
+        Object[] printable = Stream.of(values).map(KillNode::printable).toArray();
+        return new Exit(code, String.format(Locale.ROOT, sentence, printable));
     }
 
     private static List<Integer> ids(Collection<Target> nodes) {
@@ -264,7 +263,7 @@ class KillNode implements Callable<Integer> {
         return 0;
     }
 
-    /** Returns how long Ctrl-C waits for faults to be undone: a command may take its --timeout, a container its grace and more. */
+    /** Returns how long Ctrl-C waits for faults to be undone: a command may take its timeout, a container its grace. */
     static Duration undoPatience(Duration timeout) {
         return timeout.multipliedBy(2).plusSeconds(90);
     }
@@ -294,7 +293,7 @@ class KillNode implements Callable<Integer> {
         return "'" + printable(text).replace("'", "'\\''") + "'";
     }
 
-    /** Also when interrupted, or when only half of a fault was applied: what was broken for a while must not stay broken. */
+    /** Undoes all faults, also when interrupted or only half of them applied: none may outlast --for. */
     private void undoAll(NodeRuntime runtime) {
         boolean interrupted = Thread.interrupted();
         List<Thread> undoing = new ArrayList<>();
@@ -323,8 +322,8 @@ class KillNode implements Callable<Integer> {
     }
 
     /**
-     * While faults are being undone after Ctrl-C: another Ctrl-C says what is left, and ends the JVM at once. By reflection,
-     * since the compiler warns of sun.misc.Signal wherever it is named; where there is none, a second Ctrl-C does nothing.
+     * Ends the JVM at once when Ctrl-C comes again while faults are being undone, and says what is left. By reflection,
+     * since the compiler warns of sun.misc.Signal by name; where there is none, a second Ctrl-C does nothing.
      */
     static class SecondInterrupt implements AutoCloseable {
         private final Thread hook;
@@ -363,7 +362,7 @@ class KillNode implements Callable<Integer> {
 
     // ---- Break and restore ----
 
-    /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition, without --force */
+    /** Applies the fault to each target. @throws Exit 12 if it would lose the quorum or a partition without --force */
     public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
         for (Target node : nodes) {
@@ -385,8 +384,10 @@ class KillNode implements Callable<Integer> {
     private Done breakNode(NodeRuntime runtime, Target node) throws Exception {
         broken.add(node);
         Instant at = runtime.fault(node, mode);
+        String how = mode.toString();
+        String when = at.toString();
         String by = runtime.name();
-        common.emit("fault", "node", node.id, "name", node.name, "mode", mode + "", "runtime", by, "at", at.toString());
+        common.emit("fault", "node", node.id, "name", node.name, "mode", how, "runtime", by, "at", when);
         return new Done(node, mode, at);
     }
 
@@ -451,12 +452,9 @@ class KillNode implements Callable<Integer> {
         }
         String lacking = "node " + missing + " is not registered";
         if (missing.isEmpty()) lacking = "a node does not answer on its port";
-        throw failure(
-                MISSED,
-                "Started, but not back within %s s: %s; without a quorum no node can register (see find-controller),"
-                        + " and --no-wait does not wait for it.",
-                common.timeout.toSeconds(),
-                lacking);
+        String sentence = "Started, but not back within %s s: %s; without a quorum no node can register (see"
+                + " find-controller), and --no-wait does not wait for it.";
+        throw failure(MISSED, sentence, common.timeout.toSeconds(), lacking);
     }
 
     /** Who follows the metadata log: whose second look finds a later fetch. Dedicated controllers register nowhere. */
@@ -556,7 +554,7 @@ class KillNode implements Callable<Integer> {
         throw new Exit(NO_CONTROLLER, "There is no active controller to break: find-controller says who is missing.");
     }
 
-    /** Returns the quorum, if it has a leader. @throws ExecutionException what says nothing of the quorum, such as a missing permission */
+    /** Returns the quorum, if it has a leader. @throws ExecutionException other than a timeout: no permission, say */
     private static Optional<QuorumInfo> quorum(Admin admin, Common common) throws Exception {
         int patience = (int) Math.min(4000, common.timeout.toMillis());
         var options = new DescribeMetadataQuorumOptions().timeoutMs(patience);
@@ -680,8 +678,8 @@ class KillNode implements Callable<Integer> {
     }
 
     /**
-     * Clients reach a broker's port, or nobody does; a dedicated controller's may be closed to this machine, and then its
-     * silence proves nothing.
+     * Returns whether a node is down, as far as its port shows: a dedicated controller's may be closed to this machine,
+     * and then its silence proves nothing.
      */
     static boolean isGone(Target node) {
         if (node.isBroker()) return !node.answers();
@@ -776,7 +774,7 @@ class KillNode implements Callable<Integer> {
         return new Partitions(total, under, offline);
     }
 
-    /** Without a controller a leader that is gone has no successor, and the partition is offline already, whatever the metadata says. */
+    /** Without a controller nobody succeeds a leader that is gone: its partition is offline, whatever metadata says. */
     private static boolean isOnline(TopicPartitionInfo partition, Set<Integer> gone, Voters voters) {
         Node leader = partition.leader();
         if (leader == null || leader.isEmpty()) return false;
@@ -800,7 +798,7 @@ class KillNode implements Callable<Integer> {
 
     // ---- Runtimes ----
 
-    /** How to reach a node from outside Kafka. A fault and its undoing return when they happened, as exactly as the runtime knows it. */
+    /** Reaches nodes from outside Kafka. A fault and its undoing return when they happened, as the runtime knows it. */
     public interface NodeRuntime {
         String name();
 
@@ -881,7 +879,7 @@ class KillNode implements Callable<Integer> {
             return chosen;
         }
 
-        /** Connects to the nodes' own addresses. A role asked of another cluster must not break a node here with the same id. */
+        /** Connects to the nodes' addresses: a role in another cluster must not break the node here with that id. */
         private void useAddresses(NodeRuntime runtime, List<Target> nodes) throws IOException {
             String byDefault = common.bootstrapServer;
             common.client(); // takes the address of --command-config, if there is one
@@ -891,14 +889,11 @@ class KillNode implements Callable<Integer> {
             String own = String.join(
                     ",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
             if (!named) common.bootstrapServer = own;
-            else if (common.bootstrapNodes().stream().noneMatch(b -> isAddressOfOne(b, nodes)))
-                throw failure(
-                        REFUSED,
-                        "--bootstrap-server %s is not the %s cluster at %s: for another cluster give --kill-command and"
-                                + " --start-command.",
-                        common.bootstrapServer,
-                        runtime.name(),
-                        own);
+            else if (common.bootstrapNodes().stream().noneMatch(b -> isAddressOfOne(b, nodes))) {
+                String sentence = "--bootstrap-server %s is not the %s cluster at %s: for another cluster give"
+                        + " --kill-command and --start-command.";
+                throw failure(REFUSED, sentence, common.bootstrapServer, runtime.name(), own);
+            }
         }
 
         private static boolean isAddressOfOne(Node address, List<Target> nodes) {
@@ -921,19 +916,16 @@ class KillNode implements Callable<Integer> {
             } catch (Exit none) {
                 noDocker = "no Docker engine that answers (--runtime docker says why)";
             }
-            if (!containers.isEmpty())
-                throw failure(
-                        2,
-                        "All nodes of the embedded cluster in %s are down, and so are all containers of the lab: say"
-                                + " which you mean, --runtime embedded or --runtime docker.",
-                        dataDir);
-            if (nodes.isEmpty())
-                throw failure(
-                        UNREACHABLE,
-                        "Nothing to break: there is no embedded cluster in %s (cluster up), and %s; for another cluster"
-                                + " give --kill-command and --start-command.",
-                        dataDir,
-                        noDocker);
+            if (!containers.isEmpty()) {
+                String sentence = "All nodes of the embedded cluster in %s are down, and so are all containers of the"
+                        + " lab: say which you mean, --runtime embedded or --runtime docker.";
+                throw failure(2, sentence, dataDir);
+            }
+            if (nodes.isEmpty()) {
+                String sentence = "Nothing to break: there is no embedded cluster in %s (cluster up), and %s; for"
+                        + " another cluster give --kill-command and --start-command.";
+                throw failure(UNREACHABLE, sentence, dataDir, noDocker);
+            }
             return embedded;
         }
 
@@ -944,7 +936,7 @@ class KillNode implements Callable<Integer> {
 
     private static final String COMPOSE_UP = "docker compose -f compose/compose.yaml up -d --wait";
 
-    /** Returns the voters of a {@code controller.quorum.voters}; none where the quorum is dynamic. Kafka's own parser is in the broker. */
+    /** Parses controller.quorum.voters, empty if the quorum is dynamic; Kafka's own parser is in the broker only. */
     static Map<Integer, Node> configured(String voters) {
         Map<Integer, Node> found = new TreeMap<>();
         Matcher voter = Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))")
@@ -970,17 +962,14 @@ class KillNode implements Callable<Integer> {
             this.dataDir = dataDir;
         }
 
-        @Override
         public String name() {
             return "embedded";
         }
 
-        @Override
         public List<Target> nodes() throws IOException {
             return files().stream().map(NodeFile::target).toList();
         }
 
-        @Override
         public Set<Integer> voters() throws IOException {
             Set<Integer> voters = new TreeSet<>();
             for (NodeFile file : files()) {
@@ -1004,7 +993,6 @@ class KillNode implements Callable<Integer> {
             return files;
         }
 
-        @Override
         public void require(Mode mode) {
             if (mode == Mode.DISCONNECT)
                 throw new Exit(
@@ -1016,7 +1004,6 @@ class KillNode implements Callable<Integer> {
         /** When a node's process got its signal. */
         private record Signalled(ProcessHandle process, Instant at) {}
 
-        @Override
         public Instant fault(Target node, Mode mode) throws Exception {
             Signalled signalled = locked(() -> signal(node, mode));
             ProcessHandle process = signalled.process;
@@ -1047,7 +1034,6 @@ class KillNode implements Callable<Integer> {
             return new Signalled(process, at);
         }
 
-        @Override
         public Instant restore(Target node) throws Exception {
             return locked(() -> {
                 Instant at = Instant.now();
@@ -1090,12 +1076,9 @@ class KillNode implements Callable<Integer> {
         }
 
         private Exit busy() {
-            return failure(
-                    MISSED,
-                    "Another command (such as cluster up) has been at work in %s for more than %s s: let it end, or end"
-                            + " it, and try again.",
-                    dataDir,
-                    common.timeout.toSeconds());
+            String sentence = "Another command (such as cluster up) has been at work in %s for more than %s s: let it"
+                    + " end, or end it, and try again.";
+            return failure(MISSED, sentence, dataDir, common.timeout.toSeconds());
         }
 
         private static FileLock tryLock(FileChannel channel) throws IOException {
@@ -1107,7 +1090,7 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    /** What cluster up noted of a node: a command that start-node runs, and a pid that is signalled; so nobody else may have written it. */
+    /** What cluster up noted of a node: a command to run and a pid to signal, so nobody else may have written it. */
     private static class NodeFile {
         private final String name;
         private final Path folder;
@@ -1130,12 +1113,8 @@ class KillNode implements Callable<Integer> {
         private void requireOurs(Path path) throws IOException {
             String reason = whyNotOurs(path);
             if (reason == null) return;
-            throw failure(
-                    REFUSED,
-                    "%s is not obeyed, because %s %s: whoever writes it decides what is run and signalled here.",
-                    file,
-                    path.equals(file) ? "it" : path,
-                    reason);
+            String sentence = "%s is not obeyed, because %s %s: whoever writes it decides what is run and killed here.";
+            throw failure(REFUSED, sentence, file, path.equals(file) ? "it" : path, reason);
         }
 
         private static String whyNotOurs(Path path) throws IOException {
@@ -1217,12 +1196,9 @@ class KillNode implements Callable<Integer> {
         }
 
         private Exit inUse(String data) {
-            return failure(
-                    REFUSED,
-                    "The data of %s in %s is in use by a process that its node.json does not name: 'cluster down' ends"
-                            + " it, then 'cluster up' starts all nodes.",
-                    name,
-                    data);
+            String sentence = "The data of %s in %s is in use by a process that its node.json does not name: 'cluster"
+                    + " down' ends it, then 'cluster up' starts all nodes.";
+            return failure(REFUSED, sentence, name, data);
         }
 
         void write(String key, Object value) throws IOException {
@@ -1252,7 +1228,7 @@ class KillNode implements Callable<Integer> {
                 throw failure(1, "Cannot send SIG%s to pid %s: %s.", signal, process.pid(), said);
         }
 
-        /** By boot and start in ticks since then; where there is no /proc, or an older version noted it, by time and command line. */
+        /** Compares boot and start; without /proc, or if an older version noted it, start time and command line. */
         static boolean isTheOne(ProcessHandle process, Map<String, Object> json) {
             Long ticks = startTicks(process.pid());
             if (ticks != null && json.get("startTicks") instanceof Number noted && json.get("bootId") != null)
@@ -1265,7 +1241,7 @@ class KillNode implements Callable<Integer> {
                     && command.stream().anyMatch(a -> ("" + a).startsWith(MARK) && line.contains("" + a));
         }
 
-        /** Returns when the process started, in clock ticks since the boot: field 22 of its stat; null where there is none. */
+        /** Returns the process's start in clock ticks since the boot, field 22 of its stat; null without /proc. */
         static Long startTicks(long pid) {
             try {
                 return Long.valueOf(stat(pid)[19]);
@@ -1305,8 +1281,8 @@ class KillNode implements Callable<Integer> {
     // ---- Docker ----
 
     /**
-     * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's label, since a
-     * name alone may be a stranger's. Of what was done nothing is noted: the engine knows it, whoever did it.
+     * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's
+     * label, since a name alone may be a stranger's. Nothing is noted: the engine knows what was done, whoever did it.
      */
     private static class Docker implements NodeRuntime {
         private static final String LABEL = "kraft-lab.node";
@@ -1365,12 +1341,9 @@ class KillNode implements Callable<Integer> {
             try {
                 return inBackground(question).get(timeout.toMillis(), TimeUnit.MILLISECONDS);
             } catch (java.util.concurrent.TimeoutException hangs) {
-                throw failure(
-                        UNREACHABLE,
-                        "The Docker engine at %s accepts and does not answer within %s ms: restart it, or name another"
-                                + " by DOCKER_HOST.",
-                        uri,
-                        timeout.toMillis());
+                String sentence = "The Docker engine at %s accepts and does not answer within %s ms: restart it, or"
+                        + " name another by DOCKER_HOST.";
+                throw failure(UNREACHABLE, sentence, uri, timeout.toMillis());
             } catch (ExecutionException e) {
                 String refuses = "The Docker engine at %s refuses: %s.";
                 String absent = "No Docker engine answers at %s (%s): start it, or name yours by DOCKER_HOST.";
@@ -1379,7 +1352,7 @@ class KillNode implements Callable<Integer> {
             }
         }
 
-        /** In a thread of its own, because the client's read from a socket file knows neither time limit nor interrupt. */
+        /** In a thread of its own, since docker-java's read from a socket file has no time limit and no interrupt. */
         private static <T> FutureTask<T> inBackground(Callable<T> call) {
             FutureTask<T> task = new FutureTask<>(call);
             Thread worker = new Thread(task, "docker");
@@ -1397,24 +1370,21 @@ class KillNode implements Callable<Integer> {
             File settings = new File(config.getDockerConfigPath());
             var mapper = DockerClientConfig.getDefaultObjectMapper();
             if (DockerContextMetaFile.resolveContextMetaFile(mapper, settings, context)
-                    .isEmpty())
-                throw failure(
-                        2,
-                        "There is no Docker context '%s': 'docker context ls' lists them, 'docker context use' selects"
-                                + " one.",
-                        context);
+                    .isEmpty()) {
+                String sentence = "There is no Docker context '%s': 'docker context ls' lists them, 'docker context"
+                        + " use' selects one.";
+                throw failure(2, sentence, context);
+            }
         }
 
         private static void requireAddress(URI uri) {
             String scheme = String.valueOf(uri.getScheme());
             boolean windows = System.getProperty("os.name").startsWith("Windows");
-            if (scheme.equals("ssh"))
-                throw failure(
-                        2,
-                        "Docker over ssh is not supported: forward the socket (ssh -NL"
-                                + " /tmp/docker.sock:/var/run/docker.sock %s) and export"
-                                + " DOCKER_HOST=unix:///tmp/docker.sock.",
-                        uri.getAuthority());
+            if (scheme.equals("ssh")) {
+                String sentence = "Docker over ssh is not supported: forward the socket (ssh -NL"
+                        + " /tmp/docker.sock:/var/run/docker.sock %s) and export DOCKER_HOST=unix:///tmp/docker.sock.";
+                throw failure(2, sentence, uri.getAuthority());
+            }
             boolean known = scheme.equals("unix")
                     || scheme.equals("tcp") && uri.getHost() != null
                     || scheme.equals("npipe") && windows;
@@ -1426,12 +1396,11 @@ class KillNode implements Callable<Integer> {
             try {
                 SocketChannel.open(UnixDomainSocketAddress.of(path)).close();
             } catch (IOException e) {
-                if (("" + e.getMessage()).contains("ermission"))
-                    throw failure(
-                            UNREACHABLE,
-                            "No permission for Docker's socket %s: run 'sudo usermod -aG docker $USER' and log in"
-                                    + " again.",
-                            path);
+                if (("" + e.getMessage()).contains("ermission")) {
+                    String sentence = "No permission for Docker's socket %s: run 'sudo usermod -aG docker $USER' and"
+                            + " log in again.";
+                    throw failure(UNREACHABLE, sentence, path);
+                }
                 String found = "No Docker engine at unix://%s (%s): there is a socket elsewhere, export"
                         + " DOCKER_HOST=unix://%s.";
                 String none = "No Docker engine at unix://%s (%s): start it; nor is there one at %s.";
@@ -1456,12 +1425,10 @@ class KillNode implements Callable<Integer> {
             return all.stream().filter(socket -> !socket.equals(path)).toList();
         }
 
-        @Override
         public String name() {
             return "docker";
         }
 
-        @Override
         public List<Target> nodes() throws InterruptedException {
             List<Target> nodes = new ArrayList<>();
             containers().forEach((id, container) -> nodes.add(target(id, container)));
@@ -1487,7 +1454,6 @@ class KillNode implements Callable<Integer> {
             return uri.getScheme().equals("tcp") ? uri.getHost() : "localhost";
         }
 
-        @Override
         public Set<Integer> voters() throws InterruptedException {
             for (InspectContainerResponse container : containers().values()) {
                 String configured = environment(container, "KAFKA_CONTROLLER_QUORUM_VOTERS");
@@ -1546,7 +1512,6 @@ class KillNode implements Callable<Integer> {
             throw failure(1, "The container of %s is gone: docker compose up makes it anew.", node.name);
         }
 
-        @Override
         public Instant fault(Target node, Mode mode) throws Exception {
             InspectContainerResponse container = container(node);
             String id = container.getId();
@@ -1574,7 +1539,6 @@ class KillNode implements Callable<Integer> {
         }
 
         /** Whatever was done to it, in whatever order. */
-        @Override
         public Instant restore(Target node) throws Exception {
             InspectContainerResponse container = container(node);
             String id = container.getId();
@@ -1608,11 +1572,9 @@ class KillNode implements Callable<Integer> {
             try {
                 task.get(GRACE_S + Math.max(30, timeout.toSeconds()), TimeUnit.SECONDS);
             } catch (java.util.concurrent.TimeoutException hangs) {
-                throw failure(
-                        MISSED,
-                        "The Docker engine at %s has not done that to %s yet, and may still do it: look at docker ps.",
-                        uri,
-                        node.name);
+                String sentence =
+                        "The Docker engine at %s has not done that to %s yet, but still may: look at docker ps.";
+                throw failure(MISSED, sentence, uri, node.name);
             } catch (InterruptedException e) {
                 // Of a stop, undoing it awaits the end.
                 if (!stopping.contains(node.id)) awaitLanding(task);
@@ -1633,7 +1595,7 @@ class KillNode implements Callable<Integer> {
             }
         }
 
-        /** When the engine saw it happen; else from when on it could. What was done stays done, whatever the event stream is like. */
+        /** Returns when the engine saw it happen, or when it began: what was done stays done without the event. */
         private Instant whenSeen(String event, String id, Instant began) throws InterruptedException {
             Sightings seen = new Sightings(id, began);
             try {
@@ -1690,7 +1652,7 @@ class KillNode implements Callable<Integer> {
 
     // ---- Hooks ----
 
-    /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists, and the controllers of its quorum. */
+    /** Any cluster, by the user's commands: its nodes are the brokers it lists and the controllers of its quorum. */
     static class Hooks implements NodeRuntime {
         private final Common common;
         private final String killCommand;
@@ -1706,12 +1668,10 @@ class KillNode implements Callable<Integer> {
             this.startCommand = startCommand;
         }
 
-        @Override
         public String name() {
             return "hooks";
         }
 
-        @Override
         public List<Target> nodes() throws Exception {
             Map<Integer, Target> nodes = new TreeMap<>();
             try (Admin admin = common.admin(IMPATIENT)) {
@@ -1734,14 +1694,12 @@ class KillNode implements Callable<Integer> {
             return new Target(node.id(), name, node.host(), node.port(), roles, "unknown");
         }
 
-        @Override
         public Set<Integer> voters() throws Exception {
             if (voters == null) nodes();
             return voters;
         }
 
         /** Without a quorum, and where its voters are not configured, a controller is known to nobody. */
-        @Override
         public Optional<Target> unlisted(int id) throws Exception {
             if (!voters().isEmpty()) return Optional.empty();
             return Optional.of(target(new Node(id, "", -1), "controller"));
@@ -1794,25 +1752,21 @@ class KillNode implements Callable<Integer> {
             return "";
         }
 
-        @Override
         public void require(Mode mode) {
             if (killCommand == null) throw new Exit(2, "To break a node of this cluster, give --kill-command.");
             if (mode != Mode.KILL && !killCommand.contains("{mode}"))
                 throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
         }
 
-        @Override
         public void requireUsable(Target node) {
             if (killCommand != null) filled(killCommand, node, "kill");
             if (startCommand != null) filled(startCommand, node, "start");
         }
 
-        @Override
         public Instant fault(Target node, Mode mode) throws Exception {
             return execute(killCommand, node, mode.toString());
         }
 
-        @Override
         public Instant restore(Target node) throws Exception {
             if (startCommand == null) throw new Exit(2, "To start a node of this cluster, give --start-command.");
             return execute(startCommand, node, "start");
@@ -1825,22 +1779,21 @@ class KillNode implements Callable<Integer> {
             return at;
         }
 
-        /** Host names of letters, digits, dots, hyphens and underscores, which begin with none of the last; and addresses. */
+        /** Host names (letters, digits, dots, hyphens, underscores; no dot or hyphen first) and addresses. */
         private static final String HOST =
                 "[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9][A-Za-z0-9._-]*)?";
 
-        /** Returns the command with a node's values, which come from the cluster and go into a shell: a host such as -oProxyCommand=... would be an option there. */
+        /** Fills in a node's values, which come from the cluster and go to a shell: -oProxyCommand=... is no host. */
         static String filled(String command, Target node, String mode) {
             String unfit = ": a command must not get it.";
             if (node.id < 0) throw failure(REFUSED, "Node id %s of the cluster is not valid" + unfit, node.id);
             if (!node.name.matches("[A-Za-z0-9_][A-Za-z0-9._-]*"))
                 throw failure(REFUSED, "The name '%s' of node %s is not a host name" + unfit, node.name, node.id);
-            if (node.host.isEmpty() && command.contains("{host}"))
-                throw failure(
-                        REFUSED,
-                        "The cluster does not say where node %s runs: give a command without {host}, by {id} or"
-                                + " {name}.",
-                        node.id);
+            if (node.host.isEmpty() && command.contains("{host}")) {
+                String sentence = "The cluster does not say where node %s runs: give a command without {host}, by {id}"
+                        + " or {name}.";
+                throw failure(REFUSED, sentence, node.id);
+            }
             if (!node.host.isEmpty() && !node.host.matches(HOST) || node.port > 65535) {
                 String sentence = "The address '%s', port %s, of node %s is not a host name or address" + unfit;
                 throw failure(REFUSED, sentence, node.host, node.port, node.id);
@@ -1852,7 +1805,7 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    /** A user's command: whatever it prints is read, so that it never waits for its reader; at its time limit it ends, with all that it has started. */
+    /** A user's command: it never waits for a reader of its output, and at its limit ends with all that it started. */
     static class Shell {
         private static final String MARK = "KRAFT_LAB_COMMAND";
         private final String line;
@@ -1885,7 +1838,7 @@ class KillNode implements Callable<Integer> {
                 throw failure(1, "'%s' ended with %s%s.", line, process.exitValue(), output.said());
         }
 
-        /** Until none is found: what they started meanwhile, and what has lost its parent and is known only by its environment. */
+        /** Until none is found: also what has lost its parent, and is known only by its environment. */
         private void endAll(Process process) {
             for (int look = 0; look < 20; look++) {
                 Set<ProcessHandle> all = new HashSet<>(process.descendants().toList());
@@ -1941,7 +1894,7 @@ class KillNode implements Callable<Integer> {
             tail.delete(0, Math.max(0, tail.length() - KEPT));
         }
 
-        /** Returns it for the end of a sentence, in one line. What the command leaves running may hold the pipe open, and is not waited for. */
+        /** Returns it in one line, without waiting for what the command leaves running with the pipe open. */
         String said() throws InterruptedException {
             join(300);
             String cut = bytes > 2 * KEPT ? "\n... (" + bytes + " bytes) ...\n" : "";

@@ -79,7 +79,7 @@ class SourceFormTest {
                         "Cluster.java",
                         1090,
                         "KillNode.java",
-                        1990,
+                        1910,
                         "Lab.java",
                         800,
                         "PerfTest.java",

@@ -10,15 +10,15 @@
 //DESCRIPTION Breaks a node: kills, stops, pauses or disconnects it; start-node undoes it
 
 import static java.util.stream.Collectors.*;
+import static java.nio.file.StandardOpenOption.*;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import com.github.dockerjava.api.DockerClient;
 import com.github.dockerjava.api.async.ResultCallback;
 import com.github.dockerjava.api.command.InspectContainerResponse;
+import com.github.dockerjava.api.command.SyncDockerCmd;
 import com.github.dockerjava.api.exception.*;
-import com.github.dockerjava.api.model.Container;
-import com.github.dockerjava.api.model.ContainerNetwork;
-import com.github.dockerjava.api.model.Event;
+import com.github.dockerjava.api.model.*;
 import com.github.dockerjava.core.*;
 import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
 import java.io.*;
@@ -28,7 +28,6 @@ import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
@@ -36,7 +35,7 @@ import java.util.concurrent.*;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.*;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
+import java.util.regex.*;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
@@ -60,9 +59,10 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * Breaks nodes of a lab cluster on purpose, and with {@code --restore} (alias start-node) undoes what was done to them.
  *
- * <p>It first works out what the fault means (voters left, partitions under min ISR or offline), says it, and refuses with exit
- * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its process is the one of its
- * {@code node.json}, by pid, boot and start; that file is obeyed only if nobody else can have written it. A container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
+ * <p>It first prints the impact of the fault (voters left, partitions under min ISR or offline) and refuses with exit
+ * 12 to lose the quorum or a partition unless {@code --force} is given. An embedded node is signalled only if its
+ * process is the one of its {@code node.json}, by pid, boot and start; that file is obeyed only if nobody else can have
+ * written it. A container is touched only if it has the labels of compose/compose.yaml; the nodes of other clusters are
  * reached by {@code --kill-command} and {@code --start-command}.
  *
  * <pre>kill-node controller --for 30s
@@ -74,9 +74,8 @@ import picocli.CommandLine.TypeConversionException;
         name = "kill-node",
         version = "kraft-lab 0.1.0",
         sortOptions = false,
-        description =
-                "Breaks nodes of the lab, after saying what it means; start-node (the same as kill-node --restore)"
-                        + " undoes it.",
+        description = "Breaks nodes of the lab after printing the impact; start-node (the same as kill-node --restore)"
+                + " undoes it.",
         footer = {
             "",
             "kill-node controller --for 30s   kill the active controller for half a minute",
@@ -85,10 +84,17 @@ import picocli.CommandLine.TypeConversionException;
         })
 class KillNode implements Callable<Integer> {
     enum Mode {
-        KILL,
-        STOP,
-        PAUSE,
-        DISCONNECT;
+        KILL("killed"),
+        STOP("stopped"),
+        PAUSE("paused"),
+        DISCONNECT("disconnected");
+
+        /** What a node is afterwards. */
+        final String state;
+
+        Mode(String state) {
+            this.state = state;
+        }
 
         @Override
         public String toString() {
@@ -108,10 +114,14 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    /** Of clients that ask while nodes are paused: a request to one is given up soon, and that node is then let alone for a while, so that another is asked. */
+    /** For clients that ask while nodes are paused: they give up soon and leave that node alone for a while. */
     private static final Object[] IMPATIENT = {
         "request.timeout.ms", 1000, "reconnect.backoff.ms", 3000, "reconnect.backoff.max.ms", 3000
     };
+
+    /** The options by which a script reaches its nodes; start-node needs the same ones. */
+    private static final Set<String> CONNECTION =
+            Set.of("--bootstrap-server", "--command-config", "--runtime", "--data-dir", "--start-command");
 
     @Parameters(
             paramLabel = "NODE",
@@ -138,10 +148,10 @@ class KillNode implements Callable<Integer> {
     @Option(names = "--no-wait", description = "With --restore: do not wait.")
     boolean noWait;
 
-    @Option(names = "--dry-run", description = "Only say what it would mean.")
+    @Option(names = "--dry-run", description = "Show the impact without acting.")
     boolean dryRun;
 
-    @Option(names = "--force", description = "Even if the quorum or a partition is lost by it.")
+    @Option(names = "--force", description = "Proceed even if the quorum is lost or partitions go offline.")
     boolean force;
 
     @Mixin
@@ -151,12 +161,26 @@ class KillNode implements Callable<Integer> {
     Runtimes runtimes = new Runtimes(common);
 
     /**
-     * A node as its runtime knows it. @param port client port, of a dedicated controller its own; -1 when unknown  @param roles as Kafka's
-     * process.roles has them, empty when unknown  @param state running, paused, disconnected, stopping or down; unknown with hooks
+     * A node as its runtime knows it. @param port client port, of a dedicated controller its own; -1 when unknown
+     * @param roles as in process.roles, empty when unknown  @param state running, paused, disconnected, stopping, down;
+     * unknown with hooks
      */
     public record Target(int id, String name, String host, int port, String roles, String state) {
         boolean isBroker() {
             return !roles.equals("controller");
+        }
+
+        boolean isRunning() {
+            return state.equals("running");
+        }
+
+        /** Returns whether only its port can show its state, as with hooks. */
+        private boolean isUnknown() {
+            return state.equals("unknown");
+        }
+
+        private boolean answers() {
+            return Common.answers(host, port, 1000);
         }
     }
 
@@ -183,22 +207,49 @@ class KillNode implements Callable<Integer> {
         NodeRuntime runtime = runtime();
         common.say("Runtime: " + runtime.name());
         if (restore) {
-            for (Done d : restoreNodes(runtime))
-                if (!common.json) common.out.printf(Locale.ROOT, "%s restored%n", d.node.name());
+            for (Done done : restoreNodes(runtime)) print(done.node, "restored");
             return 0;
         }
         if (lasting != null && runtime.name().equals("hooks") && runtimes.startCommand == null)
-            throw new Exit(2, "How to undo it after --for? Give --start-command.");
+            throw new Exit(2, "--for needs --start-command, to start the node again.");
         if (lasting != null && !dryRun) return breakForAWhile(runtime);
-        breakAndReport(runtime);
+        breakAndPrint(runtime);
         return 0;
     }
 
-    private void breakAndReport(NodeRuntime runtime) throws Exception {
-        for (Done d : breakNodes(runtime)) {
-            if (!common.json) common.out.printf(Locale.ROOT, "%s %s%n", printable(d.node.name()), past(d.mode));
-        }
+    /** What runs the nodes, by the options or by looking. */
+    public NodeRuntime runtime() throws Exception {
+        return runtimes.choose();
     }
+
+    /** The containers of the lab, running or not, for composite scripts. @throws Exit 10 when no engine answers */
+    static List<Target> containers() throws InterruptedException {
+        return new Docker(Duration.ofSeconds(30)).nodes();
+    }
+
+    private void breakAndPrint(NodeRuntime runtime) throws Exception {
+        for (Done done : breakNodes(runtime)) print(done.node, mode.state);
+    }
+
+    private void print(Target node, String state) {
+        if (!common.json) common.out.println(printable(node.name) + " " + state);
+    }
+
+    /** Returns an end whose sentence quotes what a cluster, a file or an engine says. */
+    private static Exit failure(int code, String sentence, Object... values) {
+        Object[] printable = Stream.of(values).map(KillNode::printable).toArray();
+        return new Exit(code, String.format(Locale.ROOT, sentence, printable));
+    }
+
+    private static List<Integer> ids(Collection<Target> nodes) {
+        return nodes.stream().map(Target::id).toList();
+    }
+
+    private static String names(Collection<Target> nodes) {
+        return String.join(", ", nodes.stream().map(Target::name).toList());
+    }
+
+    // ---- A fault for a while ----
 
     /** Whatever ends the wait, what was broken is undone, or named with the command that does it. */
     private int breakForAWhile(NodeRuntime runtime) throws Exception {
@@ -206,95 +257,80 @@ class KillNode implements Callable<Integer> {
         common.leftover = () -> nameLeft(left());
         try (SecondInterrupt second = new SecondInterrupt(common.leftover)) {
             try {
-                breakAndReport(runtime);
+                breakAndPrint(runtime);
                 common.say("Undoing it in %.1f s (Ctrl-C: now).", lasting.toMillis() / 1e3);
                 Thread.sleep(lasting.toMillis());
             } finally {
                 undoAll(runtime);
             }
         }
-        List<Target> left = left();
-        if (!left.isEmpty()) throw new Exit(1, left.size() + " of " + broken.size() + " nodes could not be restored.");
+        int left = left().size();
+        if (left > 0) throw failure(1, "%s of %s nodes could not be restored.", left, broken.size());
         if (!noWait) awaitBack(broken);
         return 0;
     }
 
-    /** Returns for how long Ctrl-C waits for faults to be undone: a command may take its --timeout, a container its grace and more. */
+    /** Returns how long Ctrl-C waits for faults to be undone: a command may take its timeout, a container its grace. */
     static Duration undoPatience(Duration timeout) {
         return timeout.multipliedBy(2).plusSeconds(90);
     }
 
     private List<Target> left() {
-        return broken.stream().filter(n -> !restored.contains(n.id())).toList();
+        return broken.stream().filter(n -> !restored.contains(n.id)).toList();
     }
 
     private void nameLeft(List<Target> left) {
-        if (left.isEmpty()) return;
-        String names =
-                String.join(", ", left.stream().map(n -> printable(n.name())).toList());
-        common.say(
-                "%s",
-                "Not restored: " + names + "; this does it: "
-                        + undoCommand(left.stream().map(Target::id).toList()));
+        if (!left.isEmpty()) common.say("Not restored: %s; to restore, run: %s", names(left), undoCommand(ids(left)));
     }
 
     /** Returns what one types to undo it: start-node, with the options by which this script reaches the nodes. */
     String undoCommand(Collection<Integer> nodes) {
         StringBuilder command = new StringBuilder("start-node");
         nodes.forEach(id -> command.append(' ').append(id));
-        for (CommandLine.Model.OptionSpec option :
-                common.spec.commandLine().getParseResult().matchedOptions()) {
-            if (!REACHING.contains(option.longestName())) continue;
-            command.append(' ').append(option.longestName()).append(' ').append(quoted(String.valueOf((Object)
-                    option.getValue())));
+        for (var option : common.spec.commandLine().getParseResult().matchedOptions()) {
+            if (!CONNECTION.contains(option.longestName())) continue;
+            String value = quoted(String.valueOf((Object) option.getValue()));
+            command.append(' ').append(option.longestName()).append(' ').append(value);
         }
         return command.toString();
     }
-
-    private static final Set<String> REACHING =
-            Set.of("--bootstrap-server", "--command-config", "--runtime", "--data-dir", "--start-command");
 
     private static String quoted(String text) {
         if (text.matches("[A-Za-z0-9_./:,@=+-]+")) return text;
         return "'" + printable(text).replace("'", "'\\''") + "'";
     }
 
-    /** Also when interrupted, or when a fault was applied by half: what was broken for a while must not stay broken. */
+    /** Undoes all faults, also when interrupted or only half of them applied: none may outlast --for. */
     private void undoAll(NodeRuntime runtime) {
         boolean interrupted = Thread.interrupted();
-        ExecutorService pool = Executors.newCachedThreadPool();
-        Map<Target, Future<Instant>> undoing = startUndoing(pool, runtime, broken);
-        for (Target node : broken) {
-            boolean known = false;
-            while (!known) {
+        List<Thread> undoing = new ArrayList<>();
+        for (Target node : broken) undoing.add(new Thread(() -> undoOrSay(runtime, node)));
+        undoing.forEach(Thread::start);
+        for (Thread thread : undoing) {
+            while (thread.isAlive()) {
                 try {
-                    undoing.get(node).get();
-                    common.say("%s restored", printable(node.name()));
-                    known = true;
+                    thread.join();
                 } catch (InterruptedException again) {
                     interrupted = true;
-                } catch (ExecutionException e) {
-                    common.say(
-                            "%s could not be restored: %s This does it: %s",
-                            printable(node.name()), e.getCause().getMessage(), undoCommand(List.of(node.id())));
-                    known = true;
                 }
             }
         }
-        pool.shutdown();
         if (interrupted) Thread.currentThread().interrupt();
     }
 
-    /** Side by side: a slow one keeps no other waiting. */
-    private Map<Target, Future<Instant>> startUndoing(ExecutorService pool, NodeRuntime runtime, List<Target> nodes) {
-        Map<Target, Future<Instant>> undoing = new LinkedHashMap<>();
-        for (Target node : nodes) undoing.put(node, pool.submit(() -> undo(runtime, node)));
-        return undoing;
+    private void undoOrSay(NodeRuntime runtime, Target node) {
+        try {
+            undo(runtime, node);
+            common.say("%s restored", node.name);
+        } catch (Exception e) {
+            String command = undoCommand(List.of(node.id));
+            common.say("%s could not be restored: %s To restore, run: %s", node.name, e.getMessage(), command);
+        }
     }
 
     /**
-     * While the JVM ends by Ctrl-C, and faults are being undone: another Ctrl-C says what is left, and ends it at once. By reflection, since the
-     * compiler warns of sun.misc.Signal wherever it is named; where there is none, a second Ctrl-C does nothing.
+     * Ends the JVM at once when Ctrl-C comes again while faults are being undone, and says what is left. By reflection,
+     * since the compiler warns of sun.misc.Signal by name; where there is none, a second Ctrl-C does nothing.
      */
     static class SecondInterrupt implements AutoCloseable {
         private final Thread hook;
@@ -314,10 +350,10 @@ class KillNode implements Callable<Integer> {
                             Runtime.getRuntime().halt(130);
                             return null;
                         });
-                signal.getMethod("handle", signal, handler)
-                        .invoke(null, signal.getConstructor(String.class).newInstance("INT"), halting);
+                Object interrupt = signal.getConstructor(String.class).newInstance("INT");
+                signal.getMethod("handle", signal, handler).invoke(null, interrupt, halting);
             } catch (ReflectiveOperationException | IllegalArgumentException none) {
-                /* the first Ctrl-C is waited for all the same */
+                // the first Ctrl-C is waited for all the same
             }
         }
 
@@ -326,187 +362,146 @@ class KillNode implements Callable<Integer> {
             try {
                 Runtime.getRuntime().removeShutdownHook(hook);
             } catch (IllegalStateException shuttingDown) {
-                /* after Ctrl-C */
+                // after Ctrl-C
             }
         }
     }
 
-    /** What runs the nodes, by the options or by looking. */
-    public NodeRuntime runtime() throws Exception {
-        return runtimes.choose();
-    }
+    // ---- Break and restore ----
 
-    /** The containers of the lab, running or not, for composite scripts. @throws Exit 10 when no engine answers */
-    static List<Target> containers() throws InterruptedException {
-        return new Runtimes(new Common()).new Docker().nodes();
-    }
-
-    static String past(Mode mode) {
-        return switch (mode) {
-            case KILL -> "killed";
-            case STOP -> "stopped";
-            case PAUSE -> "paused";
-            case DISCONNECT -> "disconnected";
-        };
-    }
-
-    /** Applies the fault to every target. @throws Exit 12 when it would lose the quorum or a partition and --force is not given */
+    /** Applies the fault to each target. @throws Exit 12 if it would lose the quorum or a partition without --force */
     public List<Done> breakNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
-        for (Target node : nodes)
-            if (List.of("down", past(mode)).contains(node.state()))
-                throw new Exit(
-                        1,
-                        printable(node.name()) + " is " + node.state() + " already; start-node " + node.id()
-                                + " brings it back.");
+        for (Target node : nodes) {
+            if (List.of("down", mode.state).contains(node.state))
+                throw failure(1, "%s is %s already; start-node %s brings it back.", node.name, node.state, node.id);
+        }
         for (Target node : nodes) runtime.requireUsable(node);
-        Impact impact = impact(nodes.stream().map(Target::id).toList(), runtime);
-        common.say(
-                "%s %s: %s",
-                mode.toString(),
-                String.join(", ", nodes.stream().map(n -> printable(n.name())).toList()),
-                impact.sentence());
+        Impact impact = impact(ids(nodes), runtime);
+        common.say("%s %s: %s", mode, names(nodes), impact.sentence());
         if (dryRun) return List.of();
         runtime.require(mode);
         if (impact.harmful() && !force)
-            throw new Exit(REFUSED, "Refused: " + impact.reason() + "; --force does it all the same.");
+            throw failure(REFUSED, "Refused: %s; use --force to proceed anyway.", impact.reason());
         List<Done> done = new ArrayList<>();
-        for (Target node : nodes) {
-            broken.add(node);
-            Instant at = runtime.fault(node, mode);
-            done.add(new Done(node, mode, at));
-            common.emit(
-                    "fault",
-                    "node",
-                    node.id(),
-                    "name",
-                    node.name(),
-                    "mode",
-                    mode.toString(),
-                    "runtime",
-                    runtime.name(),
-                    "at",
-                    at.toString());
-        }
+        for (Target node : nodes) done.add(breakNode(runtime, node));
         return done;
+    }
+
+    private Done breakNode(NodeRuntime runtime, Target node) throws Exception {
+        broken.add(node);
+        Instant at = runtime.fault(node, mode);
+        String how = mode.toString();
+        String when = at.toString();
+        String by = runtime.name();
+        common.emit("fault", "node", node.id, "name", node.name, "mode", how, "runtime", by, "at", when);
+        return new Done(node, mode, at);
+    }
+
+    private Done undo(NodeRuntime runtime, Target node) throws Exception {
+        Instant at = runtime.restore(node);
+        restored.add(node.id);
+        common.emit("restored", "node", node.id, "name", node.name, "runtime", runtime.name(), "at", at.toString());
+        return new Done(node, mode, at);
     }
 
     /** Undoes what was done to every target, and waits until each is registered and unfenced again. */
     public List<Done> restoreNodes(NodeRuntime runtime) throws Exception {
         List<Target> nodes = resolve(runtime);
         for (Target node : nodes) runtime.requireUsable(node);
-        for (Target node : nodes)
-            if (node.state().equals("running")) common.say("%s runs already.", printable(node.name()));
-        List<Done> done = dryRun
-                ? List.of()
-                : undoEach(
-                        runtime,
-                        nodes.stream().filter(n -> !n.state().equals("running")).toList());
-        if (!noWait && !dryRun) awaitBack(nodes);
+        for (Target node : nodes) {
+            if (node.isRunning()) common.say("%s is already running.", node.name);
+        }
+        if (dryRun) return List.of();
+        List<Done> done =
+                undoEach(runtime, nodes.stream().filter(n -> !n.isRunning()).toList());
+        if (!noWait) awaitBack(nodes);
         return done;
     }
 
-    /** Each is tried, whatever becomes of the others. */
+    /** Tries each, whatever becomes of the others, and side by side: a slow one keeps no other waiting. */
     private List<Done> undoEach(NodeRuntime runtime, List<Target> nodes) throws Exception {
         List<Done> done = new ArrayList<>();
         List<String> failures = new ArrayList<>();
         ExecutorService pool = Executors.newCachedThreadPool();
         try {
-            for (Map.Entry<Target, Future<Instant>> e :
-                    startUndoing(pool, runtime, nodes).entrySet()) {
+            Map<Target, Future<Done>> undoing = new LinkedHashMap<>();
+            for (Target node : nodes) undoing.put(node, pool.submit(() -> undo(runtime, node)));
+            for (Target node : nodes) {
                 try {
-                    done.add(new Done(e.getKey(), mode, e.getValue().get()));
-                } catch (ExecutionException failed) {
-                    if (nodes.size() == 1 && failed.getCause() instanceof Exception cause) throw cause;
-                    failures.add(printable(e.getKey().name()) + ": "
-                            + failed.getCause().getMessage());
+                    done.add(undoing.get(node).get());
+                } catch (ExecutionException e) {
+                    if (nodes.size() == 1 && e.getCause() instanceof Exception cause) throw cause;
+                    failures.add(node.name + ": " + e.getCause().getMessage());
                 }
             }
         } finally {
             pool.shutdownNow();
         }
-        if (!failures.isEmpty())
-            throw new Exit(
-                    1,
-                    failures.size() + " of " + nodes.size() + " nodes could not be restored. "
-                            + String.join(" ", failures));
-        return done;
-    }
-
-    private Instant undo(NodeRuntime runtime, Target node) throws Exception {
-        Instant at = runtime.restore(node);
-        restored.add(node.id());
-        common.emit("restored", "node", node.id(), "name", node.name(), "runtime", runtime.name(), "at", at.toString());
-        return at;
+        if (failures.isEmpty()) return done;
+        String reasons = String.join(" ", failures);
+        throw failure(1, "%s of %s nodes could not be restored. %s", failures.size(), nodes.size(), reasons);
     }
 
     private void awaitBack(List<Target> nodes) throws Exception {
         long deadline = System.nanoTime() + common.timeout.toNanos();
-        Set<Integer> wanted = new TreeSet<>(nodes.stream().map(Target::id).toList()), back = new HashSet<>();
         List<Target> brokers = nodes.stream().filter(Target::isBroker).toList();
+        Set<Integer> missing = new TreeSet<>(ids(nodes));
         Followers followers = new Followers();
         // Without an active controller a node cannot register: its port stays closed, and this times out, rightly.
         try (Admin admin = Admin.create(common.client(IMPATIENT))) {
             for (; System.nanoTime() < deadline; Thread.sleep(100)) {
-                back.clear();
-                back.addAll(registered(admin));
-                if (brokers.size() < nodes.size()) back.addAll(followers.look(quorum(admin, common)));
-                if (back.containsAll(wanted)
-                        && brokers.stream().allMatch(n -> n.port() < 0 || Common.answers(n.host(), n.port(), 1000)))
-                    return;
+                missing.addAll(ids(nodes));
+                missing.removeAll(registered(admin));
+                if (brokers.size() < nodes.size()) missing.removeAll(followers.look(quorum(admin, common)));
+                if (missing.isEmpty() && brokers.stream().allMatch(n -> n.port < 0 || n.answers())) return;
             }
         }
-        wanted.removeAll(back);
-        throw new Exit(
-                MISSED,
-                "Started, but not back within " + common.timeout.toSeconds() + " s: "
-                        + (wanted.isEmpty() ? "does not answer on its port" : "node " + wanted + " is not registered")
-                        + "; without a quorum none can be (find-controller tells), --no-wait does not wait.");
+        String lacking = "node " + missing + " is not registered";
+        if (missing.isEmpty()) lacking = "a node does not answer on its port";
+        String sentence = "Started, but not back within %s s: %s; without a quorum no node can register (see"
+                + " find-controller), and --no-wait does not wait for it.";
+        throw failure(MISSED, sentence, common.timeout.toSeconds(), lacking);
     }
 
-    /** Who follows the metadata log, by two looks of which the second finds a later fetch: dedicated controllers register nowhere. */
+    /** Who follows the metadata log: whose second look finds a later fetch. Dedicated controllers register nowhere. */
     private static class Followers {
         private final Map<Integer, Long> first = new HashMap<>();
         private final Set<Integer> following = new HashSet<>();
 
-        Set<Integer> look(Optional<QuorumInfo> found) {
-            if (found.isEmpty()) return Set.of();
-            QuorumInfo quorum = found.get();
-            following.add(quorum.leaderId());
-            for (QuorumInfo.ReplicaState r : Stream.concat(quorum.voters().stream(), quorum.observers().stream())
-                    .toList()) {
-                long fetched = r.lastFetchTimestamp().orElse(-1);
-                if (fetched > first.merge(r.replicaId(), fetched, Math::min)) following.add(r.replicaId());
+        Set<Integer> look(Optional<QuorumInfo> quorum) {
+            if (quorum.isEmpty()) return Set.of();
+            following.add(quorum.get().leaderId());
+            for (QuorumInfo.ReplicaState replica : replicas(quorum.get())) {
+                long fetched = replica.lastFetchTimestamp().orElse(-1);
+                if (fetched > first.merge(replica.replicaId(), fetched, Math::min)) following.add(replica.replicaId());
             }
             return following;
         }
     }
 
+    private static List<QuorumInfo.ReplicaState> replicas(QuorumInfo quorum) {
+        return Stream.concat(quorum.voters().stream(), quorum.observers().stream())
+                .toList();
+    }
+
     private static Set<Integer> registered(Admin admin) throws InterruptedException {
+        Set<Integer> ids = new HashSet<>();
         try {
-            Set<Integer> ids = new HashSet<>();
-            for (Node n : admin.describeCluster(new DescribeClusterOptions().timeoutMs(1500))
-                    .nodes()
-                    .get()) ids.add(n.id());
-            return ids;
-        } catch (ExecutionException e) {
+            DescribeClusterOptions soon = new DescribeClusterOptions().timeoutMs(1500);
+            for (Node node : admin.describeCluster(soon).nodes().get()) ids.add(node.id());
+        } catch (ExecutionException unanswered) {
             return Set.of();
         }
+        return ids;
     }
 
     // ---- Which nodes ----
 
     private List<Target> resolve(NodeRuntime runtime) throws Exception {
-        List<String> words = new ArrayList<>();
-        for (String word : targets) {
-            if (word.equals("-"))
-                words.addAll(new BufferedReader(new InputStreamReader(System.in))
-                        .lines()
-                        .flatMap(l -> Stream.of(l.trim().split("\\s+")))
-                        .filter(w -> !w.isEmpty())
-                        .toList());
-            else words.add(word);
-        }
+        List<String> words = targets.stream()
+                .flatMap(t -> t.equals("-") ? new Scanner(System.in).tokens() : Stream.of(t))
+                .toList();
         if (words.isEmpty())
             throw new Exit(
                     2,
@@ -514,131 +509,121 @@ class KillNode implements Callable<Integer> {
         List<Target> known = runtime.nodes();
         Map<Integer, Target> chosen = new LinkedHashMap<>();
         for (String word : words) {
-            List<Target> found = switch (word) {
-                case "all" -> known;
-                case "random" -> random(known, chosen.keySet());
-                case "controller" -> List.of(byId(known, controller(), word));
-                default ->
-                    List.of(
-                            word.startsWith("leader:")
-                                    ? byId(known, leader(word.substring(7)), word)
-                                    : byName(known, word, runtime));
-            };
-            found.forEach(t -> chosen.put(t.id(), t));
+            if (word.equals("all")) known.forEach(node -> chosen.put(node.id, node));
+            else {
+                Target node = resolve(word, known, chosen.keySet(), runtime);
+                chosen.put(node.id, node);
+            }
         }
         return List.copyOf(chosen.values());
     }
 
-    private static List<Target> random(List<Target> known, Set<Integer> taken) {
-        List<Target> free = new ArrayList<>(known.stream()
-                .filter(t -> !taken.contains(t.id())
-                        && (t.state().equals("unknown")
-                                ? !isGone(t)
-                                : !t.state().equals("down")))
-                .toList());
+    private Target resolve(String word, List<Target> known, Set<Integer> taken, NodeRuntime runtime) throws Exception {
+        if (word.equals("random")) return random(known, taken);
+        if (word.equals("controller")) return byRole(known, controller(), word);
+        if (word.startsWith("leader:")) return byRole(known, leader(word), word);
+        for (Target node : known) {
+            if (word.equals("" + node.id) || word.equals(node.name)) return node;
+        }
+        Optional<Target> unlisted = Optional.empty();
+        if (restore && word.matches("\\d{1,9}")) unlisted = runtime.unlisted(Integer.parseInt(word));
+        if (unlisted.isPresent()) return unlisted.get();
+        List<String> nodes = known.stream().map(n -> n.id + " (" + n.name + ")").toList();
+        throw failure(2, "There is no node '%s'; there are %s.", word, String.join(", ", nodes));
+    }
+
+    private static Target random(List<Target> known, Set<Integer> taken) {
+        List<Target> free = new ArrayList<>();
+        for (Target node : known) {
+            boolean isDown = node.isUnknown() ? isGone(node) : node.state.equals("down");
+            if (!taken.contains(node.id) && !isDown) free.add(node);
+        }
         if (free.isEmpty()) throw new Exit(1, "No running node is left to choose from.");
-        return List.of(free.get(ThreadLocalRandom.current().nextInt(free.size())));
+        return free.get(ThreadLocalRandom.current().nextInt(free.size()));
     }
 
-    private Target byName(List<Target> known, String word, NodeRuntime runtime) throws Exception {
-        Optional<Target> found = known.stream()
-                .filter(t -> word.equals("" + t.id()) || word.equals(t.name()))
-                .findFirst();
-        if (found.isEmpty() && restore && word.matches("\\d{1,9}")) found = runtime.unlisted(Integer.parseInt(word));
-        return found.orElseThrow(() -> new Exit(
-                2,
-                "There is no node '" + printable(word) + "'; there are "
-                        + String.join(
-                                ", ",
-                                known.stream()
-                                        .map(t -> t.id() + " (" + printable(t.name()) + ")")
-                                        .toList()) + "."));
-    }
-
-    private static Target byId(List<Target> known, int id, String word) {
-        return known.stream()
-                .filter(t -> t.id() == id)
-                .findFirst()
-                .orElseThrow(() -> new Exit(
-                        1, "The node of '" + printable(word) + "' is " + id + ", which this runtime does not run."));
+    private static Target byRole(List<Target> known, int id, String role) {
+        for (Target node : known) {
+            if (node.id == id) return node;
+        }
+        throw failure(1, "The node of '%s' is %s, which this runtime does not run.", role, id);
     }
 
     private int controller() throws Exception {
+        long deadline = System.nanoTime() + common.timeout.toNanos();
         try (Admin admin = common.admin(IMPATIENT)) {
-            long deadline = System.nanoTime() + common.timeout.toNanos();
             do {
                 Optional<QuorumInfo> quorum = quorum(admin, common);
                 if (quorum.isPresent()) return quorum.get().leaderId();
                 Thread.sleep(100);
             } while (System.nanoTime() < deadline);
-            throw new Exit(
-                    NO_CONTROLLER, "There is no active controller to break: find-controller says who is missing.");
         }
+        throw new Exit(NO_CONTROLLER, "There is no active controller to break: find-controller says who is missing.");
     }
 
-    /** Returns the quorum, if it has a leader. @throws ExecutionException what says nothing of the quorum, such as a missing permission */
+    /** Returns the quorum, if it has a leader. @throws ExecutionException other than a timeout: no permission, say */
     private static Optional<QuorumInfo> quorum(Admin admin, Common common) throws Exception {
         int patience = (int) Math.min(4000, common.timeout.toMillis());
+        var options = new DescribeMetadataQuorumOptions().timeoutMs(patience);
         try {
-            return Optional.of(admin.describeMetadataQuorum(new DescribeMetadataQuorumOptions().timeoutMs(patience))
-                            .quorumInfo()
-                            .get())
-                    .filter(q -> q.leaderId() >= 0);
+            QuorumInfo quorum =
+                    admin.describeMetadataQuorum(options).quorumInfo().get();
+            return Optional.of(quorum).filter(q -> q.leaderId() >= 0);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof org.apache.kafka.common.errors.TimeoutException) return Optional.empty();
             throw e;
         }
     }
 
-    private int leader(String partition) throws Exception {
-        int dash = partition.lastIndexOf('-');
-        if (dash < 1 || !partition.substring(dash + 1).matches("\\d+"))
-            throw new Exit(
-                    2,
-                    "'leader:" + printable(partition)
-                            + "' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.");
-        String topic = partition.substring(0, dash);
-        int number = Integer.parseInt(partition.substring(dash + 1));
+    private int leader(String word) throws Exception {
+        Matcher parts = Pattern.compile("leader:(.+)-(\\d{1,9})").matcher(word);
+        if (!parts.matches())
+            throw failure(2, "'%s' is not leader:TOPIC-PARTITION, such as leader:test_topic-0.", word);
+        String topic = parts.group(1);
+        int partition = Integer.parseInt(parts.group(2));
         try (Admin admin = common.admin(IMPATIENT)) {
-            TopicPartitionInfo info =
-                    admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().stream()
-                            .filter(p -> p.partition() == number)
-                            .findFirst()
-                            .orElseThrow(() -> new Exit(2, printable(topic) + " has no partition " + number + "."));
-            if (info.leader() == null || info.leader().isEmpty())
-                throw new Exit(1, printable(partition) + " has no leader.");
-            return info.leader().id();
+            var described = admin.describeTopics(List.of(topic)).topicNameValues();
+            List<TopicPartitionInfo> partitions = described.get(topic).get().partitions();
+            if (partition >= partitions.size()) throw failure(2, "%s has no partition %s.", topic, partition);
+            Node leader = partitions.get(partition).leader();
+            if (leader == null || leader.isEmpty()) throw failure(1, "%s-%s has no leader.", topic, partition);
+            return leader.id();
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof UnknownTopicOrPartitionException)
-                throw new Exit(2, "There is no topic " + printable(topic) + ".");
-            throw e;
+            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+            throw failure(2, "There is no topic %s.", topic);
         }
     }
 
-    // ---- What it means ----
+    // ---- Impact ----
 
-    /** The voters before and after a fault. @param voters empty when unknown  @param left those alive after it  @param controller the active one, or NONE, or UNKNOWN */
+    /**
+     * The voters before and after a fault. @param voters empty when unknown  @param left those alive after it
+     * @param controller the active one, or NONE, or UNKNOWN
+     */
     record Voters(Set<Integer> voters, Set<Integer> left, int controller) {
-        static final int NONE = -1, UNKNOWN = -2;
+        static final int NONE = -1;
+        static final int UNKNOWN = -2;
 
         boolean holds() {
             return left.size() * 2 > voters.size();
         }
-        /** Whether another leader is elected after the fault, as far as is known. */
+
+        /** Returns whether another leader is elected after the fault, as far as is known. */
         boolean elects() {
             return controller == UNKNOWN || controller >= 0 && holds();
         }
 
         String counts() {
-            return voters.isEmpty() ? "the voters are unknown" : left.size() + " of " + voters.size() + " voters left";
+            if (voters.isEmpty()) return "the voters are unknown";
+            return left.size() + " of " + voters.size() + " voters left";
         }
 
         String sentence(List<Integer> nodes) {
-            String counts = counts();
-            if (controller == UNKNOWN) return "what it means for the quorum is unknown";
-            if (controller == NONE) return "there is no active controller, " + counts;
-            return (nodes.contains(controller) ? "the active controller is among them; " : "") + counts + ", "
-                    + (holds() ? "the quorum holds" : "the quorum is lost");
+            if (controller == UNKNOWN) return "the impact on the quorum is unknown";
+            if (controller == NONE) return "there is no active controller, " + counts();
+            String outcome = counts() + ", the quorum " + (holds() ? "holds" : "is lost");
+            if (!nodes.contains(controller)) return outcome;
+            return "the active controller is among them; " + outcome;
         }
     }
 
@@ -647,54 +632,35 @@ class KillNode implements Callable<Integer> {
         static final Partitions UNKNOWN = new Partitions(-1, 0, 0);
 
         String sentence() {
-            if (total < 0) return "what it means for the partitions is unknown";
+            if (total < 0) return "the impact on the partitions is unknown";
             return "of " + total + " partitions " + underMinIsr + " fall under min ISR, " + offline + " go offline";
         }
     }
 
     record Impact(Voters voters, Partitions partitions, List<Integer> nodes) {
         boolean harmful() {
-            return voters.controller < 0 || !voters.holds() || partitions.total < 0 || partitions.offline > 0;
+            return !reason().isEmpty();
         }
 
         String sentence() {
             boolean frozen = voters.controller == Voters.NONE && partitions.total >= 0;
-            return voters.sentence(nodes) + "; " + (frozen ? "by the metadata from before that, " : "")
-                    + partitions.sentence() + ".";
+            String before = frozen ? "by the metadata from before that, " : "";
+            return voters.sentence(nodes) + "; " + before + partitions.sentence() + ".";
         }
 
+        /** Returns why it is harmful: what would be lost, or may be, for all that is known. */
         String reason() {
             List<String> reasons = new ArrayList<>();
-            if (voters.controller == Voters.UNKNOWN) reasons.add("nobody can say what would become of the quorum");
+            String counts = " (" + voters.counts() + ")";
+            if (voters.controller == Voters.UNKNOWN) reasons.add("the impact on the quorum is unknown");
             else if (voters.controller == Voters.NONE)
-                reasons.add("there is no active controller that could elect other leaders (" + voters.counts() + ")");
-            else if (!voters.holds()) reasons.add("the quorum would be lost (" + voters.counts() + ")");
-            if (partitions.total < 0) reasons.add("nobody can say what would become of the partitions");
+                reasons.add("there is no active controller that could elect other leaders" + counts);
+            else if (!voters.holds()) reasons.add("the quorum would be lost" + counts);
+            if (partitions.total < 0) reasons.add("the impact on the partitions is unknown");
             if (partitions.offline > 0)
                 reasons.add(partitions.offline + " of " + partitions.total + " partitions would go offline");
             return String.join(", and ", reasons);
         }
-    }
-
-    /** Nodes that are not there, whatever the metadata still says: it takes seconds to learn of a death. */
-    private static Set<Integer> gone(NodeRuntime runtime) throws Exception {
-        Set<Integer> gone = new HashSet<>();
-        for (Target t : runtime.nodes())
-            if (t.state().equals("unknown") ? isGone(t) : !t.state().equals("running")) gone.add(t.id());
-        return gone;
-    }
-
-    /** Clients reach a broker's port, or nobody does; a dedicated controller's may be closed to this machine, and then its silence proves nothing. */
-    static boolean isGone(Target node) {
-        if (node.isBroker()) return !Common.answers(node.host(), node.port(), 1000);
-        try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(node.host(), node.port()), 1000);
-        } catch (ConnectException refused) {
-            return true;
-        } catch (IOException | IllegalArgumentException unknown) {
-            return false;
-        }
-        return !Common.answers(node.host(), node.port(), 1000);
     }
 
     private Impact impact(List<Integer> nodes, NodeRuntime runtime) throws Exception {
@@ -703,9 +669,35 @@ class KillNode implements Callable<Integer> {
             // First, since after a question for a lost quorum the client leaves that broker alone for a while.
             Optional<Topics> topics = topics(admin);
             Voters voters = voters(nodes, gone, runtime, admin);
-            return new Impact(
-                    voters, topics.map(t -> partitions(t, nodes, gone, voters)).orElse(Partitions.UNKNOWN), nodes);
+            Optional<Partitions> partitions = topics.map(t -> partitions(t, nodes, gone, voters));
+            return new Impact(voters, partitions.orElse(Partitions.UNKNOWN), nodes);
         }
+    }
+
+    /** Nodes that are not there, whatever the metadata still says: it takes seconds to learn of a death. */
+    private static Set<Integer> gone(NodeRuntime runtime) throws Exception {
+        Set<Integer> gone = new HashSet<>();
+        for (Target node : runtime.nodes()) {
+            boolean isGone = node.isUnknown() ? isGone(node) : !node.isRunning();
+            if (isGone) gone.add(node.id);
+        }
+        return gone;
+    }
+
+    /**
+     * Returns whether a node is down, as far as its port shows: a dedicated controller's may be closed to this machine,
+     * and then its silence proves nothing.
+     */
+    static boolean isGone(Target node) {
+        if (node.isBroker()) return !node.answers();
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress(node.host, node.port), 1000);
+        } catch (ConnectException refused) {
+            return true;
+        } catch (IOException | IllegalArgumentException unknown) {
+            return false;
+        }
+        return !node.answers();
     }
 
     /** All that may be seen, and their min.insync.replicas by name. */
@@ -713,46 +705,54 @@ class KillNode implements Callable<Integer> {
 
     private Optional<Topics> topics(Admin admin) throws Exception {
         try {
-            Set<String> names = admin.listTopics(new ListTopicsOptions().listInternal(true))
-                    .names()
-                    .get();
-            return Optional.of(
-                    new Topics(admin.describeTopics(names).allTopicNames().get().values(), minIsr(admin, names)));
+            ListTopicsOptions all = new ListTopicsOptions().listInternal(true);
+            Set<String> names = admin.listTopics(all).names().get();
+            Map<String, TopicDescription> topics =
+                    admin.describeTopics(names).allTopicNames().get();
+            return Optional.of(new Topics(topics.values(), minIsr(admin, names)));
         } catch (ExecutionException e) {
-            common.say(
-                    "The partitions cannot be asked for: %s",
-                    printable(e.getCause().getMessage()));
+            common.say("The partitions cannot be described: %s", e.getCause().getMessage());
             return Optional.empty();
         }
     }
 
+    private static Map<String, Integer> minIsr(Admin admin, Set<String> topics) throws Exception {
+        List<ConfigResource> resources = topics.stream()
+                .map(topic -> new ConfigResource(ConfigResource.Type.TOPIC, topic))
+                .toList();
+        Map<String, Integer> minIsr = new HashMap<>();
+        for (var config : admin.describeConfigs(resources).all().get().entrySet()) {
+            String value = config.getValue().get("min.insync.replicas").value();
+            minIsr.put(config.getKey().name(), Integer.valueOf(value));
+        }
+        return minIsr;
+    }
+
     private Voters voters(List<Integer> nodes, Set<Integer> gone, NodeRuntime runtime, Admin admin) throws Exception {
-        Optional<QuorumInfo> found;
         try {
-            found = quorum(admin, common);
+            Optional<QuorumInfo> quorum = quorum(admin, common);
+            if (quorum.isPresent()) return voters(quorum.get(), nodes, gone);
         } catch (ExecutionException e) {
             if (!(e.getCause() instanceof AuthorizationException)) throw e;
-            common.say("The quorum may not be asked for: the permission DESCRIBE on the cluster is missing.");
+            common.say("The quorum cannot be described: the permission DESCRIBE on the cluster is missing.");
             return new Voters(Set.of(), Set.of(), Voters.UNKNOWN);
         }
-        return found.isPresent() ? voters(found.get(), nodes, gone) : configuredVoters(runtime.voters(), nodes, gone);
+        return configuredVoters(runtime.voters(), nodes, gone);
     }
 
     /** Of the quorum itself: alive is who fetched lately, by the leader's clock; the leader counts by being it. */
     static Voters voters(QuorumInfo quorum, List<Integer> nodes, Set<Integer> gone) {
-        long now = quorum.voters().stream()
-                .filter(v -> v.replicaId() == quorum.leaderId())
-                .mapToLong(v -> v.lastFetchTimestamp().orElse(-1))
-                .findFirst()
-                .orElse(-1);
-        Set<Integer> voters = new TreeSet<>(), left = new TreeSet<>();
-        for (QuorumInfo.ReplicaState v : quorum.voters()) {
-            voters.add(v.replicaId());
-            boolean alive = v.replicaId() == quorum.leaderId()
-                    || now - v.lastFetchTimestamp().orElse(-1) <= 3000;
-            if (alive && !nodes.contains(v.replicaId()) && !gone.contains(v.replicaId())) left.add(v.replicaId());
-        }
-        return new Voters(voters, left, quorum.leaderId());
+        Map<Integer, Long> fetched = new TreeMap<>();
+        quorum.voters()
+                .forEach(v -> fetched.put(v.replicaId(), v.lastFetchTimestamp().orElse(-1)));
+        long now = fetched.getOrDefault(quorum.leaderId(), -1L);
+        Set<Integer> left = new TreeSet<>();
+        fetched.forEach((id, at) -> {
+            if (id == quorum.leaderId() || now - at <= 3000) left.add(id);
+        });
+        left.removeAll(nodes);
+        left.removeAll(gone);
+        return new Voters(fetched.keySet(), left, quorum.leaderId());
     }
 
     /** Without a quorum: who should be in it, and is not known to be gone. */
@@ -765,69 +765,63 @@ class KillNode implements Callable<Integer> {
 
     /** What becomes of each partition that one of the nodes has a part in. */
     static Partitions partitions(Topics topics, List<Integer> nodes, Set<Integer> gone, Voters voters) {
-        int under = 0, offline = 0, total = 0;
+        int total = 0;
+        int under = 0;
+        int offline = 0;
         for (TopicDescription topic : topics.topics) {
-            for (TopicPartitionInfo p : topic.partitions()) {
+            int wanted = topics.minIsr.get(topic.name());
+            for (TopicPartitionInfo partition : topic.partitions()) {
                 total++;
-                if (!isOnline(p, gone, voters)) continue;
-                int wanted = topics.minIsr.get(topic.name());
-                if (goesOffline(p, nodes, gone, voters)) offline++;
-                else if (remaining(p, List.of(), gone) >= wanted && remaining(p, nodes, gone) < wanted) under++;
+                if (!isOnline(partition, gone, voters)) continue;
+                long before = remaining(partition, List.of(), gone);
+                if (goesOffline(partition, nodes, gone, voters)) offline++;
+                else if (before >= wanted && remaining(partition, nodes, gone) < wanted) under++;
             }
         }
         return new Partitions(total, under, offline);
     }
 
-    /** Without a controller a leader that is gone has no successor, and the partition is offline already, whatever the metadata says. */
-    private static boolean isOnline(TopicPartitionInfo p, Set<Integer> gone, Voters voters) {
-        boolean led = p.leader() != null && !p.leader().isEmpty();
-        return led
-                && (voters.controller != Voters.NONE
-                        || !gone.contains(p.leader().id()));
+    /** Without a controller nobody succeeds a leader that is gone: its partition is offline, whatever metadata says. */
+    private static boolean isOnline(TopicPartitionInfo partition, Set<Integer> gone, Voters voters) {
+        Node leader = partition.leader();
+        if (leader == null || leader.isEmpty()) return false;
+        return voters.controller != Voters.NONE || !gone.contains(leader.id());
     }
 
     /** With a quorum left, another replica in sync is elected; without, nobody elects. */
-    private static boolean goesOffline(TopicPartitionInfo p, List<Integer> nodes, Set<Integer> gone, Voters voters) {
-        if (!voters.elects())
-            return nodes.contains(p.leader().id()) || gone.contains(p.leader().id());
-        return p.isr().stream().anyMatch(n -> nodes.contains(n.id())) && remaining(p, nodes, gone) == 0;
+    private static boolean goesOffline(
+            TopicPartitionInfo partition, List<Integer> nodes, Set<Integer> gone, Voters voters) {
+        int leader = partition.leader().id();
+        if (!voters.elects()) return nodes.contains(leader) || gone.contains(leader);
+        boolean isHit = partition.isr().stream().anyMatch(n -> nodes.contains(n.id()));
+        return isHit && remaining(partition, nodes, gone) == 0;
     }
 
-    private static long remaining(TopicPartitionInfo p, List<Integer> nodes, Set<Integer> gone) {
-        return p.isr().stream()
+    private static long remaining(TopicPartitionInfo partition, List<Integer> nodes, Set<Integer> gone) {
+        return partition.isr().stream()
                 .filter(n -> !nodes.contains(n.id()) && !gone.contains(n.id()))
                 .count();
     }
 
-    private static Map<String, Integer> minIsr(Admin admin, Set<String> topics) throws Exception {
-        Map<String, Integer> minIsr = new HashMap<>();
-        List<ConfigResource> resources = topics.stream()
-                .map(t -> new ConfigResource(ConfigResource.Type.TOPIC, t))
-                .toList();
-        admin.describeConfigs(resources)
-                .all()
-                .get()
-                .forEach((topic, config) -> minIsr.put(
-                        topic.name(),
-                        Integer.parseInt(config.get("min.insync.replicas").value())));
-        return minIsr;
-    }
-
     // ---- Runtimes ----
 
-    /** How to reach a node from outside Kafka. A fault and its undoing return when they happened, as exactly as the runtime knows it. */
+    /** Reaches nodes from outside Kafka. A fault and its undoing return when they happened, as the runtime knows it. */
     public interface NodeRuntime {
         String name();
 
         List<Target> nodes() throws Exception;
-        /** Returns the ids of the quorum's voters as its configuration has them, for when the quorum is lost; empty when unknown. */
+
+        /** Returns the voters' ids as their configuration has them, for when the quorum is lost; empty when unknown. */
         Set<Integer> voters() throws Exception;
+
         /** Returns a node that can be started though nobody lists it now. */
         default Optional<Target> unlisted(int id) throws Exception {
             return Optional.empty();
         }
-        /** Refuses a mode that it has not, before anything is done. */
+
+        /** Refuses a mode that it does not have, before anything is done. */
         default void require(Mode mode) {}
+
         /** Refuses a node that it must not touch, before anything is done. */
         default void requireUsable(Target node) {}
 
@@ -836,15 +830,14 @@ class KillNode implements Callable<Integer> {
         Instant restore(Target node) throws Exception;
     }
 
-    /** What runs the nodes: the options that say so, and the runtime they lead to. */
+    /** What runs the nodes: the options that name it, and the runtime they lead to. */
     static class Runtimes {
         @Option(
                 names = "--runtime",
                 paramLabel = "auto|embedded|docker|external",
                 defaultValue = "AUTO",
-                description =
-                        "What runs the nodes; external: your own commands (default: auto, a living embedded cluster,"
-                                + " else the containers of compose/compose.yaml).")
+                description = "What runs the nodes; external: your own commands (default: auto, a living embedded"
+                        + " cluster, else the containers of compose/compose.yaml).")
         Where where;
 
         @Option(
@@ -866,10 +859,6 @@ class KillNode implements Callable<Integer> {
                 defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
         Path dataDir;
 
-        private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
-        /** Marks a node's process in its command line. */
-        private static final String MARK = "-Dkraft-lab.node=";
-
         private final Common common;
 
         Runtimes(Common common) {
@@ -878,23 +867,27 @@ class KillNode implements Callable<Integer> {
 
         /** Hooks if they are given, else what --runtime names, else what has nodes. */
         NodeRuntime choose() throws Exception {
-            if (where == Where.EXTERNAL || killCommand != null || startCommand != null) return new Hooks();
+            if (where == Where.EXTERNAL || killCommand != null || startCommand != null)
+                return new Hooks(common, killCommand, startCommand);
             if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME")))
                 throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
             NodeRuntime chosen = switch (where) {
-                case EMBEDDED -> new Embedded();
-                case DOCKER -> new Docker();
+                case EMBEDDED -> new Embedded(common, dataDir);
+                case DOCKER -> new Docker(common.timeout);
                 default -> detect();
             };
             List<Target> nodes = chosen.nodes();
-            if (nodes.isEmpty())
-                throw new Exit(
-                        UNREACHABLE,
-                        (where == Where.DOCKER
-                                        ? "No containers of the lab: start them (docker compose -f"
-                                                + " compose/compose.yaml up -d --wait)"
-                                        : "No embedded cluster in " + dataDir + ": start one (cluster up)")
-                                + ", or name --kill-command and --start-command for yours.");
+            if (nodes.isEmpty()) {
+                String none = "No embedded cluster in " + dataDir + ": start one (cluster up)";
+                if (where == Where.DOCKER) none = "No containers of the lab: start them (" + COMPOSE_UP + ")";
+                throw failure(UNREACHABLE, "%s, or name --kill-command and --start-command for yours.", none);
+            }
+            useAddresses(chosen, nodes);
+            return chosen;
+        }
+
+        /** Connects to the nodes' addresses: a role in another cluster must not break the node here with that id. */
+        private void useAddresses(NodeRuntime runtime, List<Target> nodes) throws IOException {
             String byDefault = common.bootstrapServer;
             common.client(); // takes the address of --command-config, if there is one
             boolean named = !byDefault.equals(common.bootstrapServer)
@@ -902,957 +895,916 @@ class KillNode implements Callable<Integer> {
                     || System.getenv("KAFKA_BOOTSTRAP") != null;
             String own = String.join(
                     ",", nodes.stream().map(n -> n.host + ":" + n.port).toList());
-            // A role asked of another cluster must not break a node here that happens to have the same id.
-            if (named
-                    && common.bootstrapNodes().stream()
-                            .noneMatch(b -> nodes.stream()
-                                    .anyMatch(n -> n.port == b.port()
-                                            && List.of(n.host, "localhost", "127.0.0.1")
-                                                    .contains(b.host()))))
-                throw new Exit(
-                        REFUSED,
-                        "--bootstrap-server " + common.bootstrapServer + " is not the " + chosen.name() + " cluster at "
-                                + own + ": for another cluster give --kill-command and --start-command.");
             if (!named) common.bootstrapServer = own;
-            return chosen;
+            else if (common.bootstrapNodes().stream().noneMatch(b -> isAddressOfOne(b, nodes))) {
+                String sentence = "--bootstrap-server %s is not the %s cluster at %s: for another cluster give"
+                        + " --kill-command and --start-command.";
+                throw failure(REFUSED, sentence, common.bootstrapServer, runtime.name(), own);
+            }
+        }
+
+        private static boolean isAddressOfOne(Node address, List<Target> nodes) {
+            return nodes.stream()
+                    .filter(n -> n.port == address.port())
+                    .anyMatch(n -> List.of(n.host, "localhost", "127.0.0.1").contains(address.host()));
         }
 
         /** What has a living node; of two dead clusters the one that was broken and not ended. */
         private NodeRuntime detect() throws Exception {
-            Embedded embedded = new Embedded();
-            List<Target> nodes = embedded.nodes(), containers = List.of();
-            if (live(nodes)) return embedded;
-            String docker = "no containers of the lab in Docker (docker compose -f compose/compose.yaml up -d --wait)";
+            Embedded embedded = new Embedded(common, dataDir);
+            List<Target> nodes = embedded.nodes();
+            if (isAlive(nodes)) return embedded;
+            List<Target> containers = List.of();
+            String noDocker = "no containers of the lab in Docker (" + COMPOSE_UP + ")";
             try {
-                Docker engine = new Docker();
-                containers = engine.nodes();
-                if (live(containers) || !containers.isEmpty() && !embedded.isBroken()) return engine;
+                Docker docker = new Docker(common.timeout);
+                containers = docker.nodes();
+                if (isAlive(containers) || !containers.isEmpty() && !embedded.isBroken()) return docker;
             } catch (Exit none) {
-                docker = "no Docker engine that answers (--runtime docker says why)";
+                noDocker = "no Docker engine that answers (--runtime docker says why)";
             }
-            if (!containers.isEmpty())
-                throw new Exit(
-                        2,
-                        "All nodes of the embedded cluster in " + dataDir
-                                + " are down, and so are all containers of the lab: say which you mean, --runtime"
-                                + " embedded or --runtime docker.");
-            if (nodes.isEmpty())
-                throw new Exit(
-                        UNREACHABLE,
-                        "Nothing to break: there is no embedded cluster in " + dataDir + " (cluster up), and " + docker
-                                + "; for another cluster give --kill-command and --start-command.");
+            if (!containers.isEmpty()) {
+                String sentence = "All nodes of the embedded cluster in %s are down, and so are all containers of the"
+                        + " lab: say which you mean, --runtime embedded or --runtime docker.";
+                throw failure(2, sentence, dataDir);
+            }
+            if (nodes.isEmpty()) {
+                String sentence = "Nothing to break: there is no embedded cluster in %s (cluster up), and %s; for"
+                        + " another cluster give --kill-command and --start-command.";
+                throw failure(UNREACHABLE, sentence, dataDir, noDocker);
+            }
             return embedded;
         }
 
-        private static boolean live(List<Target> nodes) {
+        private static boolean isAlive(List<Target> nodes) {
             return nodes.stream().anyMatch(n -> !n.state.equals("down"));
         }
+    }
 
-        /** Nodes started by cluster up: signals to the process of node.json. */
-        private class Embedded implements NodeRuntime {
-            public String name() {
-                return "embedded";
+    private static final String COMPOSE_UP = "docker compose -f compose/compose.yaml up -d --wait";
+
+    /** Parses controller.quorum.voters, empty if the quorum is dynamic; Kafka's own parser is in the broker only. */
+    static Map<Integer, Node> configured(String voters) {
+        Map<Integer, Node> found = new TreeMap<>();
+        Matcher voter = Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))")
+                .matcher(Objects.requireNonNullElse(voters, ""));
+        while (voter.find()) {
+            int id = Integer.parseInt(voter.group(1));
+            found.put(id, new Node(id, voter.group(2), Integer.parseInt(voter.group(3))));
+        }
+        return found;
+    }
+
+    // ---- Embedded ----
+
+    /** Nodes started by cluster up: signals to the process of node.json. */
+    private static class Embedded implements NodeRuntime {
+        private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
+
+        private final Common common;
+        private final Path dataDir;
+
+        Embedded(Common common, Path dataDir) {
+            this.common = common;
+            this.dataDir = dataDir;
+        }
+
+        public String name() {
+            return "embedded";
+        }
+
+        public List<Target> nodes() throws IOException {
+            return files().stream().map(NodeFile::target).toList();
+        }
+
+        public Set<Integer> voters() throws IOException {
+            Set<Integer> voters = new TreeSet<>();
+            for (NodeFile file : files()) {
+                if (file.isVoter()) voters.add(file.target().id);
             }
+            return voters;
+        }
 
-            public List<Target> nodes() throws IOException {
-                List<Target> nodes = new ArrayList<>();
-                for (Map<String, Object> json : noted()) {
-                    String state = process(json).isEmpty()
-                            ? "down"
-                            : !(json.get("fault") instanceof Map<?, ?> f)
-                                    ? "running"
-                                    : "pause".equals(f.get("mode")) ? "paused" : "stopping";
-                    nodes.add(new Target(
-                            (Integer) json.get("id"),
-                            (String) json.get("name"),
-                            "localhost",
-                            (Integer) json.get("port"),
-                            roles(json),
-                            state));
-                }
-                return nodes;
-            }
+        /** Returns whether a fault is noted of one of its nodes, which cluster down would have ended. */
+        boolean isBroken() throws IOException {
+            return files().stream().anyMatch(NodeFile::isBroken);
+        }
 
-            public Set<Integer> voters() throws IOException {
-                Set<Integer> voters = new TreeSet<>();
-                for (Map<String, Object> json : noted())
-                    if (json.get("controllerPort") != null) voters.add((Integer) json.get("id"));
-                return voters;
-            }
+        private List<NodeFile> files() throws IOException {
+            File[] folders = dataDir.toFile()
+                    .listFiles(f -> Files.exists(f.toPath().resolve("node.json"), LinkOption.NOFOLLOW_LINKS));
+            List<NodeFile> files = new ArrayList<>();
+            if (folders == null) return files;
+            Arrays.sort(folders);
+            for (File folder : folders) files.add(new NodeFile(dataDir, folder.getName()));
+            return files;
+        }
 
-            private static String roles(Map<String, Object> json) {
-                return json.get("controllerPort") == null ? "broker" : "broker,controller";
-            }
-
-            private List<Map<String, Object>> noted() throws IOException {
-                File[] folders = Objects.requireNonNullElse(
-                        dataDir.toFile()
-                                .listFiles(
-                                        f -> Files.exists(f.toPath().resolve("node.json"), LinkOption.NOFOLLOW_LINKS)),
-                        new File[0]);
-                Arrays.sort(folders);
-                List<Map<String, Object>> noted = new ArrayList<>();
-                for (File folder : folders) noted.add(read(folder.getName()));
-                return noted;
-            }
-
-            public void require(Mode mode) {
-                if (mode == Mode.DISCONNECT)
-                    throw new Exit(
-                            2,
-                            "A process of this machine cannot be disconnected: --mode disconnect is for Docker; pause"
-                                    + " comes nearest.");
-            }
-
-            public Instant fault(Target node, Mode mode) throws Exception {
-                Instant[] at = {null};
-                ProcessHandle process = locked(() -> {
-                    Map<String, Object> json = read(node.name);
-                    ProcessHandle p = process(json)
-                            .orElseThrow(() -> new Exit(1, printable(node.name) + " does not run (any more)."));
-                    // Written down first: a script killed between the two leaves a note of a fault that is not there,
-                    // which restoring forgives.
-                    json.put("fault", Map.of("mode", mode.toString(), "since", timestamp()));
-                    write(node.name, json);
-                    at[0] = Instant.now();
-                    switch (mode) {
-                        case KILL -> signal(p, "KILL");
-                        case STOP -> {
-                            signal(p, "CONT");
-                            signal(p, "TERM");
-                        }
-                        default -> signal(p, "STOP");
-                    }
-                    return p;
-                });
-                long deadline = System.nanoTime() + common.timeout.toNanos();
-                for (; mode != Mode.PAUSE && isAlive(process); Thread.sleep(5))
-                    if (System.nanoTime() > deadline)
-                        throw new Exit(
-                                MISSED,
-                                printable(node.name) + " (pid " + process.pid() + ") did not end within "
-                                        + common.timeout.toSeconds() + " s.");
-                return at[0];
-            }
-
-            public Instant restore(Target node) throws Exception {
-                return locked(() -> {
-                    Instant at = Instant.now();
-                    Map<String, Object> json = read(node.name);
-                    Optional<ProcessHandle> process = process(json);
-                    boolean stopping = process.isPresent()
-                            && json.get("fault") instanceof Map<?, ?> f
-                            && !"pause".equals(f.get("mode"));
-                    // It was told to end and has not yet: a little more time, then SIGKILL, or it would end after it
-                    // was "restored".
-                    for (long began = System.nanoTime();
-                            stopping && process(json).isPresent();
-                            Thread.sleep(20))
-                        if (System.nanoTime() - began > 5_000_000_000L) signal(process.get(), "KILL");
-                    if (process.isPresent() && !stopping) signal(process.get(), "CONT");
-                    else start(node.name, json);
-                    json.put("fault", null);
-                    write(node.name, json);
-                    return at;
-                });
-            }
-
-            private void start(String name, Map<String, Object> json) throws IOException {
-                requireUnusedData(name);
-                @SuppressWarnings("unchecked")
-                List<String> command = (List<String>) json.get("command");
-                Process started = new ProcessBuilder(command)
-                        .redirectErrorStream(true)
-                        .redirectInput(new File("/dev/null"))
-                        .redirectOutput(ProcessBuilder.Redirect.appendTo(new File((String) json.get("log"))))
-                        .start();
-                json.put("pid", started.pid());
-                json.put(
-                        "started",
-                        started.info().startInstant().orElse(Instant.EPOCH).toString());
-                json.put("startTicks", startTicks(started.pid()));
-                json.put("bootId", bootId());
-            }
-
-            /** The last guard: a living broker holds a lock on its data, whatever node.json says of its process. */
-            private void requireUnusedData(String name) throws IOException {
-                Path folder = dataDir.resolve(name), settings = folder.resolve("server.properties");
-                Properties properties = new Properties();
-                if (Files.exists(settings))
-                    try (Reader reader = Files.newBufferedReader(settings)) {
-                        properties.load(reader);
-                    }
-                for (String data : properties
-                        .getProperty("log.dirs", folder.resolve("data").toString())
-                        .split(",")) {
-                    Path lock = Path.of(data.trim(), ".lock");
-                    if (!Files.exists(lock)) continue;
-                    try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.WRITE)) {
-                        if (tryLock(channel) == null)
-                            throw new Exit(
-                                    REFUSED,
-                                    "The data of " + printable(name) + " in " + data.trim()
-                                            + " is in use by a process that its node.json does not name: 'cluster"
-                                            + " down' ends it, then 'cluster up' starts all nodes.");
-                    }
-                }
-            }
-
-            /** Does it while no other script starts or signals nodes of this folder: cluster holds the same lock. */
-            private <T> T locked(Callable<T> action) throws Exception {
-                long deadline = System.nanoTime() + common.timeout.toNanos();
-                if (!ONE_AT_A_TIME.tryLock(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) throw busy();
-                try (FileChannel channel = FileChannel.open(
-                        dataDir.resolve("lock"),
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE,
-                        LinkOption.NOFOLLOW_LINKS)) {
-                    for (boolean said = false; tryLock(channel) == null; Thread.sleep(50)) {
-                        if (System.nanoTime() > deadline) throw busy();
-                        if (!said) common.say("Waiting for another command that is at work in %s ...", dataDir);
-                        said = true;
-                    }
-                    return action.call();
-                } finally {
-                    ONE_AT_A_TIME.unlock();
-                }
-            }
-
-            private Exit busy() {
-                return new Exit(
-                        MISSED,
-                        "Another command (such as cluster up) has been at work in " + dataDir + " for more than "
-                                + common.timeout.toSeconds() + " s: let it end, or end it, and try again.");
-            }
-
-            private static FileLock tryLock(FileChannel channel) throws IOException {
-                try {
-                    return channel.tryLock();
-                } catch (OverlappingFileLockException heldInThisJvm) {
-                    return null;
-                }
-            }
-
-            /** Whether a fault is noted of one of its nodes, which cluster down would have ended. */
-            boolean isBroken() throws IOException {
-                for (Target n : nodes()) if (read(n.name).get("fault") != null) return true;
-                return false;
-            }
-
-            /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
-            private static Optional<ProcessHandle> process(Map<String, Object> json) {
-                if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
-                return ProcessHandle.of(pid.longValue())
-                        .filter(Embedded::isAlive)
-                        .filter(p -> isTheOne(p, json));
-            }
-
-            /** By boot and start in ticks since then, which no step of the clock changes; where there is no /proc, or it was noted by an older version, by time and command line. */
-            private static boolean isTheOne(ProcessHandle process, Map<String, Object> json) {
-                Long ticks = startTicks(process.pid());
-                if (ticks != null
-                        && json.get("startTicks") instanceof Number noted
-                        && json.get("bootId") instanceof String boot)
-                    return ticks == noted.longValue() && boot.equals(bootId());
-                if (!(json.get("started") instanceof String started)) return false;
-                boolean sameTime = process.info()
-                        .startInstant()
-                        .map(t -> Duration.between(t, Instant.parse(started))
-                                        .abs()
-                                        .toMillis()
-                                < 2000)
-                        .orElse(false);
-                return sameTime
-                        && json.get("command") instanceof List<?> command
-                        && command.stream()
-                                .map(String::valueOf)
-                                .filter(a -> a.startsWith(MARK))
-                                .anyMatch(mark ->
-                                        process.info().commandLine().orElse("").contains(mark));
-            }
-
-            /** When the process started, in clock ticks since the boot: field 22 of its stat. @return null where that is not to be had */
-            private static Long startTicks(long pid) {
-                try {
-                    return Long.valueOf(stat(pid)[19]);
-                } catch (IOException noSuch) {
-                    return null;
-                }
-            }
-
-            private static String bootId() {
-                try {
-                    return Files.readString(Path.of("/proc/sys/kernel/random/boot_id"))
-                            .strip();
-                } catch (IOException notLinux) {
-                    return null;
-                }
-            }
-
-            /** The fields of /proc/PID/stat from the third on: what stands before may have any characters. */
-            private static String[] stat(long pid) throws IOException {
-                String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
-                return stat.substring(stat.lastIndexOf(')') + 2).split(" ");
-            }
-
-            /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
-            private static boolean isAlive(ProcessHandle p) {
-                try {
-                    String[] fields = stat(p.pid());
-                    // The first thread is a zombie already while others (num_threads) are still ending, and hold the
-                    // ports.
-                    return !(fields[0].equals("Z") && fields[17].equals("1")) && p.isAlive();
-                } catch (IOException notLinux) {
-                    return p.isAlive();
-                }
-            }
-
-            private void signal(ProcessHandle process, String signal) throws Exception {
-                Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid())
-                        .redirectErrorStream(true)
-                        .start();
-                String said = new String(kill.getInputStream().readAllBytes()).trim();
-                if (kill.waitFor() != 0 && process.isAlive())
-                    throw new Exit(1, "Cannot send SIG" + signal + " to pid " + process.pid() + ": " + said + ".");
-            }
-
-            /** Reads what cluster up noted of a node: a command that start-node runs, and a pid that is signalled; so nobody else may have written it. */
-            private Map<String, Object> read(String name) throws IOException {
-                Path folder = dataDir.resolve(name), file = folder.resolve("node.json");
-                for (Path path : List.of(dataDir.toRealPath(), folder, file)) requireOurs(path, file);
-                try {
-                    return JSON.std.mapFrom(file.toFile());
-                } catch (IOException e) {
-                    throw new Exit(
-                            1,
-                            file
-                                    + " cannot be read as what cluster up writes: 'cluster down', then 'cluster up'"
-                                    + " makes it anew.");
-                }
-            }
-
-            private static void requireOurs(Path path, Path file) throws IOException {
-                String reason = null;
-                if (Files.isSymbolicLink(path)) reason = "is a symbolic link";
-                else if (path.getFileSystem().supportedFileAttributeViews().contains("unix")) {
-                    int mode = (Integer) Files.getAttribute(path, "unix:mode"),
-                            owner = (Integer) Files.getAttribute(path, "unix:uid");
-                    long user = new com.sun.security.auth.module.UnixSystem().getUid();
-                    if (owner != user)
-                        reason = "belongs to " + printable(Files.getOwner(path)) + " (uid " + owner
-                                + "), and this runs as uid " + user;
-                    else if ((mode & 0022) != 0)
-                        reason = String.format(Locale.ROOT, "can be written by others (mode %03o)", mode & 0777);
-                }
-                if (reason == null) return;
+        public void require(Mode mode) {
+            if (mode == Mode.DISCONNECT)
                 throw new Exit(
-                        REFUSED,
-                        "What " + file + " says is not done, because " + (path.equals(file) ? "it" : path) + " "
-                                + reason + ": whoever writes it decides what is run and signalled here.");
-            }
+                        2,
+                        "A process of this machine cannot be disconnected: --mode disconnect is for Docker; pause comes"
+                                + " nearest.");
+        }
 
-            private void write(String name, Map<String, Object> json) throws IOException {
-                Path file = dataDir.resolve(name).resolve("node.json"), fresh = file.resolveSibling("node.json.new");
-                // Not by a channel, which an interrupt closes: of a process that was started a note must be there.
-                try (OutputStream out = new FileOutputStream(fresh.toFile())) {
-                    out.write(JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asBytes(json));
+        /** When a node's process got its signal. */
+        private record Signalled(ProcessHandle process, Instant at) {}
+
+        public Instant fault(Target node, Mode mode) throws Exception {
+            Signalled signalled = locked(() -> signal(node, mode));
+            ProcessHandle process = signalled.process;
+            Duration limit = common.timeout;
+            long deadline = System.nanoTime() + limit.toNanos();
+            for (; mode != Mode.PAUSE && NodeProcess.isAlive(process); Thread.sleep(5)) {
+                if (System.nanoTime() < deadline) continue;
+                String late = "%s (pid %s) did not end within %s s.";
+                throw failure(MISSED, late, node.name, process.pid(), limit.toSeconds());
+            }
+            return signalled.at;
+        }
+
+        private Signalled signal(Target node, Mode mode) throws Exception {
+            NodeFile file = new NodeFile(dataDir, node.name);
+            ProcessHandle process = file.process().orElseThrow(() -> failure(1, "%s is not running.", node.name));
+            // First, since a script killed in between then leaves a note of no fault, which restoring forgives.
+            file.write("fault", Map.of("mode", mode.toString(), "since", timestamp()));
+            Instant at = Instant.now();
+            switch (mode) {
+                case KILL -> NodeProcess.signal(process, "KILL");
+                case STOP -> {
+                    NodeProcess.signal(process, "CONT"); // a paused one would not end
+                    NodeProcess.signal(process, "TERM");
                 }
-                if (fresh.getFileSystem().supportedFileAttributeViews().contains("posix"))
-                    Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-r--r--"));
-                Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+                default -> NodeProcess.signal(process, "STOP");
+            }
+            return new Signalled(process, at);
+        }
+
+        public Instant restore(Target node) throws Exception {
+            return locked(() -> {
+                Instant at = Instant.now();
+                NodeFile file = new NodeFile(dataDir, node.name);
+                Optional<ProcessHandle> process = file.process();
+                if (process.isPresent() && file.isStopping()) {
+                    awaitEnd(file, process.get());
+                    process = Optional.empty();
+                }
+                if (process.isPresent()) NodeProcess.signal(process.get(), "CONT");
+                else file.start();
+                file.write("fault", null);
+                return at;
+            });
+        }
+
+        /** Waits a little for one that was told to end, then kills it, or it would end after it was "restored". */
+        private static void awaitEnd(NodeFile file, ProcessHandle process) throws Exception {
+            long deadline = System.nanoTime() + Duration.ofSeconds(5).toNanos();
+            for (; file.process().isPresent(); Thread.sleep(20)) {
+                if (System.nanoTime() > deadline) NodeProcess.signal(process, "KILL");
             }
         }
 
-        /**
-         * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's label, since a
-         * name alone may be a stranger's. Of what was done nothing is noted: the engine knows it, whoever did it.
-         */
-        private class Docker implements NodeRuntime {
-            static final String LABEL = "kraft-lab.node",
-                    PROJECT = "com.docker.compose.project",
-                    SERVICE = "com.docker.compose.service";
-            /** Newer engines refuse what is older than this. */
-            private static final String NEWEST_KNOWN = "1.44";
-            /** How long compose.yaml lets a node take to stop. */
-            private static final int GRACE_S = 30;
-
-            private final URI uri;
-            private final String host;
-            private final DockerClient engine;
-            private final Set<Integer> stopping = ConcurrentHashMap.newKeySet();
-
-            Docker() throws InterruptedException {
-                DefaultDockerClientConfig.Builder builder;
-                try {
-                    builder = DefaultDockerClientConfig.createDefaultConfigBuilder();
-                    uri = builder.build().getDockerHost();
-                } catch (RuntimeException e) {
-                    throw new Exit(
-                            2, "The Docker settings (DOCKER_HOST, context) cannot be used: " + e.getMessage() + ".");
+        /** Does it while no other script starts or signals nodes of this folder: cluster holds the same lock. */
+        private <T> T locked(Callable<T> action) throws Exception {
+            long deadline = System.nanoTime() + common.timeout.toNanos();
+            if (!ONE_AT_A_TIME.tryLock(common.timeout.toMillis(), TimeUnit.MILLISECONDS)) throw busy();
+            Path lock = dataDir.resolve("lock");
+            try (FileChannel channel = FileChannel.open(lock, WRITE, CREATE, LinkOption.NOFOLLOW_LINKS)) {
+                for (boolean said = false; tryLock(channel) == null; Thread.sleep(50)) {
+                    if (System.nanoTime() > deadline) throw busy();
+                    if (!said) common.say("Waiting for another command that is at work in %s ...", dataDir);
+                    said = true;
                 }
-                requireContext();
-                requireEngine(uri);
-                String given = System.getenv("LAB_HOST");
-                host = given != null && !given.isBlank()
-                        ? given
-                        : uri.getScheme().equals("tcp") ? uri.getHost() : "localhost";
-                engine = asked(() -> connect(builder));
+                return action.call();
+            } finally {
+                ONE_AT_A_TIME.unlock();
             }
+        }
 
-            /** No version in the path is understood by old and new engines, but for those that want one. */
-            private static DockerClient connect(DefaultDockerClientConfig.Builder builder) {
-                DockerClient any = client(builder.build());
-                try {
-                    any.listContainersCmd().withLimit(1).exec();
-                } catch (BadRequestException | NotFoundException wantsVersion) {
-                    String theirs = any.versionCmd().exec().getApiVersion();
-                    any = client(builder.withApiVersion(
-                                    RemoteApiVersion.parseConfig(theirs)
-                                                    .isGreaterOrEqual(RemoteApiVersion.parseConfig(NEWEST_KNOWN))
-                                            ? NEWEST_KNOWN
-                                            : theirs)
-                            .build());
-                }
-                return any;
+        private Exit busy() {
+            String sentence = "Another command (such as cluster up) has been at work in %s for more than %s s: let it"
+                    + " end, or end it, and try again.";
+            return failure(MISSED, sentence, dataDir, common.timeout.toSeconds());
+        }
+
+        private static FileLock tryLock(FileChannel channel) throws IOException {
+            try {
+                return channel.tryLock();
+            } catch (OverlappingFileLockException heldInThisJvm) {
+                return null;
             }
+        }
+    }
 
-            private static DockerClient client(DockerClientConfig config) {
-                return DockerClientImpl.getInstance(
-                        config,
-                        new ZerodepDockerHttpClient.Builder()
-                                .dockerHost(config.getDockerHost())
-                                .sslConfig(config.getSSLConfig())
-                                .build());
+    /** What cluster up noted of a node: a command to run and a pid to signal, so nobody else may have written it. */
+    private static class NodeFile {
+        private final String name;
+        private final Path folder;
+        private final Path file;
+        private final Map<String, Object> json;
+
+        NodeFile(Path dataDir, String name) throws IOException {
+            this.name = name;
+            folder = dataDir.resolve(name);
+            file = folder.resolve("node.json");
+            for (Path path : List.of(dataDir.toRealPath(), folder, file)) requireOurs(path);
+            try {
+                json = JSON.std.mapFrom(file.toFile());
+            } catch (IOException e) {
+                String sentence = "%s cannot be read as what cluster up writes: run 'cluster down', then 'cluster up'.";
+                throw failure(1, sentence, file);
             }
+        }
 
-            /** An answer of the engine, or one sentence about it. */
-            private <T> T asked(Callable<T> question) throws InterruptedException {
-                long patience = Objects.requireNonNullElse(common.timeout, Duration.ofSeconds(30))
-                        .toMillis();
-                try {
-                    return inBackground(question).get(patience, TimeUnit.MILLISECONDS);
-                } catch (java.util.concurrent.TimeoutException hangs) {
-                    throw new Exit(
-                            UNREACHABLE,
-                            "The Docker engine at " + uri + " accepts and does not answer within " + patience
-                                    + " ms: restart it, or name another by DOCKER_HOST.");
-                } catch (ExecutionException e) {
-                    throw new Exit(
-                            UNREACHABLE,
-                            e.getCause() instanceof DockerException
-                                    ? "The Docker engine at " + uri + " refuses: " + said(e) + "."
-                                    : "No Docker engine answers at " + uri + " (" + said(e)
-                                            + "): start it, or name yours by DOCKER_HOST.");
-                }
-            }
+        private void requireOurs(Path path) throws IOException {
+            String reason = whyNotOurs(path);
+            if (reason == null) return;
+            String sentence = "%s is not obeyed, because %s %s: whoever writes it decides what is run and killed here.";
+            throw failure(REFUSED, sentence, file, path.equals(file) ? "it" : path, reason);
+        }
 
-            /** In a thread of its own, because the client's read from a socket file knows neither time limit nor interrupt. */
-            private static <T> FutureTask<T> inBackground(Callable<T> call) {
-                FutureTask<T> task = new FutureTask<>(call);
-                Thread worker = new Thread(task, "docker");
-                worker.setDaemon(true);
-                worker.start();
-                return task;
-            }
+        private static String whyNotOurs(Path path) throws IOException {
+            if (Files.isSymbolicLink(path)) return "is a symbolic link";
+            if (!path.getFileSystem().supportedFileAttributeViews().contains("unix")) return null;
+            int mode = (Integer) Files.getAttribute(path, "unix:mode");
+            int owner = (Integer) Files.getAttribute(path, "unix:uid");
+            long user = new com.sun.security.auth.module.UnixSystem().getUid();
+            if (owner != user)
+                return "belongs to " + Files.getOwner(path) + " (uid " + owner + "), and this runs as uid " + user;
+            if ((mode & 0022) == 0) return null;
+            return "can be written by others (mode " + Integer.toOctalString(mode & 0777) + ")";
+        }
 
-            /** One that is not there: docker-java would quietly take the default engine instead. */
-            private static void requireContext() {
-                if (System.getenv("DOCKER_HOST") != null) return; // which goes before any context
-                String
-                        settings =
-                                Objects.requireNonNullElse(
-                                        System.getenv("DOCKER_CONFIG"), System.getProperty("user.home") + "/.docker"),
-                        context = System.getenv("DOCKER_CONTEXT");
-                Path file = Path.of(settings, "config.json");
-                try {
-                    if ((context == null || context.isEmpty())
-                            && Files.exists(file)
-                            && JSON.std.mapFrom(file.toFile()).get("currentContext") instanceof String current)
-                        context = current;
-                } catch (IOException unreadable) {
-                    throw new Exit(
-                            2,
-                            "The Docker settings in " + file
-                                    + " cannot be read: mend or remove that file, or name the engine by DOCKER_HOST.");
-                }
-                if (context != null
-                        && !List.of("", "default").contains(context)
-                        && !Files.exists(Path.of(settings, "contexts/meta", sha256(context))))
-                    throw new Exit(
-                            2,
-                            "There is no Docker context '" + context
-                                    + "': docker context ls shows those there are, docker context use chooses one.");
-            }
+        Target target() {
+            String roles = isVoter() ? "broker,controller" : "broker";
+            int port = (Integer) json.get("port");
+            return new Target((Integer) json.get("id"), (String) json.get("name"), "localhost", port, roles, state());
+        }
 
-            private static String sha256(String text) {
-                try {
-                    return HexFormat.of()
-                            .formatHex(
-                                    MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
-                } catch (NoSuchAlgorithmException e) {
-                    throw new IllegalStateException(e);
-                }
-            }
+        boolean isVoter() {
+            return json.get("controllerPort") != null;
+        }
 
-            private static void requireEngine(URI uri) {
-                String scheme = String.valueOf(uri.getScheme());
-                boolean windows = System.getProperty("os.name").startsWith("Windows");
-                if (!List.of("unix", "tcp", "ssh", windows ? "npipe" : "").contains(scheme)
-                        || scheme.equals("tcp") && uri.getHost() == null)
-                    throw new Exit(
-                            2,
-                            "'" + uri
-                                    + "' is not a Docker engine's address, such as unix:///var/run/docker.sock or"
-                                    + " tcp://host:2376.");
-                if (scheme.equals("ssh"))
-                    throw new Exit(
-                            2,
-                            "Docker over ssh is not supported: forward the socket (ssh -NL"
-                                    + " /tmp/docker.sock:/var/run/docker.sock "
-                                    + uri.getAuthority() + ") and export DOCKER_HOST=unix:///tmp/docker.sock.");
-                if (!scheme.equals("unix")) return;
-                try {
-                    SocketChannel.open(UnixDomainSocketAddress.of(uri.getPath()))
-                            .close();
-                } catch (IOException e) {
-                    if (Objects.requireNonNullElse(e.getMessage(), "").contains("ermission"))
-                        throw new Exit(
-                                UNREACHABLE,
-                                "No permission for Docker's socket " + uri.getPath()
-                                        + ": run 'sudo usermod -aG docker $USER' and log in again.");
-                    String home = System.getProperty("user.home"),
-                            run = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/user/1000");
-                    List<String> others = Stream.of(
-                                    "/var/run/docker.sock",
-                                    run + "/docker.sock",
-                                    home + "/.docker/run/docker.sock",
-                                    home + "/.colima/default/docker.sock",
-                                    run + "/podman/podman.sock")
-                            .filter(s -> !s.equals(uri.getPath()))
-                            .toList();
-                    throw new Exit(
-                            UNREACHABLE,
-                            "No Docker engine at " + uri + " (" + e.getMessage() + "): "
-                                    + others.stream()
-                                            .filter(s -> Files.exists(Path.of(s)))
-                                            .findFirst()
-                                            .map(s ->
-                                                    "there is a socket elsewhere, export DOCKER_HOST=unix://" + s + ".")
-                                            .orElse("start it; nor is there one at " + String.join(", ", others)
-                                                    + "."));
+        boolean isBroken() {
+            return json.get("fault") != null;
+        }
+
+        boolean isStopping() {
+            return state().equals("stopping");
+        }
+
+        private String state() {
+            if (process().isEmpty()) return "down";
+            if (!(json.get("fault") instanceof Map<?, ?> fault)) return "running";
+            return "pause".equals(fault.get("mode")) ? "paused" : "stopping";
+        }
+
+        /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
+        Optional<ProcessHandle> process() {
+            if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
+            return ProcessHandle.of(pid.longValue())
+                    .filter(p -> NodeProcess.isAlive(p) && NodeProcess.isTheOne(p, json));
+        }
+
+        /** Starts the node; what is noted of it is not written yet. */
+        void start() throws IOException {
+            requireUnusedData();
+            @SuppressWarnings("unchecked")
+            List<String> command = (List<String>) json.get("command");
+            File log = new File((String) json.get("log"));
+            Process started = new ProcessBuilder(command)
+                    .redirectErrorStream(true)
+                    .redirectInput(new File("/dev/null"))
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(log))
+                    .start();
+            json.put("pid", started.pid());
+            json.put(
+                    "started",
+                    started.info().startInstant().orElse(Instant.EPOCH).toString());
+            json.put("startTicks", NodeProcess.startTicks(started.pid()));
+            json.put("bootId", NodeProcess.bootId());
+        }
+
+        /** The last guard: a living broker holds a lock on its data, whatever node.json says of its process. */
+        private void requireUnusedData() throws IOException {
+            Properties properties = new Properties();
+            Path settings = folder.resolve("server.properties");
+            if (Files.exists(settings)) properties.load(new StringReader(Files.readString(settings)));
+            String folders =
+                    properties.getProperty("log.dirs", folder.resolve("data").toString());
+            for (String data : folders.split(",")) {
+                Path lock = Path.of(data.trim(), ".lock");
+                if (!Files.exists(lock)) continue;
+                try (FileChannel channel = FileChannel.open(lock, WRITE)) {
+                    if (Embedded.tryLock(channel) == null) throw inUse(data.trim());
                 }
             }
+        }
 
-            public String name() {
-                return "docker";
+        private Exit inUse(String data) {
+            String sentence = "The data of %s in %s is in use by a process that its node.json does not name: 'cluster"
+                    + " down' ends it, then 'cluster up' starts all nodes.";
+            return failure(REFUSED, sentence, name, data);
+        }
+
+        void write(String key, Object value) throws IOException {
+            json.put(key, value);
+            Path fresh = file.resolveSibling("node.json.new");
+            // Not by a channel, which an interrupt closes: of a process that was started a note must be there.
+            try (OutputStream out = new FileOutputStream(fresh.toFile())) {
+                out.write(JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asBytes(json));
             }
+            if (fresh.getFileSystem().supportedFileAttributeViews().contains("posix"))
+                Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-r--r--"));
+            Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
 
-            public List<Target> nodes() throws InterruptedException {
-                List<Target> nodes = new ArrayList<>();
-                containers().forEach((id, c) -> {
-                    int port = c.getHostConfig().getPortBindings().getBindings().values().stream()
-                            .filter(Objects::nonNull)
-                            .flatMap(Stream::of)
-                            .mapToInt(b -> Integer.parseInt(b.getHostPortSpec()))
-                            .findFirst()
-                            .orElse(-1);
-                    nodes.add(new Target(
-                            id,
-                            c.getConfig().getLabels().get(SERVICE),
-                            host,
-                            port,
-                            environment(c, "KAFKA_PROCESS_ROLES"),
-                            state(c)));
-                });
-                return nodes;
+    /** What ProcessHandle does not have: STOP and CONT, a start that no step of the clock moves, and zombies. */
+    private static class NodeProcess {
+        /** Marks a node's process in its command line. */
+        private static final String MARK = "-Dkraft-lab.node=";
+
+        static void signal(ProcessHandle process, String signal) throws Exception {
+            Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid())
+                    .redirectErrorStream(true)
+                    .start();
+            String said = new String(kill.getInputStream().readAllBytes()).trim();
+            if (kill.waitFor() != 0 && process.isAlive())
+                throw failure(1, "Cannot send SIG%s to pid %s: %s.", signal, process.pid(), said);
+        }
+
+        /** Compares boot and start; without /proc, or if an older version noted it, start time and command line. */
+        static boolean isTheOne(ProcessHandle process, Map<String, Object> json) {
+            Long ticks = startTicks(process.pid());
+            if (ticks != null && json.get("startTicks") instanceof Number noted && json.get("bootId") != null)
+                return ticks == noted.longValue() && json.get("bootId").equals(bootId());
+            Optional<Instant> start = process.info().startInstant();
+            if (start.isEmpty() || !(json.get("started") instanceof String noted)) return false;
+            if (Duration.between(start.get(), Instant.parse(noted)).abs().toMillis() >= 2000) return false;
+            String line = process.info().commandLine().orElse("");
+            return json.get("command") instanceof List<?> command
+                    && command.stream().anyMatch(a -> ("" + a).startsWith(MARK) && line.contains("" + a));
+        }
+
+        /** Returns the process's start in clock ticks since the boot, field 22 of its stat; null without /proc. */
+        static Long startTicks(long pid) {
+            try {
+                return Long.valueOf(stat(pid)[19]);
+            } catch (IOException noSuch) {
+                return null;
             }
+        }
 
-            public Set<Integer> voters() throws InterruptedException {
-                for (InspectContainerResponse c : containers().values()) {
-                    Set<Integer> voters = configured(environment(c, "KAFKA_CONTROLLER_QUORUM_VOTERS"))
-                            .keySet();
-                    if (!voters.isEmpty()) return voters;
+        static String bootId() {
+            try {
+                return Files.readString(Path.of("/proc/sys/kernel/random/boot_id"))
+                        .strip();
+            } catch (IOException notLinux) {
+                return null;
+            }
+        }
+
+        /** Returns the fields of /proc/PID/stat from the third on: what stands before may have any characters. */
+        private static String[] stat(long pid) throws IOException {
+            String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+            return stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        }
+
+        /** Where nobody reaps orphans (a container whose first process is no init), a killed node stays as a zombie. */
+        static boolean isAlive(ProcessHandle process) {
+            try {
+                String[] fields = stat(process.pid());
+                // The first thread is a zombie already while others (num_threads) are still ending, and hold the ports.
+                if (fields[0].equals("Z") && fields[17].equals("1")) return false;
+            } catch (IOException notLinux) {
+                // then ProcessHandle knows it
+            }
+            return process.isAlive();
+        }
+    }
+
+    // ---- Docker ----
+
+    /**
+     * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's
+     * label, since a name alone may be a stranger's. Nothing is noted: the engine knows what was done, whoever did it.
+     */
+    private static class Docker implements NodeRuntime {
+        private static final String LABEL = "kraft-lab.node";
+        private static final List<String> OURS =
+                List.of("com.docker.compose.project=kraft-lab", "com.docker.compose.oneoff=False", LABEL);
+        /** How long compose.yaml lets a node take to stop. */
+        private static final int GRACE_S = 30;
+
+        private final Duration timeout;
+        private final URI uri;
+        private final DockerClient engine;
+        private final Set<Integer> stopping = ConcurrentHashMap.newKeySet();
+
+        Docker(Duration timeout) throws InterruptedException {
+            this.timeout = timeout;
+            DefaultDockerClientConfig.Builder settings;
+            DefaultDockerClientConfig config;
+            try {
+                settings = DefaultDockerClientConfig.createDefaultConfigBuilder();
+                config = settings.build();
+            } catch (RuntimeException e) {
+                String sentence = "The Docker settings (DOCKER_HOST, context) cannot be used: %s.";
+                throw failure(2, sentence, e.getMessage());
+            }
+            uri = config.getDockerHost();
+            requireContext(config);
+            requireAddress(uri);
+            if (uri.getScheme().equals("unix")) requireSocket(uri.getPath());
+            engine = asked(() -> connect(settings));
+        }
+
+        /** A path without a version is understood by old and new engines, but for those that want one. */
+        private static DockerClient connect(DefaultDockerClientConfig.Builder settings) {
+            DockerClient engine = client(settings.build());
+            try {
+                engine.listContainersCmd().withLimit(1).exec();
+                return engine;
+            } catch (BadRequestException | NotFoundException wantsVersion) {
+                RemoteApiVersion newest = RemoteApiVersion.VERSION_1_44; // engines refuse what is too old for them
+                RemoteApiVersion theirs =
+                        RemoteApiVersion.parseConfig(engine.versionCmd().exec().getApiVersion());
+                settings.withApiVersion(theirs.isGreaterOrEqual(newest) ? newest : theirs);
+                return client(settings.build());
+            }
+        }
+
+        private static DockerClient client(DockerClientConfig config) {
+            var http = new ZerodepDockerHttpClient.Builder()
+                    .dockerHost(config.getDockerHost())
+                    .sslConfig(config.getSSLConfig());
+            return DockerClientImpl.getInstance(config, http.build());
+        }
+
+        /** Returns an answer of the engine, or ends with one sentence about it. */
+        private <T> T asked(Callable<T> question) throws InterruptedException {
+            try {
+                return inBackground(question).get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (java.util.concurrent.TimeoutException hangs) {
+                String sentence = "The Docker engine at %s accepts and does not answer within %s ms: restart it, or"
+                        + " name another by DOCKER_HOST.";
+                throw failure(UNREACHABLE, sentence, uri, timeout.toMillis());
+            } catch (ExecutionException e) {
+                String refuses = "The Docker engine at %s refuses: %s.";
+                String absent = "No Docker engine answers at %s (%s): start it, or name yours by DOCKER_HOST.";
+                boolean answered = e.getCause() instanceof DockerException;
+                throw failure(UNREACHABLE, answered ? refuses : absent, uri, said(e));
+            }
+        }
+
+        /** In a thread of its own, since docker-java's read from a socket file has no time limit and no interrupt. */
+        private static <T> FutureTask<T> inBackground(Callable<T> call) {
+            FutureTask<T> task = new FutureTask<>(call);
+            Thread worker = new Thread(task, "docker");
+            worker.setDaemon(true);
+            worker.start();
+            return task;
+        }
+
+        /** Refuses a context that does not exist: docker-java would silently take the default engine instead. */
+        private static void requireContext(DefaultDockerClientConfig config) {
+            if (System.getenv("DOCKER_HOST") != null) return; // takes precedence over any context
+            String context = Objects.requireNonNullElse(System.getenv("DOCKER_CONTEXT"), "");
+            if (context.isBlank()) context = config.getDockerConfig().getCurrentContext();
+            if (context == null || List.of("", "default").contains(context)) return;
+            File settings = new File(config.getDockerConfigPath());
+            var mapper = DockerClientConfig.getDefaultObjectMapper();
+            if (DockerContextMetaFile.resolveContextMetaFile(mapper, settings, context)
+                    .isEmpty()) {
+                String sentence = "There is no Docker context '%s': 'docker context ls' lists them, 'docker context"
+                        + " use' selects one.";
+                throw failure(2, sentence, context);
+            }
+        }
+
+        private static void requireAddress(URI uri) {
+            String scheme = String.valueOf(uri.getScheme());
+            boolean windows = System.getProperty("os.name").startsWith("Windows");
+            if (scheme.equals("ssh")) {
+                String sentence = "Docker over ssh is not supported: forward the socket (ssh -NL"
+                        + " /tmp/docker.sock:/var/run/docker.sock %s) and export DOCKER_HOST=unix:///tmp/docker.sock.";
+                throw failure(2, sentence, uri.getAuthority());
+            }
+            boolean known = scheme.equals("unix")
+                    || scheme.equals("tcp") && uri.getHost() != null
+                    || scheme.equals("npipe") && windows;
+            String example = "unix:///var/run/docker.sock or tcp://host:2376";
+            if (!known) throw failure(2, "'%s' is not a Docker engine's address, such as %s.", uri, example);
+        }
+
+        private static void requireSocket(String path) {
+            try {
+                SocketChannel.open(UnixDomainSocketAddress.of(path)).close();
+            } catch (IOException e) {
+                if (("" + e.getMessage()).contains("ermission")) {
+                    String sentence = "No permission for Docker's socket %s: run 'sudo usermod -aG docker $USER' and"
+                            + " log in again.";
+                    throw failure(UNREACHABLE, sentence, path);
                 }
-                return Set.of();
+                String found = "No Docker engine at unix://%s (%s): there is a socket elsewhere, export"
+                        + " DOCKER_HOST=unix://%s.";
+                String none = "No Docker engine at unix://%s (%s): start it; nor is there one at %s.";
+                List<String> others = otherSockets(path);
+                for (String other : others) {
+                    if (Files.exists(Path.of(other))) throw failure(UNREACHABLE, found, path, e.getMessage(), other);
+                }
+                throw failure(UNREACHABLE, none, path, e.getMessage(), String.join(", ", others));
             }
+        }
 
-            private static String environment(InspectContainerResponse c, String name) {
-                return Stream.of(Objects.requireNonNullElse(c.getConfig().getEnv(), new String[0]))
-                        .filter(e -> e.startsWith(name + "="))
-                        .map(e -> e.substring(name.length() + 1))
-                        .findFirst()
-                        .orElse("");
+        /** Of the default engine, rootless Docker, Docker Desktop, Colima and Podman. */
+        private static List<String> otherSockets(String path) {
+            String home = System.getProperty("user.home");
+            String run = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "/run/user/1000");
+            List<String> all = List.of(
+                    "/var/run/docker.sock",
+                    run + "/docker.sock",
+                    home + "/.docker/run/docker.sock",
+                    home + "/.colima/default/docker.sock",
+                    run + "/podman/podman.sock");
+            return all.stream().filter(socket -> !socket.equals(path)).toList();
+        }
+
+        public String name() {
+            return "docker";
+        }
+
+        public List<Target> nodes() throws InterruptedException {
+            List<Target> nodes = new ArrayList<>();
+            containers().forEach((id, container) -> nodes.add(target(id, container)));
+            return nodes;
+        }
+
+        private Target target(int id, InspectContainerResponse container) {
+            String name = container.getConfig().getLabels().get("com.docker.compose.service");
+            int port = container.getHostConfig().getPortBindings().getBindings().values().stream()
+                    .filter(Objects::nonNull)
+                    .flatMap(Stream::of)
+                    .mapToInt(binding -> Integer.parseInt(binding.getHostPortSpec()))
+                    .findFirst()
+                    .orElse(-1);
+            String roles = environment(container, "KAFKA_PROCESS_ROLES");
+            return new Target(id, name, host(), port, roles, state(container));
+        }
+
+        /** Returns where published ports are reached: where the engine is, if nobody says otherwise. */
+        private String host() {
+            String given = System.getenv("LAB_HOST");
+            if (given != null && !given.isBlank()) return given;
+            return uri.getScheme().equals("tcp") ? uri.getHost() : "localhost";
+        }
+
+        public Set<Integer> voters() throws InterruptedException {
+            for (InspectContainerResponse container : containers().values()) {
+                String configured = environment(container, "KAFKA_CONTROLLER_QUORUM_VOTERS");
+                if (!configured.isBlank()) return configured(configured).keySet();
             }
+            return Set.of();
+        }
 
-            private Map<Integer, InspectContainerResponse> containers() throws InterruptedException {
-                return asked(() -> {
-                    Map<Integer, InspectContainerResponse> found = new TreeMap<>();
-                    for (Container c : engine.listContainersCmd()
-                            .withShowAll(true)
-                            .withLabelFilter(List.of(PROJECT + "=kraft-lab", "com.docker.compose.oneoff=False", LABEL))
-                            .exec()) {
-                        if (!c.getLabels().get(LABEL).matches("\\d{1,9}")) continue;
-                        try {
-                            found.put(
-                                    Integer.valueOf(c.getLabels().get(LABEL)),
-                                    engine.inspectContainerCmd(c.getId()).exec());
-                        } catch (NotFoundException gone) {
-                            /* since the list was made */
-                        }
+        private static String environment(InspectContainerResponse container, String name) {
+            String[] all = Objects.requireNonNullElse(container.getConfig().getEnv(), new String[0]);
+            for (String variable : all) {
+                if (variable.startsWith(name + "=")) return variable.substring(name.length() + 1);
+            }
+            return "";
+        }
+
+        private Map<Integer, InspectContainerResponse> containers() throws InterruptedException {
+            return asked(() -> {
+                Map<Integer, InspectContainerResponse> found = new TreeMap<>();
+                var list = engine.listContainersCmd().withShowAll(true).withLabelFilter(OURS);
+                for (Container container : list.exec()) {
+                    String id = container.getLabels().get(LABEL);
+                    if (!id.matches("\\d{1,9}")) continue;
+                    try {
+                        found.put(Integer.valueOf(id), inspect(container.getId()));
+                    } catch (NotFoundException gone) {
+                        // since the list was made
                     }
-                    return found;
-                });
-            }
+                }
+                return found;
+            });
+        }
 
-            private static String state(InspectContainerResponse c) {
-                return switch (c.getState().getStatus()) {
-                    case "running", "restarting" -> attached(c) ? "running" : "disconnected";
-                    case "paused" -> "paused";
-                    default -> "down";
-                };
-            }
+        private InspectContainerResponse inspect(String id) {
+            return engine.inspectContainerCmd(id).exec();
+        }
 
-            private static boolean attached(InspectContainerResponse c) {
-                String network = c.getHostConfig().getNetworkMode();
-                return c.getNetworkSettings().getNetworks().entrySet().stream()
-                        .anyMatch(n -> n.getKey().equals(network)
-                                || network.equals(n.getValue().getNetworkID()));
-            }
+        private static String state(InspectContainerResponse container) {
+            return switch (container.getState().getStatus()) {
+                case "running", "restarting" -> isAttached(container) ? "running" : "disconnected";
+                case "paused" -> "paused";
+                default -> "down";
+            };
+        }
 
-            private InspectContainerResponse container(Target node) throws InterruptedException {
-                return Optional.ofNullable(containers().get(node.id))
-                        .orElseThrow(() -> new Exit(
-                                1, "The container of " + node.name + " is gone: docker compose up makes it anew."));
-            }
+        private static boolean isAttached(InspectContainerResponse container) {
+            String network = container.getHostConfig().getNetworkMode();
+            return container.getNetworkSettings().getNetworks().entrySet().stream()
+                    .anyMatch(n -> n.getKey().equals(network)
+                            || network.equals(n.getValue().getNetworkID()));
+        }
 
-            public Instant fault(Target node, Mode mode) throws Exception {
-                InspectContainerResponse c = container(node);
-                String id = c.getId();
-                return switch (mode) {
-                    case KILL ->
-                        act(node, id, "die", () -> engine.killContainerCmd(id).exec());
-                    case STOP -> {
-                        stopping.add(node.id);
-                        if (c.getState().getPaused())
-                            act(
-                                    node,
-                                    id,
-                                    "",
-                                    () -> engine.unpauseContainerCmd(id).exec());
-                        Instant at = act(
-                                node,
-                                id,
-                                "kill",
-                                () -> engine.stopContainerCmd(id).exec()); // the SIGTERM is a "kill" to the engine
-                        stopping.remove(node.id);
-                        yield at;
-                    }
-                    case PAUSE ->
-                        act(
-                                node,
-                                id,
-                                "pause",
-                                () -> engine.pauseContainerCmd(id).exec());
-                    case DISCONNECT ->
-                        act(
-                                node,
-                                id,
-                                "disconnect",
-                                () -> engine.disconnectFromNetworkCmd()
-                                        .withContainerId(id)
-                                        .withNetworkId(c.getHostConfig().getNetworkMode())
-                                        .exec());
-                };
-            }
+        private InspectContainerResponse container(Target node) throws InterruptedException {
+            InspectContainerResponse container = containers().get(node.id);
+            if (container != null) return container;
+            throw failure(1, "The container of %s is gone: docker compose up makes it anew.", node.name);
+        }
 
-            /** Whatever was done to it, in whatever order. */
-            public Instant restore(Target node) throws Exception {
-                InspectContainerResponse c = container(node);
-                String id = c.getId();
-                // It was told to end and perhaps has not yet: a little more time, then SIGKILL, or it would end after
-                // it was "restored".
-                if (stopping.remove(node.id))
-                    act(
-                            node,
-                            id,
-                            "",
-                            () -> engine.stopContainerCmd(id).withTimeout(5).exec());
-                Instant at = null;
-                if (state(c).equals("paused"))
-                    at = act(
-                            node,
-                            id,
-                            "unpause",
-                            () -> engine.unpauseContainerCmd(id).exec());
+        public Instant fault(Target node, Mode mode) throws Exception {
+            InspectContainerResponse container = container(node);
+            String id = container.getId();
+            String network = container.getHostConfig().getNetworkMode();
+            return switch (mode) {
+                case KILL -> act(node, engine.killContainerCmd(id), id, "die");
+                case STOP -> stop(node, container);
+                case PAUSE -> act(node, engine.pauseContainerCmd(id), id, "pause");
+                case DISCONNECT -> {
+                    var disconnect = engine.disconnectFromNetworkCmd()
+                            .withContainerId(id)
+                            .withNetworkId(network);
+                    yield act(node, disconnect, id, "disconnect");
+                }
+            };
+        }
+
+        private Instant stop(Target node, InspectContainerResponse container) throws Exception {
+            String id = container.getId();
+            stopping.add(node.id);
+            if (container.getState().getPaused()) act(node, engine.unpauseContainerCmd(id));
+            Instant at = act(node, engine.stopContainerCmd(id), id, "kill"); // the engine's word for the SIGTERM
+            stopping.remove(node.id);
+            return at;
+        }
+
+        /** Whatever was done to it, in whatever order. */
+        public Instant restore(Target node) throws Exception {
+            InspectContainerResponse container = container(node);
+            String id = container.getId();
+            String network = container.getHostConfig().getNetworkMode();
+            // It was told to end and perhaps has not yet: a little more time, then SIGKILL, or it would end after it
+            // was
+            // "restored".
+            if (stopping.remove(node.id)) act(node, engine.stopContainerCmd(id).withTimeout(5));
+            Instant at = null;
+            if (state(container).equals("paused")) at = act(node, engine.unpauseContainerCmd(id), id, "unpause");
+            if (!isAttached(container)) {
                 // Disconnecting has taken the alias, by which the other nodes find it, and the published port.
-                if (!attached(c))
-                    at = act(
-                            node,
-                            id,
-                            "connect",
-                            () -> engine.connectToNetworkCmd()
-                                    .withContainerId(id)
-                                    .withNetworkId(c.getHostConfig().getNetworkMode())
-                                    .withContainerNetwork(new ContainerNetwork().withAliases(node.name))
-                                    .exec());
-                if (!container(node).getState().getRunning())
-                    at = act(
-                            node,
-                            id,
-                            "start",
-                            () -> engine.startContainerCmd(id).exec());
-                return at == null ? Instant.now() : at;
+                var alias = new ContainerNetwork().withAliases(node.name);
+                var connect = engine.connectToNetworkCmd().withContainerId(id).withNetworkId(network);
+                at = act(node, connect.withContainerNetwork(alias), id, "connect");
             }
+            boolean runs = container(node).getState().getRunning();
+            if (!runs) at = act(node, engine.startContainerCmd(id), id, "start");
+            return at == null ? Instant.now() : at;
+        }
 
-            /** Does it, so that Ctrl-C can end the wait, and returns when the engine saw it happen: the call itself returns up to 100 ms later. */
-            private Instant act(Target node, String id, String event, Callable<?> call) throws Exception {
-                Instant began = Instant.now();
-                FutureTask<?> task = inBackground(call);
-                try {
-                    task.get(GRACE_S + Math.max(30, common.timeout.toSeconds()), TimeUnit.SECONDS);
-                } catch (java.util.concurrent.TimeoutException hangs) {
-                    throw new Exit(
-                            MISSED,
-                            "The Docker engine at " + uri + " has not done that to " + node.name
-                                    + " yet, and may still do it: look at docker ps.");
-                } catch (InterruptedException e) {
-                    // What is on its way lands all the same, and only then can it be undone. A stop may take its whole
-                    // grace: undoing it sees to that.
-                    try {
-                        if (!stopping.contains(node.id)) task.get(3, TimeUnit.SECONDS);
-                    } catch (ExecutionException | java.util.concurrent.TimeoutException failed) {
-                        /* nothing to undo, or too late to know */
-                    }
-                    throw e;
-                } catch (ExecutionException e) {
-                    if (!(e.getCause() instanceof NotModifiedException))
-                        throw new Exit(1, "Docker would not do that to " + node.name + ": " + said(e.getCause()) + ".");
+        /** Does it, and returns when the engine saw it happen: the call itself returns up to 100 ms later. */
+        private Instant act(Target node, SyncDockerCmd<?> command, String id, String event) throws Exception {
+            return whenSeen(event, id, act(node, command));
+        }
+
+        /** Does it, so that Ctrl-C can end the wait. @return when it began */
+        private Instant act(Target node, SyncDockerCmd<?> command) throws Exception {
+            Instant began = Instant.now();
+            FutureTask<?> task = inBackground(command::exec);
+            try {
+                task.get(GRACE_S + Math.max(30, timeout.toSeconds()), TimeUnit.SECONDS);
+            } catch (java.util.concurrent.TimeoutException hangs) {
+                String sentence =
+                        "The Docker engine at %s has not done that to %s yet, but still may: look at docker ps.";
+                throw failure(MISSED, sentence, uri, node.name);
+            } catch (InterruptedException e) {
+                // Of a stop, undoing it awaits the end.
+                if (!stopping.contains(node.id)) awaitLanding(task);
+                throw e;
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof NotModifiedException) return began;
+                throw failure(1, "Docker would not do that to %s: %s.", node.name, said(e));
+            }
+            return began;
+        }
+
+        /** Waits for what is on its way, which lands whoever is interrupted: only then can it be undone. */
+        private static void awaitLanding(FutureTask<?> task) throws InterruptedException {
+            try {
+                task.get(3, TimeUnit.SECONDS);
+            } catch (ExecutionException | java.util.concurrent.TimeoutException failed) {
+                // nothing to undo, or too late to know
+            }
+        }
+
+        /** Returns when the engine saw it happen, or when it began: what was done stays done without the event. */
+        private Instant whenSeen(String event, String id, Instant began) throws InterruptedException {
+            Sightings seen = new Sightings(id, began);
+            try {
+                for (int look = 0; look < 10 && seen.times.isEmpty(); look++) {
+                    if (look > 0) Thread.sleep(20);
+                    // Until now, so that it ends; the engine of a virtual machine may have another clock, and then ours
+                    // is taken.
+                    engine.eventsCmd()
+                            .withSince(seconds(began.minusSeconds(5)))
+                            .withUntil(seconds(Instant.now()))
+                            .withEventFilter(event)
+                            .exec(seen)
+                            .awaitCompletion(2, TimeUnit.SECONDS);
                 }
-                return event.isEmpty() ? began : whenSeen(event, id, began);
-            }
-
-            /** When the engine saw it happen; where it does not say so, from when on it could. What was done stays done, whatever the event stream is like. */
-            private Instant whenSeen(String event, String id, Instant began) throws InterruptedException {
-                for (int look = 0; look < 10; look++, Thread.sleep(20))
-                    try {
-                        List<Instant> seen = new CopyOnWriteArrayList<>();
-                        // Until now, so that it ends; the engine of a virtual machine may have another clock, and then
-                        // ours is taken.
-                        engine.eventsCmd()
-                                .withSince(seconds(began.minusSeconds(5)))
-                                .withUntil(seconds(Instant.now()))
-                                .withEventFilter(event)
-                                .exec(new ResultCallback.Adapter<Event>() {
-                                    @Override
-                                    public void onNext(Event e) {
-                                        Instant at = Instant.EPOCH.plusNanos(e.getTimeNano());
-                                        if ((id.equals(e.getActor().getId())
-                                                        || id.equals(e.getActor()
-                                                                .getAttributes()
-                                                                .get("container")))
-                                                && !at.isBefore(began)) seen.add(at);
-                                    }
-                                })
-                                .awaitCompletion(2, TimeUnit.SECONDS);
-                        if (!seen.isEmpty()) return seen.get(0);
-                    } catch (RuntimeException notTold) {
-                        return began;
-                    }
+            } catch (RuntimeException notTold) {
                 return began;
             }
+            return seen.times.isEmpty() ? began : seen.times.get(0);
+        }
 
-            private static String seconds(Instant t) {
-                return t.getEpochSecond() + "." + String.format(Locale.ROOT, "%09d", t.getNano());
+        /** When something happened to a container, not before it could. */
+        private static class Sightings extends ResultCallback.Adapter<Event> {
+            private final List<Instant> times = new CopyOnWriteArrayList<>();
+            private final String container;
+            private final Instant began;
+
+            Sightings(String container, Instant began) {
+                this.container = container;
+                this.began = began;
             }
 
-            /** The engine's own words, without the JSON and the exceptions around them. */
-            private static String said(Throwable e) {
-                e = rootOf(e);
-                var m = java.util.regex.Pattern.compile("\"message\":\"(.*?)\"\\}")
-                        .matcher(String.valueOf(e.getMessage()));
-                return printable(
-                        m.find()
-                                ? m.group(1)
-                                : e.getMessage() == null
-                                        ? e.getClass().getSimpleName()
-                                        : e.getMessage().strip());
-            }
-
-            private static Throwable rootOf(Throwable e) {
-                return e.getCause() == null ? e : rootOf(e.getCause());
+            @Override
+            public void onNext(Event event) {
+                EventActor actor = event.getActor();
+                Instant at = Instant.EPOCH.plusNanos(event.getTimeNano());
+                boolean isOurs = container.equals(actor.getId())
+                        || container.equals(actor.getAttributes().get("container"));
+                if (isOurs && !at.isBefore(began)) times.add(at);
             }
         }
 
-        /** Returns the voters of a {@code controller.quorum.voters}; none where the quorum is dynamic. */
-        static Map<Integer, Node> configured(String voters) {
-            Map<Integer, Node> found = new TreeMap<>();
-            var m = java.util.regex.Pattern.compile("(\\d{1,9})@\\[?([^\\s,@]+?)\\]?:(\\d{1,5})(?=\\s*(?:,|$))")
-                    .matcher(Objects.requireNonNullElse(voters, ""));
-            while (m.find())
-                found.put(
-                        Integer.valueOf(m.group(1)),
-                        new Node(Integer.parseInt(m.group(1)), m.group(2), Integer.parseInt(m.group(3))));
-            return found;
+        private static String seconds(Instant t) {
+            return String.format(Locale.ROOT, "%d.%09d", t.getEpochSecond(), t.getNano());
         }
 
-        /** Any cluster, by commands that the user gives: the nodes are the brokers that the cluster lists, and the controllers of its quorum. */
-        private class Hooks implements NodeRuntime {
-            /** Asked for once: each answer may take seconds, and the quorum's members seldom change. */
-            private Map<Integer, Node> members;
+        /** Returns the engine's own words, without the JSON and the exceptions around them. */
+        private static String said(Throwable e) {
+            while (e.getCause() != null) e = e.getCause();
+            if (e.getMessage() == null) return e.getClass().getSimpleName();
+            Matcher message = Pattern.compile("\"message\":\"(.*?)\"\\}").matcher(e.getMessage());
+            return message.find() ? message.group(1) : e.getMessage().strip();
+        }
+    }
 
-            private Set<Integer> voters;
+    // ---- Hooks ----
 
-            public String name() {
-                return "hooks";
+    /** Any cluster, by the user's commands: its nodes are the brokers it lists and the controllers of its quorum. */
+    static class Hooks implements NodeRuntime {
+        private final Common common;
+        private final String killCommand;
+        private final String startCommand;
+        /** Asked for once: each answer may take seconds, and the quorum's members seldom change. */
+        private Map<Integer, Node> members;
+
+        private Set<Integer> voters;
+
+        Hooks(Common common, String killCommand, String startCommand) {
+            this.common = common;
+            this.killCommand = killCommand;
+            this.startCommand = startCommand;
+        }
+
+        public String name() {
+            return "hooks";
+        }
+
+        public List<Target> nodes() throws Exception {
+            Map<Integer, Target> nodes = new TreeMap<>();
+            try (Admin admin = common.admin(IMPATIENT)) {
+                var all = new DescribeClusterOptions().includeFencedBrokers(true);
+                Collection<Node> brokers = admin.describeCluster(all).nodes().get();
+                if (members == null) askForQuorum(admin, brokers);
+                for (Node broker : brokers) nodes.put(broker.id(), target(broker, roles(broker.id())));
+                for (Node node : members.values()) nodes.putIfAbsent(node.id(), target(node, "controller"));
             }
+            return List.copyOf(nodes.values());
+        }
 
-            public List<Target> nodes() throws Exception {
-                Map<Integer, Target> nodes = new TreeMap<>();
+        private String roles(int broker) {
+            if (members.isEmpty()) return "";
+            return voters.contains(broker) ? "broker,controller" : "broker";
+        }
+
+        private static Target target(Node node, String roles) {
+            String name = String.format(Locale.ROOT, "kafka%02d", node.id());
+            return new Target(node.id(), name, node.host(), node.port(), roles, "unknown");
+        }
+
+        public Set<Integer> voters() throws Exception {
+            if (voters == null) nodes();
+            return voters;
+        }
+
+        /** Without a quorum, and where its voters are not configured, a controller is known to nobody. */
+        public Optional<Target> unlisted(int id) throws Exception {
+            if (!voters().isEmpty()) return Optional.empty();
+            return Optional.of(target(new Node(id, "", -1), "controller"));
+        }
+
+        private void askForQuorum(Admin admin, Collection<Node> brokers) throws Exception {
+            Optional<QuorumInfo> found = Optional.empty();
+            try {
+                found = quorum(admin, common);
+            } catch (ExecutionException refused) {
+                // such as the permission: the brokers are listed all the same
+            }
+            if (found.isEmpty()) {
+                common.requireReachable(); // or silence would be taken for a lost quorum
+                members = configured(brokersVoters(brokers));
+                voters = members.keySet();
+                return;
+            }
+            members = new TreeMap<>();
+            for (QuorumInfo.ReplicaState replica : replicas(found.get())) {
+                members.put(replica.replicaId(), node(replica.replicaId(), found.get()));
+            }
+            voters = new TreeSet<>();
+            for (QuorumInfo.ReplicaState voter : found.get().voters()) voters.add(voter.replicaId());
+        }
+
+        private static Node node(int id, QuorumInfo quorum) {
+            QuorumInfo.Node node = quorum.nodes().get(id);
+            if (node == null || node.endpoints().isEmpty()) return new Node(id, "", -1);
+            var endpoint = node.endpoints().get(0);
+            return new Node(id, endpoint.host(), endpoint.port());
+        }
+
+        /** A broker's own configuration, which it gives without a quorum as well. */
+        private String brokersVoters(Collection<Node> brokers) throws Exception {
+            var soon = new DescribeConfigsOptions().timeoutMs(3000);
+            for (Node broker : brokers) {
+                if (!Common.answers(broker.host(), broker.port(), 1000)) continue;
+                ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, "" + broker.id());
+                // A client of its own: one that has asked for a lost quorum leaves the broker alone for a while.
                 try (Admin admin = common.admin(IMPATIENT)) {
-                    Collection<Node> brokers = admin.describeCluster(
-                                    new DescribeClusterOptions().includeFencedBrokers(true))
-                            .nodes()
-                            .get();
-                    if (members == null) askForQuorum(admin, brokers);
-                    for (Node b : brokers)
-                        nodes.put(
-                                b.id(),
-                                target(
-                                        b,
-                                        members.isEmpty()
-                                                ? ""
-                                                : voters.contains(b.id()) ? "broker,controller" : "broker"));
-                    for (Node c : members.values()) nodes.putIfAbsent(c.id(), target(c, "controller"));
-                }
-                return List.copyOf(nodes.values());
-            }
-
-            public Set<Integer> voters() throws Exception {
-                if (voters == null) nodes();
-                return voters;
-            }
-
-            /** Without a quorum, and where its voters are not configured, a controller is known to nobody. */
-            public Optional<Target> unlisted(int id) throws Exception {
-                return voters().isEmpty() ? Optional.of(target(new Node(id, "", -1), "controller")) : Optional.empty();
-            }
-
-            private static Target target(Node n, String roles) {
-                return new Target(
-                        n.id(), String.format(Locale.ROOT, "kafka%02d", n.id()), n.host(), n.port(), roles, "unknown");
-            }
-
-            private void askForQuorum(Admin admin, Collection<Node> brokers) throws Exception {
-                Optional<QuorumInfo> found = Optional.empty();
-                try {
-                    found = quorum(admin, common);
+                    var configs =
+                            admin.describeConfigs(List.of(resource), soon).all().get();
+                    ConfigEntry entry = configs.get(resource).get("controller.quorum.voters");
+                    if (entry != null && entry.value() != null) return entry.value();
                 } catch (ExecutionException refused) {
-                    /* such as the permission: the brokers are listed all the same */
+                    // the next one may answer
                 }
-                if (found.isEmpty()) common.requireReachable(); // or silence would be taken for a lost quorum
-                members = found.isPresent() ? members(found.get()) : configured(brokersVoters(brokers));
-                voters = found.isPresent()
-                        ? new TreeSet<>(found.get().voters().stream()
-                                .map(QuorumInfo.ReplicaState::replicaId)
-                                .toList())
-                        : members.keySet();
             }
-
-            /** The voters, and the observers: brokers, and controllers that may become voters. */
-            private static Map<Integer, Node> members(QuorumInfo quorum) {
-                Map<Integer, Node> members = new TreeMap<>();
-                for (QuorumInfo.ReplicaState r : Stream.concat(quorum.voters().stream(), quorum.observers().stream())
-                        .toList()) {
-                    QuorumInfo.Node node = quorum.nodes().get(r.replicaId());
-                    boolean known = node != null && !node.endpoints().isEmpty();
-                    members.put(
-                            r.replicaId(),
-                            known
-                                    ? new Node(
-                                            r.replicaId(),
-                                            node.endpoints().get(0).host(),
-                                            node.endpoints().get(0).port())
-                                    : new Node(r.replicaId(), "", -1));
-                }
-                return members;
-            }
-
-            /** A broker's own configuration, which it gives without a quorum as well. */
-            private String brokersVoters(Collection<Node> brokers) throws Exception {
-                for (Node broker : brokers) {
-                    if (!Common.answers(broker.host(), broker.port(), 1000)) continue;
-                    ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, "" + broker.id());
-                    // A client of its own: one that has asked for a lost quorum leaves the broker alone for a while.
-                    try (Admin admin = common.admin(IMPATIENT)) {
-                        ConfigEntry entry = admin.describeConfigs(
-                                        List.of(resource), new DescribeConfigsOptions().timeoutMs(3000))
-                                .all()
-                                .get()
-                                .get(resource)
-                                .get("controller.quorum.voters");
-                        if (entry != null && entry.value() != null) return entry.value();
-                    } catch (ExecutionException refused) {
-                        /* the next one may answer */
-                    }
-                }
-                return "";
-            }
-
-            public void require(Mode mode) {
-                if (killCommand == null) throw new Exit(2, "How to break a node of this cluster? Give --kill-command.");
-                if (mode != Mode.KILL && !killCommand.contains("{mode}"))
-                    throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
-            }
-
-            public void requireUsable(Target node) {
-                for (String command : Arrays.asList(killCommand, startCommand))
-                    if (command != null) filled(command, node, "kill");
-            }
-
-            public Instant fault(Target node, Mode mode) throws Exception {
-                return execute(killCommand, node, mode.toString());
-            }
-
-            public Instant restore(Target node) throws Exception {
-                if (startCommand == null)
-                    throw new Exit(2, "How to start a node of this cluster? Give --start-command.");
-                return execute(startCommand, node, "start");
-            }
-
-            private Instant execute(String command, Target node, String mode) throws Exception {
-                String line = filled(command, node, mode);
-                Instant at = Instant.now();
-                new Shell(line, common.timeout).run();
-                return at;
-            }
+            return "";
         }
 
-        /** Host names of letters, digits, dots, hyphens and underscores, which begin with none of the last; and addresses. */
+        public void require(Mode mode) {
+            if (killCommand == null) throw new Exit(2, "To break a node of this cluster, give --kill-command.");
+            if (mode != Mode.KILL && !killCommand.contains("{mode}"))
+                throw new Exit(2, "--mode needs a --kill-command that has {mode} in it.");
+        }
+
+        public void requireUsable(Target node) {
+            if (killCommand != null) filled(killCommand, node, "kill");
+            if (startCommand != null) filled(startCommand, node, "start");
+        }
+
+        public Instant fault(Target node, Mode mode) throws Exception {
+            return execute(killCommand, node, mode.toString());
+        }
+
+        public Instant restore(Target node) throws Exception {
+            if (startCommand == null) throw new Exit(2, "To start a node of this cluster, give --start-command.");
+            return execute(startCommand, node, "start");
+        }
+
+        private Instant execute(String command, Target node, String mode) throws Exception {
+            String line = filled(command, node, mode);
+            Instant at = Instant.now();
+            new Shell(line, common.timeout).run();
+            return at;
+        }
+
+        /** Host names (letters, digits, dots, hyphens, underscores; no dot or hyphen first) and addresses. */
         private static final String HOST =
                 "[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9][A-Za-z0-9._-]*)?";
 
-        /** Returns the command with a node's values, which come from the cluster and go into a shell: a host such as -oProxyCommand=... would be an option there. */
+        /** Fills in a node's values, which come from the cluster and go to a shell: -oProxyCommand=... is no host. */
         static String filled(String command, Target node, String mode) {
-            if (node.id < 0)
-                throw new Exit(
-                        REFUSED,
-                        "The cluster names a node " + node.id
-                                + ", which is not a valid id: a command must not get it.");
+            String unfit = ": a command must not get it.";
+            if (node.id < 0) throw failure(REFUSED, "Node id %s of the cluster is not valid" + unfit, node.id);
             if (!node.name.matches("[A-Za-z0-9_][A-Za-z0-9._-]*"))
-                throw new Exit(
-                        REFUSED,
-                        "The name '" + printable(node.name) + "' of node " + node.id
-                                + " is not a host name: a command must not get it.");
-            if (command.contains("{host}") && node.host.isEmpty())
-                throw new Exit(
-                        REFUSED,
-                        "The cluster does not say where node " + node.id
-                                + " runs: give a command without {host}, by {id} or {name}.");
-            if (!node.host.isEmpty() && !node.host.matches(HOST) || node.port > 65535)
-                throw new Exit(
-                        REFUSED,
-                        "The address '" + printable(node.host) + "', port " + node.port + ", of node " + node.id
-                                + " is not a host name or address: a command must not get it.");
+                throw failure(REFUSED, "The name '%s' of node %s is not a host name" + unfit, node.name, node.id);
+            if (node.host.isEmpty() && command.contains("{host}")) {
+                String sentence = "The cluster does not say where node %s runs: give a command without {host}, by {id}"
+                        + " or {name}.";
+                throw failure(REFUSED, sentence, node.id);
+            }
+            if (!node.host.isEmpty() && !node.host.matches(HOST) || node.port > 65535) {
+                String sentence = "The address '%s', port %s, of node %s is not a host name or address" + unfit;
+                throw failure(REFUSED, sentence, node.host, node.port, node.id);
+            }
             return command.replace("{id}", "" + node.id)
                     .replace("{name}", node.name)
                     .replace("{host}", node.host)
@@ -1860,12 +1812,12 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    /** A user's command: whatever it prints is read, so that it never waits for its reader; at its time limit it ends, with all that it has started. */
+    /** A user's command: it never waits for a reader of its output, and at its limit ends with all that it started. */
     static class Shell {
         private static final String MARK = "KRAFT_LAB_COMMAND";
         private final String line;
         private final Duration limit;
-        private final String mark = MARK + "=" + UUID.randomUUID();
+        private final String id = UUID.randomUUID().toString();
 
         Shell(String line, Duration limit) {
             this.line = line;
@@ -1877,7 +1829,7 @@ class KillNode implements Callable<Integer> {
             ProcessBuilder builder = new ProcessBuilder("sh", "-c", line)
                     .redirectErrorStream(true)
                     .redirectInput(new File("/dev/null"));
-            builder.environment().put(MARK, mark.substring(MARK.length() + 1));
+            builder.environment().put(MARK, id);
             Process process = builder.start();
             Output output = new Output(process.getInputStream());
             boolean ended = false;
@@ -1888,38 +1840,28 @@ class KillNode implements Callable<Integer> {
                 if (!ended) endAll(process);
             }
             if (!ended)
-                throw new Exit(
-                        MISSED,
-                        "'" + printable(line) + "' did not end within " + limit.toSeconds() + " s" + output.said()
-                                + ".");
+                throw failure(MISSED, "'%s' did not end within %s s%s.", line, limit.toSeconds(), output.said());
             if (process.exitValue() != 0)
-                throw new Exit(1, "'" + printable(line) + "' ended with " + process.exitValue() + output.said() + ".");
+                throw failure(1, "'%s' ended with %s%s.", line, process.exitValue(), output.said());
         }
 
-        /** Until none is found: what they started meanwhile, and what has lost its parent and is known only by its environment. */
+        /** Until none is found: also what has lost its parent, and is known only by its environment. */
         private void endAll(Process process) {
             for (int look = 0; look < 20; look++) {
-                List<ProcessHandle> all = Stream.of(process.descendants(), Stream.of(process.toHandle()), marked())
-                        .flatMap(s -> s)
-                        .filter(ProcessHandle::isAlive)
-                        .distinct()
-                        .toList();
+                Set<ProcessHandle> all = new HashSet<>(process.descendants().toList());
+                all.add(process.toHandle());
+                ProcessHandle.allProcesses().filter(this::isMarked).forEach(all::add);
+                all.removeIf(p -> !p.isAlive());
                 if (all.isEmpty()) return;
                 all.forEach(ProcessHandle::destroyForcibly);
             }
         }
 
         /** Where there is a /proc. */
-        private Stream<ProcessHandle> marked() {
-            return ProcessHandle.allProcesses().filter(this::isMarked);
-        }
-
         private boolean isMarked(ProcessHandle process) {
+            Path environ = Path.of("/proc/" + process.pid() + "/environ");
             try {
-                return Arrays.asList(Files.readString(
-                                        Path.of("/proc/" + process.pid() + "/environ"), StandardCharsets.ISO_8859_1)
-                                .split("\0"))
-                        .contains(mark);
+                return Files.readString(environ, StandardCharsets.ISO_8859_1).contains(MARK + "=" + id);
             } catch (IOException othersOrNotLinux) {
                 return false;
             }
@@ -1927,10 +1869,11 @@ class KillNode implements Callable<Integer> {
     }
 
     /** What a process prints, of which the beginning and the end are kept. */
-    static class Output extends Thread {
+    private static class Output extends Thread {
         private static final int KEPT = 1000;
         private final InputStream in;
-        private final StringBuilder head = new StringBuilder(), tail = new StringBuilder();
+        private final StringBuilder head = new StringBuilder();
+        private final StringBuilder tail = new StringBuilder();
         private long bytes;
 
         Output(InputStream in) {
@@ -1943,35 +1886,29 @@ class KillNode implements Callable<Integer> {
         public void run() {
             byte[] buffer = new byte[8192];
             try {
-                for (int n; (n = in.read(buffer)) >= 0; ) keep(new String(buffer, 0, n, StandardCharsets.UTF_8), n);
+                for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) keep(buffer, n);
             } catch (IOException closed) {
-                /* what was read is kept */
+                // what was read is kept
             }
         }
 
-        private synchronized void keep(String text, int n) {
-            bytes += n;
+        private synchronized void keep(byte[] buffer, int n) {
+            String text = new String(buffer, 0, n, StandardCharsets.UTF_8);
             int first = Math.min(text.length(), KEPT - head.length());
+            bytes += n;
             head.append(text, 0, first);
             tail.append(text, first, text.length());
-            if (tail.length() > KEPT) tail.delete(0, tail.length() - KEPT);
+            tail.delete(0, Math.max(0, tail.length() - KEPT));
         }
 
-        /** Returns it for the end of a sentence, in one line. What the command leaves running may hold the pipe open, and is not waited for. */
+        /** Returns it in one line, without waiting for what the command leaves running with the pipe open. */
         String said() throws InterruptedException {
             join(300);
-            synchronized (this) {
-                boolean whole = bytes <= 2 * KEPT;
-                String text = head.toString() + (whole ? "" : "\n... (" + bytes + " bytes) ...\n") + tail;
-                String said = String.join(
-                        " / ",
-                        text.lines()
-                                .map(String::strip)
-                                .filter(l -> !l.isEmpty())
-                                .map(KillNode::printable)
-                                .toList());
-                return said.isEmpty() ? "" : ": " + said.replaceAll("\\.+$", "");
-            }
+            String cut = bytes > 2 * KEPT ? "\n... (" + bytes + " bytes) ...\n" : "";
+            Stream<String> lines =
+                    (head + cut + tail).lines().map(String::strip).filter(l -> !l.isEmpty());
+            String said = String.join(" / ", lines.toList()).replaceAll("\\.+$", "");
+            return said.isEmpty() ? "" : ": " + said;
         }
     }
 

@@ -23,7 +23,7 @@ import picocli.CommandLine.Mixin;
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         description =
-                "Which nodes run here, and in what state: not what the cluster believes, but what runs them sees.")
+                "Lists the nodes and their state as their runtime sees them, whatever the cluster's metadata says.")
 class Nodes implements Callable<Integer> {
     private static final String ROW = "%-4s %-12s %-22s %-18s %s%n";
 

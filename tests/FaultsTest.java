@@ -429,7 +429,7 @@ class FaultsTest {
         assertEquals(1, stuck.code(), stuck.toString());
         assertTrue(stuck.err().contains("1 of 1 nodes could not be restored."), stuck.err());
         assertTrue(
-                stuck.err().contains("ended with 3. This does it: start-node 2 ")
+                stuck.err().contains("ended with 3. To restore, run: start-node 2 ")
                         && stuck.err().contains("--start-command 'exit 3'"),
                 stuck.err());
         assertEquals(
@@ -501,7 +501,7 @@ class FaultsTest {
         new ProcessBuilder("kill", "-INT", "" + child.process().pid()).start().waitFor();
         TestCluster.await("its undoing", () -> Files.exists(TestCluster.HOME.resolve("began")));
         assertEquals(130, child.interrupt(), child.text());
-        assertTrue(child.text().contains("Not restored: kafka03; this does it: start-node 3 "), child.text());
+        assertTrue(child.text().contains("Not restored: kafka03; to restore, run: start-node 3 "), child.text());
     }
 
     // ---- A pid is signalled only if it is the node's ----

@@ -38,7 +38,7 @@ class KillNodeTest {
     // ---- What a command gets ----
 
     private static String filled(int id, String host, int port) {
-        return KillNode.Runtimes.filled(
+        return KillNode.Hooks.filled(
                 "ssh {host} stop {id} {name} {mode}",
                 new KillNode.Target(id, "kafka01", host, port, "broker", "unknown"),
                 "kill");
@@ -71,7 +71,7 @@ class KillNodeTest {
         KillNode.Target option = new KillNode.Target(1, "-9", "broker", 9092, "broker", "unknown");
         assertEquals(
                 12,
-                assertThrows(KillNode.Exit.class, () -> KillNode.Runtimes.filled("docker kill {name}", option, "kill"))
+                assertThrows(KillNode.Exit.class, () -> KillNode.Hooks.filled("docker kill {name}", option, "kill"))
                         .code);
     }
 
@@ -91,9 +91,9 @@ class KillNodeTest {
     @Test
     void aControllerWithoutAnAddressNeedsACommandWithoutIt() {
         KillNode.Target unknown = new KillNode.Target(3000, "kafka3000", "", -1, "controller", "unknown");
-        assertEquals("stop 3000", KillNode.Runtimes.filled("stop {id}", unknown, "kill"));
+        assertEquals("stop 3000", KillNode.Hooks.filled("stop {id}", unknown, "kill"));
         KillNode.Exit refused =
-                assertThrows(KillNode.Exit.class, () -> KillNode.Runtimes.filled("ssh {host}", unknown, "kill"));
+                assertThrows(KillNode.Exit.class, () -> KillNode.Hooks.filled("ssh {host}", unknown, "kill"));
         assertTrue(refused.getMessage().contains("give a command without {host}"), refused.getMessage());
     }
 
@@ -328,7 +328,7 @@ class KillNodeTest {
                     nodes.out().lines().anyMatch(l -> l.startsWith("1 ") && l.endsWith("broker,controller  running")),
                     nodes.toString());
             TestCluster.Run start = start();
-            assertTrue(start.err().contains("kafka01 runs already."), start.toString());
+            assertTrue(start.err().contains("kafka01 is already running."), start.toString());
             assertFalse(Files.exists(temp.resolve("started")), "a second process was started");
         }
         fault(KillNode.Mode.KILL);
@@ -481,7 +481,7 @@ class KillNodeTest {
         KillNode.Voters unknown = KillNode.configuredVoters(Set.of(), List.of(101), Set.of());
         KillNode.Impact impact = new KillNode.Impact(unknown, KillNode.Partitions.UNKNOWN, List.of(101));
         assertEquals(
-                "there is no active controller, the voters are unknown; what it means for the partitions is unknown.",
+                "there is no active controller, the voters are unknown; the impact on the partitions is unknown.",
                 impact.sentence());
         assertTrue(impact.harmful());
         impact = new KillNode.Impact(
@@ -489,9 +489,9 @@ class KillNodeTest {
                 new KillNode.Partitions(6, 1, 0),
                 List.of(101));
         assertEquals(
-                "what it means for the quorum is unknown; of 6 partitions 1 fall under min ISR, 0 go offline.",
+                "the impact on the quorum is unknown; of 6 partitions 1 fall under min ISR, 0 go offline.",
                 impact.sentence());
-        assertEquals("nobody can say what would become of the quorum", impact.reason());
+        assertEquals("the impact on the quorum is unknown", impact.reason());
         assertTrue(impact.harmful(), "a principal with few rights needs --force");
         KillNode.Voters configured =
                 KillNode.configuredVoters(Set.of(3000, 3001, 3002), List.of(101), Set.of(3000, 3001));
@@ -508,16 +508,15 @@ class KillNodeTest {
 
     @Test
     void votersAreReadFromTheirConfiguration() {
-        Map<Integer, Node> voters =
-                KillNode.Runtimes.configured("3000@controller-1:9093,3001@[::1]:9093, 3002@10.0.0.3:9093");
+        Map<Integer, Node> voters = KillNode.configured("3000@controller-1:9093,3001@[::1]:9093, 3002@10.0.0.3:9093");
         assertEquals(
                 List.of(
                         new Node(3000, "controller-1", 9093),
                         new Node(3001, "::1", 9093),
                         new Node(3002, "10.0.0.3", 9093)),
                 List.copyOf(voters.values()));
-        assertEquals(Map.of(), KillNode.Runtimes.configured(""));
-        assertEquals(Map.of(), KillNode.Runtimes.configured(null));
+        assertEquals(Map.of(), KillNode.configured(""));
+        assertEquals(Map.of(), KillNode.configured(null));
     }
 
     // ---- Ctrl-C ----

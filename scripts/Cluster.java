@@ -417,7 +417,7 @@ class Cluster implements Callable<Integer> {
         if (!Cli.connects("127.0.0.1", running.port, 500)) {
             return "starting";
         }
-        return Cli.answers("127.0.0.1", running.port, 1500) ? "up" : "paused";
+        return Cli.Common.answers("127.0.0.1", running.port, 1500) ? "up" : "paused";
     }
 
     private void report(LocalNode node, Optional<ProcessHandle> process, String state) {
@@ -488,7 +488,4 @@ class Cluster implements Callable<Integer> {
     private void printLogLine(String line) {
         common.out.println(Cli.printable(line.replace("\t", "    ")));
     }
-
-    /** The name by which other scripts call it. */
-    static class Own extends OwnFiles {}
 }

@@ -161,10 +161,9 @@ class FailoverMatrix implements Callable<Integer> {
         }
         MatrixFolder read = new MatrixFolder(out);
         // An earlier version did not mark its folder.
-        boolean isOurs =
-                Cluster.Own.isMarked(out, MARK) || Cluster.Own.begins(out.resolve(MatrixFolder.RUNS), "{\"acks\":");
+        boolean isOurs = OwnFiles.isMarked(out, MARK) || OwnFiles.begins(out.resolve(MatrixFolder.RUNS), "{\"acks\":");
         if (read.claim(isOurs) == MatrixFolder.Claim.NEW) {
-            Cluster.Own.mark(out, MARK, "failover-matrix", "it goes on from the runs here");
+            OwnFiles.mark(out, MARK, "failover-matrix", "it goes on from the runs here");
         }
         int damaged = read.readRuns();
         if (damaged > 0) {
@@ -221,7 +220,8 @@ class FailoverMatrix implements Callable<Integer> {
 
     /** A cluster that is running, or one that the matrix starts and deletes, and what other scripts do to it. */
     private static final class Scripts implements MatrixCluster {
-        private static final Set<KillNode.Where> MAY_BE_STARTED = Set.of(KillNode.Where.AUTO, KillNode.Where.EMBEDDED);
+        private static final Set<KillNode.RuntimeKind> MAY_BE_STARTED =
+                Set.of(KillNode.RuntimeKind.AUTO, KillNode.RuntimeKind.EMBEDDED);
 
         private static final PrintWriter QUIET = new PrintWriter(Writer.nullWriter());
 

@@ -9,8 +9,8 @@
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Breaks a node: kills, stops, pauses or disconnects it; start-node undoes it
 
-import static java.util.stream.Collectors.*;
 import static java.nio.file.StandardOpenOption.*;
+import static java.util.stream.Collectors.*;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import com.github.dockerjava.api.DockerClient;
@@ -102,7 +102,7 @@ class KillNode implements Callable<Integer> {
         }
     }
 
-    enum Where {
+    enum RuntimeKind {
         AUTO,
         EMBEDDED,
         DOCKER,
@@ -740,7 +740,7 @@ class KillNode implements Callable<Integer> {
         return configuredVoters(runtime.voters(), nodes, gone);
     }
 
-    /** Of the quorum itself: alive is who fetched lately, by the leader's clock; the leader counts by being it. */
+    /** Describes the quorum. A voter is alive if the leader saw it fetch recently; the leader itself always is. */
     static Voters voters(QuorumInfo quorum, List<Integer> nodes, Set<Integer> gone) {
         Map<Integer, Long> fetched = new TreeMap<>();
         quorum.voters()
@@ -838,7 +838,7 @@ class KillNode implements Callable<Integer> {
                 defaultValue = "AUTO",
                 description = "What runs the nodes; external: your own commands (default: auto, a living embedded"
                         + " cluster, else the containers of compose/compose.yaml).")
-        Where where;
+        RuntimeKind where;
 
         @Option(
                 names = "--kill-command",
@@ -867,7 +867,7 @@ class KillNode implements Callable<Integer> {
 
         /** Hooks if they are given, else what --runtime names, else what has nodes. */
         NodeRuntime choose() throws Exception {
-            if (where == Where.EXTERNAL || killCommand != null || startCommand != null)
+            if (where == RuntimeKind.EXTERNAL || killCommand != null || startCommand != null)
                 return new Hooks(common, killCommand, startCommand);
             if (dataDir.toString().isEmpty() || "".equals(System.getenv("KRAFT_LAB_HOME")))
                 throw new Exit(2, "--data-dir or KRAFT_LAB_HOME is empty.");
@@ -879,7 +879,7 @@ class KillNode implements Callable<Integer> {
             List<Target> nodes = chosen.nodes();
             if (nodes.isEmpty()) {
                 String none = "No embedded cluster in " + dataDir + ": start one (cluster up)";
-                if (where == Where.DOCKER) none = "No containers of the lab: start them (" + COMPOSE_UP + ")";
+                if (where == RuntimeKind.DOCKER) none = "No containers of the lab: start them (" + COMPOSE_UP + ")";
                 throw failure(UNREACHABLE, "%s, or name --kill-command and --start-command for yours.", none);
             }
             useAddresses(chosen, nodes);
@@ -1160,7 +1160,7 @@ class KillNode implements Callable<Integer> {
             return "pause".equals(fault.get("mode")) ? "paused" : "stopping";
         }
 
-        /** The process, if it is alive and the one that was started: a pid may have been given to a stranger since. */
+        /** The process, if it is alive and the one that was started: the pid may have been reused since. */
         Optional<ProcessHandle> process() {
             if (!(json.get("pid") instanceof Number pid)) return Optional.empty();
             return ProcessHandle.of(pid.longValue())
@@ -1289,7 +1289,7 @@ class KillNode implements Callable<Integer> {
 
     /**
      * Containers of the compose project kraft-lab, by the engine's API: those that compose made and that have the lab's
-     * label, since a name alone may be a stranger's. Nothing is noted: the engine knows what was done, whoever did it.
+     * label, since others may use the same name. Nothing is noted: the engine knows what was done, whoever did it.
      */
     private static class Docker implements NodeRuntime {
         private static final String LABEL = "kraft-lab.node";

@@ -74,7 +74,7 @@ class Lab implements Callable<Integer> {
             description =
                     "Where the nodes run: as processes, as the containers of compose/compose.yaml, or in a cluster of"
                             + " your own, at -b (default: embedded; auto: what runs).")
-    KillNode.Where where;
+    KillNode.RuntimeKind where;
 
     @Option(
             names = "--kill-command",
@@ -195,7 +195,7 @@ class Lab implements Callable<Integer> {
     }
 
     private void requireOptions() {
-        boolean external = where == KillNode.Where.EXTERNAL;
+        boolean external = where == KillNode.RuntimeKind.EXTERNAL;
         List<String> unusable = external
                 ? List.of("--timeouts", "--data-dir", "--keep")
                 : List.of("-b", "--command-config", "--kill-command", "--start-command");
@@ -239,7 +239,7 @@ class Lab implements Callable<Integer> {
 
     private void requireFaultsOfRuntime() {
         for (LabScenario.Action action : scenario.actions) {
-            if (action.word().equals("disconnect") && where == KillNode.Where.EMBEDDED) {
+            if (action.word().equals("disconnect") && where == KillNode.RuntimeKind.EMBEDDED) {
                 throw new Cli.Exit(
                         2,
                         scenario.name + ", line " + action.place().line() + ": disconnect needs --runtime docker,"

@@ -649,7 +649,9 @@ class PerfTest implements Callable<Integer> {
         }
 
         void print(Common common) {
-            common.say("%-14s %10s%s", "latency, ms", "count", columns(figure -> String.format(" %10s", figure)));
+            common.say(
+                    "%-14s %10s%s",
+                    "latency, ms", "count", columns(figure -> String.format(Locale.ROOT, " %10s", figure)));
             forEach((kind, h) -> {
                 String figures = columns(figure -> String.format(Locale.ROOT, " %10.2f", ms(h, figure)));
                 common.say("%-14s %10d%s", kind.label, h.getTotalCount(), figures);
@@ -2010,9 +2012,10 @@ class PerfTest implements Callable<Integer> {
     // ---- Common to the scripts that draw on the terminal. ./jbang format copies it from lib/cli/Screen.java. ----
 
     /**
-     * A status area in the last lines of a terminal, redrawn in place; printed lines scroll by above it. Where the stream
-     * is no terminal (a pipe, a file, TERM=dumb, a script that another one calls), nothing is drawn and no control
-     * character is written. The cursor is never hidden, so there is nothing to restore, however the script ends.
+     * A status area in the last lines of a terminal, redrawn in place; printed lines scroll by above it. Where the
+     * stream is no terminal (a pipe, a file, TERM=dumb, a script that another one calls), nothing is drawn and no
+     * control character is written. The cursor is never hidden, so there is nothing to restore, however the
+     * script ends.
      *
      * <p>Not JLine: its terminal opens in 250 ms instead of 50, fails if stdin is no terminal, and takes two more jars.
      */
@@ -2047,7 +2050,7 @@ class PerfTest implements Callable<Integer> {
                     "stdout.encoding", java.nio.charset.Charset.defaultCharset().name());
         }
 
-        /** Without a locale, as in a container or under cron, Java assumes ASCII; whoever reads the output has UTF-8. */
+        /** Without a locale, as in a container or under cron, Java assumes ASCII; the reader has UTF-8. */
         private static PrintWriter writer(PrintStream stream) {
             var set = java.nio.charset.Charset.forName(encoding().equals("US-ASCII") ? "UTF-8" : encoding());
             return new PrintWriter(new OutputStreamWriter(stream, set), true);

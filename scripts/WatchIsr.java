@@ -630,7 +630,7 @@ class WatchIsr implements Callable<Integer> {
             return voters;
         }
 
-        /** As in find-controller, a leader counts while a majority fetches from it, by the leader's own clock. */
+        /** As in find-controller, a leader counts while a majority fetches from it, as the leader measures it. */
         private static QuorumInfo quorum(Admin admin) throws Exception {
             QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
             Map<Integer, Long> fetched = new HashMap<>();
@@ -878,9 +878,10 @@ class WatchIsr implements Callable<Integer> {
     // ---- Common to the scripts that draw on the terminal. ./jbang format copies it from lib/cli/Screen.java. ----
 
     /**
-     * A status area in the last lines of a terminal, redrawn in place; printed lines scroll by above it. Where the stream
-     * is no terminal (a pipe, a file, TERM=dumb, a script that another one calls), nothing is drawn and no control
-     * character is written. The cursor is never hidden, so there is nothing to restore, however the script ends.
+     * A status area in the last lines of a terminal, redrawn in place; printed lines scroll by above it. Where the
+     * stream is no terminal (a pipe, a file, TERM=dumb, a script that another one calls), nothing is drawn and no
+     * control character is written. The cursor is never hidden, so there is nothing to restore, however the
+     * script ends.
      *
      * <p>Not JLine: its terminal opens in 250 ms instead of 50, fails if stdin is no terminal, and takes two more jars.
      */
@@ -915,7 +916,7 @@ class WatchIsr implements Callable<Integer> {
                     "stdout.encoding", java.nio.charset.Charset.defaultCharset().name());
         }
 
-        /** Without a locale, as in a container or under cron, Java assumes ASCII; whoever reads the output has UTF-8. */
+        /** Without a locale, as in a container or under cron, Java assumes ASCII; the reader has UTF-8. */
         private static PrintWriter writer(PrintStream stream) {
             var set = java.nio.charset.Charset.forName(encoding().equals("US-ASCII") ? "UTF-8" : encoding());
             return new PrintWriter(new OutputStreamWriter(stream, set), true);

@@ -92,16 +92,16 @@ class DedicatedFaultsTest {
 
     @AfterAll
     static void end() throws Exception {
-        for (int id : List.of(101, 3000))
-            if (Files.exists(temp.resolve(id + ".pid"))) process(id).ifPresent(ProcessHandle::destroyForcibly);
+        for (int id : List.of(101, 3000)) process(id).ifPresent(ProcessHandle::destroyForcibly);
         for (int id : List.of(101, 3000))
             TestCluster.await(
                     "the end of " + id, () -> process(id).map(p -> !p.isAlive()).orElse(true));
     }
 
     private static Optional<ProcessHandle> process(int id) throws IOException {
-        return ProcessHandle.of(
-                Long.parseLong(Files.readString(temp.resolve(id + ".pid")).trim()));
+        Path pid = temp.resolve(id + ".pid");
+        if (Files.notExists(pid)) return Optional.empty();
+        return ProcessHandle.of(Long.parseLong(Files.readString(pid).trim()));
     }
 
     private static TestCluster.Run killNode(String... args) {

@@ -517,7 +517,7 @@ class FaultsTest {
         json.put("pid", sleep.pid());
         json.put("started", "2024-01-01T00:00:00Z");
         KillNodeTest.writeNode(file, json);
-        Cluster.Own.mark(file.getParent(), "a node", "cluster up", "a test deletes it"); // or down would not even look
+        OwnFiles.mark(file.getParent(), "a node", "cluster up", "a test deletes it"); // or down would not even look
         for (String mode : List.of("kill", "stop", "pause")) {
             TestCluster.Run run =
                     TestCluster.run(KillNode::run, "1", "--force", "--mode", mode, "--data-dir", data.toString());

@@ -239,7 +239,7 @@ class LabMessagesTest {
 
     private static final class Shape extends LabCluster {
         Shape(LabJournal journal, boolean combined) {
-            super(new Settings(KillNode.Where.EMBEDDED, Optional.empty(), null, null, null), null, journal);
+            super(new Settings(KillNode.RuntimeKind.EMBEDDED, Optional.empty(), null, null, null), null, journal);
             this.combined = combined;
         }
 

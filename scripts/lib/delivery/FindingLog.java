@@ -1,6 +1,6 @@
 import java.util.*;
 
-/** What a check has found: how many of each kind, and the first examples of each kind. */
+/** Collects what a check finds: counts by kind, and the first examples of each kind. */
 final class FindingLog<K extends Enum<K>, E> {
     private static final int EXAMPLES_OF_A_KIND = 10;
 

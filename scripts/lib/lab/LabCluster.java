@@ -14,7 +14,7 @@ import org.apache.kafka.common.Node;
 abstract class LabCluster {
     /** The options that choose the cluster. */
     record Settings(
-            KillNode.Where runtime,
+            KillNode.RuntimeKind runtime,
             Optional<Cluster.Timeouts> timeouts,
             Path dataDir,
             String killCommand,
@@ -89,7 +89,7 @@ abstract class LabCluster {
     }
 
     boolean isExternal() {
-        return settings.runtime == KillNode.Where.EXTERNAL;
+        return settings.runtime == KillNode.RuntimeKind.EXTERNAL;
     }
 
     /** Returns the arguments of a step, with what it needs to reach the cluster. */
@@ -302,17 +302,17 @@ abstract class LabCluster {
 
         /** Refuses a compose/ that the user has in the lab's home. Before folders were marked, ours began alike. */
         private void requireOurs(Path folder) throws IOException {
-            Cluster.Own.makeFolders(folder);
-            boolean ours = Cluster.Own.isEmpty(folder)
-                    || Cluster.Own.isMarked(folder, OURS)
-                    || Cluster.Own.begins(folder.resolve("compose.yaml"), "# The lab's cluster in Docker: ");
+            OwnFiles.makeFolders(folder);
+            boolean ours = OwnFiles.isEmpty(folder)
+                    || OwnFiles.isMarked(folder, OURS)
+                    || OwnFiles.begins(folder.resolve("compose.yaml"), "# The lab's cluster in Docker: ");
             if (!ours) {
                 throw new Cli.Exit(
                         Cli.REFUSED,
                         "The folder " + folder + " was not made by kraft-lab, and its files stay as they are: name"
                                 + " another home with KRAFT_LAB_HOME.");
             }
-            Cluster.Own.mark(folder, OURS, "lab --runtime docker", "every run replaces it");
+            OwnFiles.mark(folder, OURS, "lab --runtime docker", "every run replaces it");
         }
 
         @Override

@@ -1,4 +1,4 @@
-//SOURCES ../cli/Cli.java ../cli/Messages.java
+//SOURCES ../cli/Cli.java ../cli/Messages.java ../cluster/OwnFiles.java
 //SOURCES ../report/ReportRun.java ../report/ReportPage.java ../report/LivePage.java ../../Cluster.java
 
 import java.io.*;
@@ -38,7 +38,7 @@ final class LabFolder {
         }
         List<String> there = filesThere();
         boolean links = there.stream().anyMatch(name -> Files.isSymbolicLink(file(name)));
-        boolean ours = Cluster.Own.isMarked(path, RUN) && !links;
+        boolean ours = OwnFiles.isMarked(path, RUN) && !links;
         if (!there.isEmpty() && !ours) {
             throw new Cli.Exit(Cli.REFUSED, words.text("run.others", path, String.join(", ", there)));
         }
@@ -48,7 +48,7 @@ final class LabFolder {
     Writer claim() {
         try {
             Files.createDirectories(path);
-            Cluster.Own.mark(
+            OwnFiles.mark(
                     path, RUN, "lab", "as long as it has no ledger, the next lab with this --out replaces its files");
             for (String name : filesThere()) {
                 Files.delete(file(name));
@@ -56,7 +56,7 @@ final class LabFolder {
             return new OutputStreamWriter(
                     new FileOutputStream(file("events.jsonl").toFile()), "UTF-8");
         } catch (IOException e) {
-            String why = Cluster.Own.reason(e);
+            String why = OwnFiles.reason(e);
             throw new Cli.Exit(
                     1, "Cannot write to the run's folder " + path + ": " + why + "; name another with --out.");
         }

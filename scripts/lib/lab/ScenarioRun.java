@@ -268,7 +268,7 @@ final class ScenarioRun {
     }
 
     private String probeOptions() {
-        return "--topic " + probedTopic + (cluster.isExternal() ? "" : " --all") + " --each 3s";
+        return "--topic " + probedTopic + (cluster.isExternal() ? "" : " --all") + " --check-timeout 3s";
     }
 
     /** Probes with a topic for it, since without a quorum none can be created; all may be asked of a lab's cluster. */

@@ -54,7 +54,7 @@ final class LivePage implements Closeable {
         } catch (BindException e) {
             throw new Cli.Exit(1, "Port " + port + " is taken: name another with --port, or 0 for any that is free.");
         } catch (IllegalArgumentException e) {
-            throw new Cli.Exit(2, "Port " + port + " is no port: 0 to 65535.");
+            throw new Cli.Exit(2, "Port " + port + " is not a valid port: 0 to 65535.");
         }
     }
 

@@ -104,10 +104,10 @@ class FindController implements Callable<Integer> {
     private Admin admin() throws IOException {
         Map<String, String> addresses = common.addresses();
         String controllers = addresses.get(Common.CONTROLLER);
-        common.controllersAnswer = true;
         if (controllers == null || addresses.containsKey("")) {
             return common.admin();
         }
+        common.controllersAnswer = true;
         common.say("%s: a controller's port, so the controllers are asked.", controllers);
         long limit = common.timeout.toMillis();
         Properties properties =

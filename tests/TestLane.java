@@ -14,8 +14,8 @@ import java.util.stream.Stream;
  * they leave of the cores is for the tests that only compute, which have the lowest priority.
  */
 class TestLane {
-    /** The tags of tests on an embedded cluster: records and their check, faults, a lab's whole run, what is drawn. */
-    static final List<String> ON_A_CLUSTER = List.of("records", "faults", "lab", "screen");
+    /** The tags of tests on an embedded cluster: records and their check, faults, a lab's whole run, what is drawn, and whole commands from a shell or killed. */
+    static final List<String> ON_A_CLUSTER = List.of("records", "faults", "lab", "screen", "shell");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
     /** Tests without a cluster that measure times: they run first. */
@@ -26,9 +26,9 @@ class TestLane {
     private static final String PROCESSES = "processes";
 
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
-    /** What runs side by side, each list in its order: on Docker last, since its image may still be being made. */
+    /** What runs side by side, each list in its order: on Docker late, since its image may still be being made. */
     private static final List<List<String>> SIDE_BY_SIDE =
-            List.of(List.of("records", "faults", "lab"), List.of(TIMED, "screen", DOCKER), List.of(COMPUTING));
+            List.of(List.of("records", "faults", "lab"), List.of(TIMED, "screen", DOCKER, "shell"), List.of(COMPUTING));
 
     private static final List<List<String>> SIDE_BY_SIDE_FAST = List.of(List.of(PROCESSES), List.of("!" + PROCESSES));
 

@@ -95,6 +95,7 @@ class DockerEndpointTest {
     }
 
     /** A daemon that hangs still has its socket: accepted, and never answered. */
+    @Tag("timed")
     @ParameterizedTest
     @CsvSource({"unix", "tcp"})
     void anEngineThatHangsIsGivenUp(String scheme) throws Exception {

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** docs/notebook.md is done by hand here: all its commands, as they stand and in their order, by one bash that stops at the first failure. */
 @Order(95)
-@Tag("lab")
+@Tag("shell")
 class NotebookTest {
     @Test
     void everyCommandOfTheNotebookRuns(@TempDir Path folder) throws Exception {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.*;
 @Order(55)
 @Tag("faults")
 class ProbeTest {
-    private static final String TOPIC = "probed";
+    static final String TOPIC = "probed";
 
     /** All that a probe could leave. */
     record State(
@@ -184,7 +184,7 @@ class ProbeTest {
     }
 
     /** The records of a named topic stay, and can be told. */
-    private static void onlyMarkedRecordsCame(State before) throws Exception {
+    static void onlyMarkedRecordsCame(State before) throws Exception {
         TestCluster.await("only records in " + TOPIC, () -> {
             State s = State.now();
             return s.topics.equals(before.topics)
@@ -239,76 +239,8 @@ class ProbeTest {
         assertEquals(0, TestCluster.startNode("" + dead).code());
     }
 
-    @Test
-    @Order(3)
-    void withoutAQuorumItSaysWhatHangsAndNothingOfItHappensLater() throws Exception {
-        TestCluster.healthy();
-        State before = State.now();
-        int first = TestCluster.follower();
-        assertEquals(0, TestCluster.killNode("" + first).code());
-        assertEquals(
-                0,
-                TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "under-replicated", "--timeout", "30s")
-                        .code());
-        int second = TestCluster.controller(), survivor = 6 - first - second;
-        assertEquals(0, TestCluster.killNode("controller", "--force").code());
-        assertEquals(
-                0,
-                TestCluster.run(WatchIsr::run, "--topic", TOPIC, "--until", "no-quorum", "--timeout", "30s")
-                        .code());
-        String late = coordinatedBy(survivor, System.currentTimeMillis() / 1000 - 100);
-        try {
-            Asked asked = Asked.probe(coordinatedBy(survivor, System.currentTimeMillis() / 1000));
-            for (String q : List.of("describe cluster", "describe topics"))
-                assertEquals(Map.of(0, "ok"), asked.of(q), asked.toString());
-            for (String q : List.of("metadata quorum", "create topic", "alter config"))
-                assertEquals(Map.of(0, "hangs"), asked.of(q), asked.toString());
-            for (String q : List.of("produce acks=1", "read committed"))
-                assertEquals(Map.of(0, "not-asked"), asked.of(q), asked.toString());
-            assertEquals(
-                    List.of("ok", "hangs"),
-                    List.of(
-                            asked.of("group coordinator").get(survivor),
-                            asked.of("group coordinator").get(second)),
-                    asked.toString());
-            assertTrue(
-                    asked.of("describe topics", 0).detail().endsWith("on silent nodes: frozen metadata"),
-                    asked.toString());
-
-            Asked named = Asked.probe(null, "--topic", TOPIC, "--check-timeout", "2s");
-            assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("produce acks=1"), named.toString());
-            assertEquals(Map.of(survivor, "hangs", second, "hangs"), named.of("produce acks=all"), named.toString());
-            assertEquals(Map.of(survivor, "ok", second, "hangs"), named.of("read committed"), named.toString());
-            assertTrue(named.of("read committed", survivor).isInvisible(), named.toString());
-            assertTrue(named.toString().contains("acknowledged and invisible"), named.toString());
-
-            TestCluster.Run run = TestCluster.run(ProbeCluster::run, "--topic", "not_there", "--check-timeout", "2s");
-            assertEquals(11, run.code(), run.toString());
-            assertTrue(
-                    run.out().startsWith("QUESTION ")
-                            && run.err().startsWith("No active controller, and no answer from broker " + second),
-                    run.toString());
-
-            Asked all = Asked.probe(late, "--all", "--check-timeout", "2s");
-            for (String q : List.of("group join", "transaction"))
-                assertEquals(Map.of(0, "hangs"), all.of(q), all.toString());
-        } finally {
-            assertEquals(0, TestCluster.startNode("all").code());
-        }
-        TestCluster.awaitInSync();
-        // What --all asked for does happen now, which shows why the others did not ask for it; the next probe deletes
-        // it.
-        TestCluster.await(
-                "the group of --all, and no other", () -> State.now().groups.equals(Set.of(late)));
-        TestCluster.await(
-                "the group deleted",
-                () -> TestCluster.run(ProbeCluster::run).err().contains(late)
-                        || State.now().groups.isEmpty());
-        onlyMarkedRecordsCame(before);
-    }
-
     /** A name of the probe's own, of that second or before, whose coordinator as a group is a broker. */
-    private static String coordinatedBy(int broker, long second) throws Exception {
+    static String coordinatedBy(int broker, long second) throws Exception {
         try (Admin admin = TestCluster.admin()) {
             var partitions = admin.describeTopics(List.of("__consumer_offsets"))
                     .allTopicNames()

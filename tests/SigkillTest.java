@@ -10,7 +10,7 @@ import org.junit.jupiter.api.*;
 
 /** SIGKILL of our own scripts at any moment: the cluster can be used after it, and the next command says what it found. The producer's and the check's own are in DeliveryTest. */
 @Order(85)
-@Tag("lab")
+@Tag("shell")
 class SigkillTest {
     private static final Path FOLDER = TestCluster.HOME.resolve("sigkill");
 

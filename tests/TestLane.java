@@ -6,16 +6,19 @@ import java.util.concurrent.*;
 import java.util.stream.Stream;
 
 /**
- * Tests that run beside the others: those with a tag, in a JVM and a network of their own. A network of its own has its own
+ * Tests that run beside the others: those with a tag, in a JVM and a network of their own. Such a network has its own
  * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
  * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
  *
- * <p>A cluster's tests wait more than they compute, so two such lanes run at a time, one of them on its own loopback; what
- * they leave of the cores is for the tests that only compute, which have the lowest priority.
+ * <p>A cluster's tests wait more than they compute, so two such lanes run at a time, each on its own loopback; what they
+ * leave of the cores is for the tests that only compute, which have the lowest priority.
  */
 class TestLane {
-    /** The tags of tests on an embedded cluster: records and their check, faults, a lab's whole run, what is drawn. */
-    static final List<String> ON_A_CLUSTER = List.of("records", "faults", "lab", "screen");
+    /**
+     * The tags of tests on an embedded cluster: records and their check, faults, a lab's whole run, what is drawn, and
+     * whole commands from a shell.
+     */
+    static final List<String> ON_A_CLUSTER = List.of("records", "faults", "lab", "screen", "shell");
     /** Tests on containers, whose ports are those of the lab in the network of all. */
     static final String DOCKER = "docker";
     /** Tests without a cluster that measure times: they run first. */
@@ -26,9 +29,9 @@ class TestLane {
     private static final String PROCESSES = "processes";
 
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
-    /** What runs side by side, each list in its order: on Docker last, since its image may still be being made. */
+    /** What runs side by side, each list in its order: on Docker late, since its image may still be being made. */
     private static final List<List<String>> SIDE_BY_SIDE =
-            List.of(List.of("records", "faults", "lab"), List.of(TIMED, "screen", DOCKER), List.of(COMPUTING));
+            List.of(List.of("records", "faults", "lab"), List.of(TIMED, "screen", DOCKER, "shell"), List.of(COMPUTING));
 
     private static final List<List<String>> SIDE_BY_SIDE_FAST = List.of(List.of(PROCESSES), List.of("!" + PROCESSES));
 

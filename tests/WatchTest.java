@@ -1,7 +1,6 @@
 import static org.junit.jupiter.api.Assertions.*;
 
 import java.nio.file.*;
-import java.time.Duration;
 import java.util.*;
 import org.junit.jupiter.api.*;
 
@@ -89,6 +88,10 @@ class WatchTest {
     }
 
     private static TestCluster.Run until(int code, String condition, String timeout) {
+        return until(code, condition, timeout, EVENTS);
+    }
+
+    static TestCluster.Run until(int code, String condition, String timeout, Path events) {
         TestCluster.Run run = TestCluster.run(
                 WatchIsr::run,
                 "--topic",
@@ -98,84 +101,8 @@ class WatchTest {
                 "--timeout",
                 timeout,
                 "--events",
-                EVENTS.toString());
+                events.toString());
         assertEquals(code, run.code(), run.toString());
         return run;
-    }
-
-    @Test
-    @Order(4)
-    void theQuorumIsLostAndComesBack() throws Exception {
-        int first = TestCluster.follower();
-        assertEquals(0, TestCluster.killNode("" + first).code());
-        TestCluster.Run watch = until(0, "under-replicated", "30s");
-        assertTrue(
-                watch.out()
-                        .lines()
-                        .anyMatch(l -> l.contains("URP 8")
-                                && l.contains("in-sync replicas 16 of 24")
-                                && l.contains(first + " left 8")),
-                watch.out());
-        TestCluster.Run once = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic");
-        assertEquals(16, once.events().get(0).get("inSync"), once.toString());
-
-        int second = TestCluster.controller();
-        assertEquals(12, TestCluster.killNode("controller").code(), "not without --force");
-        assertEquals(0, TestCluster.killNode("controller", "--force").code());
-        int survivor = 6 - first - second;
-        assertTrue(until(0, "no-quorum", "30s").out().contains("quorum lost, metadata frozen since "));
-        withoutQuorum(survivor);
-
-        TestCluster.Run started = TestCluster.startNode("all");
-        assertEquals(0, started.code(), started.toString());
-        assertEquals(
-                Set.of(first, second),
-                Set.copyOf(started.out()
-                        .lines()
-                        .map(l -> Integer.parseInt(l.replaceAll("kafka0(\\d) restored", "$1")))
-                        .toList()));
-        until(0, "in-sync", "60s");
-        Map<String, Object> last = TestCluster.events(Files.readAllLines(EVENTS)).stream()
-                .filter(e -> e.get("type").equals("isr"))
-                .reduce((a, b) -> b)
-                .orElseThrow();
-        assertEquals(List.of(24, 24), List.of(last.get("inSync"), last.get("replicas")));
-    }
-
-    private static void withoutQuorum(int survivor) throws Exception {
-        long start = System.nanoTime();
-        TestCluster.Run find = TestCluster.run(FindController::run, "--timeout", "4s", "--json");
-        assertEquals(11, find.code(), find.toString());
-        assertTrue(System.nanoTime() - start < Duration.ofSeconds(7).toNanos(), "exit 11 within --timeout");
-        assertTrue(
-                find.err()
-                        .contains("quorum lost: 1 of 3 voters answer (" + survivor + " at localhost:"
-                                + Cluster.port(survivor) + "), 1 more needed for a majority"),
-                find.err());
-        assertEquals(
-                List.of(-1, List.of(survivor)),
-                List.of(
-                        find.events().get(0).get("controller"),
-                        find.events().get(0).get("answering")));
-
-        TestCluster.Run once = TestCluster.run(WatchIsr::run, "--once", "--topic", "test_topic");
-        assertEquals(0, once.code(), once.toString());
-        assertTrue(
-                once.out().contains("metadata frozen since")
-                        && once.out().contains("last known: ")
-                        && once.out().contains("answers " + survivor),
-                once.out());
-        Map<String, Object> isr = TestCluster.run(WatchIsr::run, "--once", "--json", "--topic", "test_topic")
-                .events()
-                .get(0);
-        assertNotNull(isr.get("frozenSince"), isr.toString());
-        assertEquals(List.of(-1, List.of(survivor)), List.of(isr.get("controller"), isr.get("answering")));
-        until(15, "in-sync", "2s");
-
-        TestCluster.Run create = TestCluster.run(CreateTopic::run, "without_quorum", "--timeout", "3s");
-        assertEquals(11, create.code(), create.toString());
-        TestCluster.Run kill = TestCluster.killNode("" + survivor);
-        assertEquals(12, kill.code(), kill.toString());
-        assertTrue(TestCluster.runs(survivor));
     }
 }

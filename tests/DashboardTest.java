@@ -142,6 +142,7 @@ class DashboardTest {
         assertTrue(child.text().contains("No longer served: 1 events of 1 run."), child.text());
     }
 
+    @Tag("timed")
     @Test
     void aGrowingFileIsSeenWithinASecond() throws Exception {
         Path events = folder.resolve("e.jsonl"); // not there yet
@@ -174,6 +175,7 @@ class DashboardTest {
                 () -> ((Number) data(address).get("acks")).intValue() >= 2);
     }
 
+    @Tag("timed")
     @Test
     void fiftyReadersAndSlowOnesDoNotMatter() throws Exception {
         Path events = folder.resolve("e.jsonl");
@@ -252,6 +254,7 @@ class DashboardTest {
 
     // ---- In a browser ----
 
+    @Tag("timed")
     @Test
     void thePageFollowsAndSurvivesItsServer() throws Exception {
         Browser.required();
@@ -311,6 +314,7 @@ class DashboardTest {
     }
 
     /** The silence after the producer's end is no outage; that after a next one's begin is. */
+    @Tag("timed")
     @Test
     void aProducersEndIsNoGap() throws Exception {
         Browser.required();

@@ -194,8 +194,8 @@ class SigkillTest {
         assertEquals(12, broken.code(), broken.toString());
         assertTrue(
                 broken.err()
-                        .matches("(?s)kafka0. is paused, and each run begins with a whole cluster: start-node all mends"
-                                + " it\\.\\s+"),
+                        .matches("(?s)kafka0. is paused, and each run begins with a whole cluster: run start-node all"
+                                + " first\\.\\s+"),
                 broken.err());
         assertEquals(0, TestCluster.startNode("all").code());
         TestCluster.awaitInSync();

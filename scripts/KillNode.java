@@ -2105,16 +2105,18 @@ class KillNode implements Callable<Integer> {
 
         /** Returns client properties: --command-config, then --bootstrap-server, then the pairs. */
         Properties client(Object... pairs) throws IOException {
+            Properties properties = new Properties(); // not the field: clients are created by several threads
             try {
-                given = commandConfig == null ? new Properties() : Utils.loadProps(commandConfig.toString());
+                if (commandConfig != null) properties = Utils.loadProps(commandConfig.toString());
             } catch (IOException | IllegalArgumentException e) {
                 throw new Exit(2, "Cannot read --command-config " + commandConfig + ": " + reason(e) + ".");
             }
             if (!spec.commandLine().getParseResult().hasMatchedOption("-b"))
-                bootstrapServer = given.getProperty("bootstrap.servers", bootstrapServer);
-            given.put("bootstrap.servers", bootstrapServer);
-            for (int i = 0; i < pairs.length; i += 2) given.put("" + pairs[i], "" + pairs[i + 1]);
-            return given;
+                bootstrapServer = properties.getProperty("bootstrap.servers", bootstrapServer);
+            properties.put("bootstrap.servers", bootstrapServer);
+            for (int i = 0; i < pairs.length; i += 2) properties.put("" + pairs[i], "" + pairs[i + 1]);
+            given = properties;
+            return properties;
         }
 
         /** Returns an Admin of the addresses that answer: it would stay with a paused broker. */

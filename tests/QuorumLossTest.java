@@ -20,6 +20,9 @@ class QuorumLossTest {
         TestCluster.createTopic("test_topic", "--if-not-exists");
         TestCluster.createTopic(ProbeTest.TOPIC, "--partitions", "3", "--if-not-exists");
         ProbeTest.Asked.probe(null, "--all"); // the internal topics are there from here on
+        TestCluster.await(
+                "the id of the real transaction",
+                () -> ProbeTest.State.now().transactionalIds().equals(Set.of(ProbeCluster.MARK)));
         before = ProbeTest.State.now();
 
         first = TestCluster.follower();

@@ -41,6 +41,7 @@ class ProbeTest {
                 Set<String> topics = new TreeSet<>(admin.listTopics(new ListTopicsOptions().listInternal(true))
                         .names()
                         .get());
+                topics.remove(QuorumLossTest.NOT_YET_CREATED);
                 Map<String, Map<String, String>> configs = new TreeMap<>();
                 List<ConfigResource> resources = Stream.concat(
                                 topics.stream().map(t -> new ConfigResource(ConfigResource.Type.TOPIC, t)),

@@ -6,7 +6,10 @@
 import java.lang.management.ManagementFactory;
 import java.util.*;
 
-/** The callback of an acknowledged record, clock reading included, against a loop without it, in CPU time, which others do not take away; each in turns, the median of the differences. */
+/**
+ * Measures the callback of an acknowledged record, clock reading included, against a loop without it: the median of the
+ * differences, measured in turns, in CPU time, which other processes do not affect.
+ */
 class RecordCost {
     private static final int N = 10_000_000, ROUNDS = 9;
     static long sink;

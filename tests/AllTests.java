@@ -3,6 +3,7 @@
 //DEPS org.junit.platform:junit-platform-console-standalone:1.13.4
 //SOURCES *Test.java
 //SOURCES TestLane.java SourceForm.java TestCluster.java OddCluster.java KnownServer.java TestEngine.java Browser.java Terminal.java
+//SOURCES OutageEvents.java KnownProducer.java
 //SOURCES ../scripts/Lab.java ../scripts/Nodes.java ../scripts/FindController.java ../scripts/ProbeCluster.java ../scripts/MergeLatency.java ../scripts/FindMaxRate.java ../scripts/CompareSettings.java ../scripts/WatchLeaders.java ../scripts/Outages.java ../scripts/FailoverMatrix.java ../scripts/Dashboard.java ../scripts/CheckTopic.java ../scripts/Completion.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs the tests of kraft-lab

@@ -11,7 +11,10 @@ import org.apache.kafka.common.errors.TimeoutException;
 import org.junit.jupiter.api.*;
 import picocli.CommandLine.TypeConversionException;
 
-/** What the scripts compute without a cluster: how a send ended, gaps between acknowledgements, percentiles, durations. */
+/**
+ * Tests what the scripts compute without a cluster: outcomes of sends, gaps between acknowledgements, percentiles and
+ * durations.
+ */
 @Order(11)
 class MeasureTest {
     private static void outcome(ResilientProducer.Outcome wanted, Throwable error, ResilientProducer.Moment moment) {
@@ -131,7 +134,7 @@ class MeasureTest {
         }
     }
 
-    /** Of all sends; one that failed is slower than any that was answered. */
+    /** Percentiles cover all sends: a failed one counts as slower than any that was acknowledged. */
     @Test
     void aPercentileIsOfTheFailedSendsAsWell() {
         for (int[] n : new int[][] {{992, 3, 5, 1}, {987, 8, 5, 0}, {989, 0, 11, 0}, {990, 0, 10, 1}, {1000, 0, 0, 1}
@@ -197,7 +200,7 @@ class MeasureTest {
         assertTrue(help.stream().allMatch(line -> line.length() <= 100), String.join("\n", help));
     }
 
-    /** What is due while send() is blocked is late, and not left out because the time is over. */
+    /** A record that falls due while send() is blocked is late; it still counts when the time is over. */
     @Test
     @Tag("timed")
     void aStallNearTheEndOfTheDurationIsInTheResponseTime() throws Exception {

@@ -8,7 +8,7 @@ import org.HdrHistogram.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** merge-latency: logs whose histograms are known. */
+/** Tests merge-latency with logs whose histograms are known. */
 @Order(13)
 class MergeLatencyTest {
     private static final long START_MS = 1_700_000_000_000L;
@@ -101,7 +101,7 @@ class MergeLatencyTest {
         Path cut = Files.writeString(folder.resolve("cut"), whole.substring(0, whole.length() - 60));
         Path text = Files.writeString(folder.resolve("text"), "hello\n");
         List<String> lines = new ArrayList<>(whole.lines().toList());
-        lines.add(lines.size() - 1, "garbage"); // the reader takes it for the end
+        lines.add(lines.size() - 1, "garbage"); // the reader takes it for the end of the log
         Path mixed = Files.write(folder.resolve("mixed"), lines);
         byte[] latin = (whole + "\u00ff\n").getBytes(StandardCharsets.ISO_8859_1);
         Path notUtf8 = Files.write(folder.resolve("bytes"), latin);

@@ -4,12 +4,15 @@ import java.time.*;
 import java.util.*;
 import org.junit.jupiter.api.*;
 
-/** A clock that is set while a lab or a matrix runs: what was before a fault stays before it. */
+/** Tests that setting the clock during a lab or a matrix changes no order: what came before a fault stays before it. */
 @Order(13)
 class MonotonicTest {
     private static final Instant NOON = Instant.parse("2026-11-25T12:00:00Z");
 
-    /** An acknowledgement of a message sent a second before the kill; the clock was set back by two in between, so that by it the message was sent a second after. */
+    /**
+     * The message was sent a second before the kill. In between the clock was set back by two seconds, so by the wall
+     * clock the message was sent a second after the kill.
+     */
     @Test
     void anAcknowledgementFromBeforeTheKillDoesNotSayThatWritesFlow() {
         long killed = 7_000_000_000L;
@@ -34,7 +37,10 @@ class MonotonicTest {
         assertEquals(Optional.of(after), ResilientProducer.Ack.firstSentAfter(Long.MAX_VALUE - 5, 0, List.of(after)));
     }
 
-    /** Of a fault only the wall clock's moment is known; set while it was applied, it is not before the call nor after it. */
+    /**
+     * Only the wall-clock time of a fault is known. If the clock was set while the fault was applied, the fault still
+     * lies neither before the call nor after it.
+     */
     @Test
     void aFaultsMomentStaysWithinItsCall() {
         assertEquals(1_300, LabNodes.monotonic(NOON.plusNanos(300), NOON, 1_000, 2_000));

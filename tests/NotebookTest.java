@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** docs/notebook.md is done by hand here: all its commands, as they stand and in their order, by one bash that stops at the first failure. */
+/** Follows docs/notebook.md by hand: runs all its commands in order in one bash, which stops at the first failure. */
 @Order(95)
 @Tag("shell")
 class NotebookTest {
@@ -20,7 +20,12 @@ class NotebookTest {
         run(folder, text -> text, List.of("Up in ", "48 of 48", "exit code 11", "PASS: ", "Down: 3 nodes ended"));
     }
 
-    /** Does the notebook in a folder. @param change what is said otherwise there  @param expected what has to be printed */
+    /**
+     * Runs the notebook's commands in a folder.
+     *
+     * @param change what differs in the commands there
+     * @param expected what has to be printed
+     */
     static void run(Path folder, UnaryOperator<String> change, List<String> expected) throws Exception {
         String text = Files.readString(ContractTest.REPO.resolve("docs/notebook.md"));
         StringBuilder commands = new StringBuilder();
@@ -73,7 +78,7 @@ class NotebookTest {
                 "the naive producer ran while the leader was paused");
     }
 
-    /** Seconds between two acknowledgements of a ledger. */
+    /** Returns the longest time between two acknowledgements of a ledger, in seconds. */
     private static double longestSilence(Path ledger) throws Exception {
         double[] at = Files.readAllLines(ledger).stream()
                 .map(Pattern.compile("\"at\":(\\d+)")::matcher)
@@ -87,7 +92,7 @@ class NotebookTest {
                 .orElse(0);
     }
 
-    /** The same commands with fewer records and shorter waits. */
+    /** Returns the same commands with fewer records and shorter waits. */
     private static String shortened(String commands) {
         String shorter = commands.replace("--num-records 1000000", "--num-records 20000")
                 .replace("--num-records 20000 --throughput 2000", "--num-records 4000 --throughput 2000")

@@ -15,8 +15,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
 /**
- * Proves that nothing is deleted, truncated, overwritten, signalled or followed that is not ours: what others have is
- * planted at each place. No cluster.
+ * Proves that nothing is deleted, signalled or followed that is not ours: files, folders, links and processes of others
+ * are planted in each place. No cluster.
  */
 class OursTest {
     @TempDir
@@ -30,21 +30,23 @@ class OursTest {
         return TestCluster.run(Cluster::run, TestCluster.with(args, "--data-dir", dataDir.toString()));
     }
 
-    /** Every file below it, with its kind, mode and content. */
-    private static Map<String, String> snapshot(Path folder) throws IOException {
+    /** Returns every file below a folder, with its kind and content. */
+    static Map<String, String> snapshot(Path folder) throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path f : files.filter(f -> !f.equals(folder)).toList()) {
-                String what = Files.isSymbolicLink(f)
-                        ? "-> " + Files.readSymbolicLink(f)
-                        : Files.isRegularFile(f) ? Files.readString(f) : "folder";
-                all.put(folder.relativize(f).toString(), what);
+                all.put(folder.relativize(f).toString(), content(f));
             }
         }
         return all;
     }
 
-    private static Path file(Path file, String text) throws IOException {
+    private static String content(Path path) throws IOException {
+        if (Files.isSymbolicLink(path)) return "-> " + Files.readSymbolicLink(path);
+        return Files.isRegularFile(path) ? Files.readString(path) : "folder";
+    }
+
+    static Path file(Path file, String text) throws IOException {
         Files.createDirectories(file.getParent());
         return Files.writeString(file, text);
     }
@@ -54,7 +56,7 @@ class OursTest {
     private static final String NODE_MARK =
             "This folder is of kraft-lab: a node, made by 'cluster up'; 'cluster up --fresh' deletes it.\n";
 
-    /** A node as cluster up leaves it. */
+    /** Creates a node's folder as cluster up leaves it. */
     private static Map<String, Object> plantNode(Path dataDir, int id, Object... fields) throws IOException {
         Path folder = dataDir.resolve(Cluster.name(id));
         file(folder.resolve(".kraft-lab"), NODE_MARK);
@@ -161,7 +163,7 @@ class OursTest {
             assertEquals(12, run.code(), what + ", " + List.of(args) + ": " + run);
             assertEquals(1, run.err().lines().count(), run.err());
             Map<String, String> after = snapshot(data);
-            after.remove("lock"); // for the others who work here
+            after.remove("lock"); // it is there for other commands on this folder
             assertEquals(before, after, what + ", " + List.of(args));
             assertEquals(List.of(), TestCluster.processesOf(data));
         }
@@ -178,7 +180,7 @@ class OursTest {
         assertEquals(before, snapshot(data));
     }
 
-    /** Whatever marks it as ours; and what a link in it leads to is kept. */
+    /** The folder is recognized by each kind of mark; what a link in it leads to is kept. */
     @ParameterizedTest
     @ValueSource(strings = {"today's mark", "the mark before", "no mark yet"})
     void aFolderOfOursIsDeletedButNotWhatItsLinksLeadTo(String how) throws Exception {
@@ -262,7 +264,7 @@ class OursTest {
         }
     }
 
-    /** Holds a broker's lock until it is ended. */
+    /** Holds a broker's lock until the process is ended. */
     static class Holder {
         public static void main(String... args) throws Exception {
             try (FileChannel channel =
@@ -304,230 +306,5 @@ class OursTest {
                 logs.out().startsWith("    at x\nclient \\u001b[2J\\u0007\n")
                         && logs.out().matches("[\\n\\x20-\\x7e]*"),
                 logs.toString());
-    }
-
-    // ---- lab, report, and what other scripts write ----
-
-    @Test
-    void labWritesIntoNoFolderWithFilesOfOthers() throws Exception {
-        for (String name :
-                List.of("events.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html", "ledger.jsonl"))
-            for (boolean link : new boolean[] {false, true}) {
-                Path out = Files.createDirectories(temp.resolve("out-" + name + link)),
-                        theirs = file(temp.resolve("theirs"), "theirs");
-                if (link) Files.createSymbolicLink(out.resolve(name), theirs);
-                else file(out.resolve(name), "theirs");
-                Map<String, String> before = snapshot(out);
-                for (boolean marked : new boolean[] {false, true}) {
-                    if (marked && !link) continue; // then it is one of a lab
-                    if (marked) {
-                        file(out.resolve(".kraft-lab"), "This folder is of kraft-lab: a run, made by 'lab'; x.\n");
-                        before = snapshot(out);
-                    }
-                    TestCluster.Run run = TestCluster.run(Lab::run, "--out", out.toString());
-                    assertEquals(12, run.code(), name + run);
-                    assertEquals(before, snapshot(out), name);
-                    assertEquals("theirs", Files.readString(theirs));
-                }
-            }
-    }
-
-    /** It came to no producer: the same command is tried again, and finds its own folder. */
-    @Test
-    void aLabThatCameToNothingMayBeTriedAgain() throws Exception {
-        Path out = temp.resolve("run");
-        String[] args = {
-            "--runtime",
-            "external",
-            "-b",
-            "localhost:1",
-            "--kill-command",
-            "false",
-            "--start-command",
-            "false",
-            "--timeout",
-            "1s",
-            "--out",
-            out.toString()
-        };
-        for (int i = 0; i < 2; i++) {
-            TestCluster.Run run = TestCluster.run(Lab::run, args);
-            assertEquals(10, run.code(), run.toString());
-            assertTrue(
-                    Files.exists(out.resolve("events.jsonl")) && Files.exists(out.resolve(".kraft-lab")),
-                    snapshot(out).keySet().toString());
-        }
-    }
-
-    private static final String EVENT =
-            "{\"ts\":\"2026-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"node\",\"node\":1,\"state\":\"up\"}\n";
-
-    @Test
-    void reportReplacesOnlyAPageOfItsOwn() throws Exception {
-        Path run = temp.resolve("run"),
-                page = run.resolve("report.html"),
-                theirs = file(temp.resolve("theirs"), "theirs");
-        file(run.resolve("events.jsonl"), EVENT);
-        assertEquals(0, TestCluster.run(Report::run, run.toString()).code());
-        String made = Files.readString(page);
-        assertEquals(0, TestCluster.run(Report::run, run.toString()).code(), "its own, again");
-        for (String[] args : new String[][] {{run.toString()}, {run.toString(), "--out", page.toString()}}) {
-            Files.writeString(page, "<!DOCTYPE html><title>theirs</title>");
-            TestCluster.Run kept = TestCluster.run(Report::run, args);
-            assertEquals(
-                    List.of(12, "<!DOCTYPE html><title>theirs</title>"),
-                    List.of(kept.code(), Files.readString(page)),
-                    kept.toString());
-            Files.delete(page);
-            for (Path to : List.of(theirs, temp.resolve("nothing"))) {
-                Files.createSymbolicLink(page, to);
-                TestCluster.Run link = TestCluster.run(Report::run, args);
-                assertEquals(12, link.code(), link.toString());
-                assertEquals(
-                        List.of("theirs", false),
-                        List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
-                assertTrue(new LabFolder(run).writePage().isPresent(), "the lab follows it");
-                assertEquals(
-                        List.of("theirs", false),
-                        List.of(Files.readString(theirs), Files.exists(temp.resolve("nothing"))));
-                Files.delete(page);
-            }
-        }
-        assertTrue(made.startsWith("<!DOCTYPE html>"));
-        assertEquals(
-                0,
-                TestCluster.run(Report::run, run.toString(), "--out", "/dev/null")
-                        .code(),
-                "a device");
-    }
-
-    @Test
-    void filesThatAreNamedAreReplacedOnlyIfOfTheirKind() throws Exception {
-        Path theirs = file(temp.resolve("thesis"), "theirs"),
-                link = Files.createSymbolicLink(temp.resolve("link"), file(temp.resolve("linked"), ""));
-        for (Path file : List.of(theirs, link))
-            for (String option : List.of("--hdr-log", "--percentiles", "--ledger")) {
-                TestCluster.Run perf = TestCluster.run(
-                        PerfTest::run,
-                        "-b",
-                        "localhost:1",
-                        "--topic",
-                        "t",
-                        "--num-records",
-                        "1",
-                        "--throughput",
-                        "-1",
-                        "--record-size",
-                        "1",
-                        option,
-                        file.toString());
-                assertEquals(2, perf.code(), perf.toString());
-                assertTrue(perf.err().startsWith(file + " is "), perf.err());
-            }
-        PerfTest.requireReplaceable(
-                file(temp.resolve("perf.hlog"), "#[kraft-lab perf: values in microseconds]\n"),
-                "#[kraft-lab perf",
-                "--hdr-log");
-        PerfTest.requireReplaceable(
-                file(temp.resolve("perf.hgrm"), "       Value     Percentile TotalCount 1/(1-Percentile)\n"),
-                "Value",
-                "--percentiles");
-        PerfTest.requireReplaceable(Path.of("/dev/null"), "Value", "--percentiles");
-        assertThrows(Cli.Exit.class, () -> MergeLatency.requireReplaceable(theirs, "Value", "--percentiles"));
-        assertThrows(IOException.class, () -> ResilientProducer.LedgerWriter.requireLedger(theirs));
-        assertThrows(IOException.class, () -> ResilientProducer.LedgerWriter.requireLedger(link));
-        ResilientProducer.LedgerWriter.requireLedger(file(temp.resolve("l.new"), "{\"ledger\":2,\"run\":\"x\"}\n"));
-        assertEquals("theirs", Files.readString(theirs));
-    }
-
-    /** A ledger is written under another name first, which may be taken as well. */
-    @Test
-    void whatIsNamedAsTheLedgersPartIsReplacedOnlyIfOfItsKind() throws Exception {
-        Path ledger = temp.resolve("l"), part = temp.resolve("l.part");
-        List<Plant> plants = List.of(
-                p -> file(p, "theirs"),
-                p -> Files.createSymbolicLink(p, file(temp.resolve("linked"), "")),
-                p -> Files.createDirectory(p),
-                OursTest::pipe);
-        for (Plant plant : plants) {
-            plant.in(part);
-            Map<String, String> before = snapshot(temp);
-            TestCluster.Run perf = TestCluster.run(
-                    PerfTest::run,
-                    "-b",
-                    "localhost:1",
-                    "--topic",
-                    "t",
-                    "--num-records",
-                    "1",
-                    "--throughput",
-                    "-1",
-                    "--record-size",
-                    "1",
-                    "--ledger",
-                    ledger.toString());
-            assertEquals(2, perf.code(), perf.toString());
-            assertTrue(perf.err().startsWith(part + " is "), perf.err());
-            assertEquals(2, assertThrows(PerfTest.Exit.class, perf(ledger)::begin).code);
-            assertEquals(before, snapshot(temp));
-            Files.delete(part);
-        }
-        assertEquals(
-                2, assertThrows(PerfTest.Exit.class, perf(Files.createDirectory(temp.resolve("folder")))::begin).code);
-        assertFalse(Files.exists(temp.resolve("folder.part")));
-        file(part, "{\"ranges\":1,"); // as a perf that was killed leaves it
-        perf(ledger).begin();
-        assertTrue(Files.readString(ledger).startsWith("{\"ranges\":1,") && !Files.exists(part));
-    }
-
-    private static PerfTest.Ledger perf(Path ledger) {
-        return new PerfTest.Ledger(ledger.toFile(), "1f", new String[] {"t"}, "1", false);
-    }
-
-    private static void pipe(Path at) throws Exception {
-        assertEquals(0, new ProcessBuilder("mkfifo", at.toString()).start().waitFor());
-    }
-
-    /**
-     * Nothing takes the place of a pipe or a device, of which root could rename the one that everybody uses; it is given
-     * the ledger once, when it is whole.
-     */
-    @Test
-    void aPipeIsGivenTheLedgerAndStaysAPipe() throws Exception {
-        Path pipe = temp.resolve("pipe");
-        pipe(pipe);
-        Process reader = new ProcessBuilder("cat", pipe.toString()).start();
-        try {
-            PerfTest.Ledger ledger = perf(pipe);
-            PerfTest.Ledger.Part part = ledger.part();
-            ledger.begin();
-            part.acknowledged(0, 0, 7);
-            ledger.interim();
-            part.closed();
-            ledger.write(Map.of("failed", 0));
-            List<String> lines =
-                    new String(reader.getInputStream().readAllBytes()).lines().toList();
-            assertEquals(3, lines.size(), lines.toString());
-            assertTrue(
-                    lines.get(0).startsWith("{\"ranges\":1,") && lines.get(2).startsWith("{\"end\":true,"),
-                    lines.toString());
-        } finally {
-            reader.destroy();
-        }
-        assertFalse(Files.isRegularFile(pipe));
-        assertEquals(Set.of("pipe"), snapshot(temp).keySet());
-    }
-
-    @Test
-    void aMatrixLeavesFilesOfOthersAsTheyAre() throws Exception {
-        for (String name : List.of("matrix.md", "matrix.jsonl", "matrix-abc12345.ledger.jsonl")) {
-            Path out = temp.resolve("m-" + name);
-            file(out.resolve(name), "theirs");
-            FailoverMatrix matrix = new FailoverMatrix();
-            matrix.common.configure(matrix, TestCluster.quiet(), TestCluster.quiet(), "--out", out.toString());
-            assertEquals(
-                    12, assertThrows(Cli.Exit.class, matrix::readFolder, name).getExitCode());
-            assertEquals(Map.of(name, "theirs"), snapshot(out));
-        }
     }
 }

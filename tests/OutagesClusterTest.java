@@ -7,7 +7,10 @@ import java.util.concurrent.*;
 import java.util.regex.*;
 import org.junit.jupiter.api.*;
 
-/** watch-leaders and outages on real SIGKILLs: the election's time against the winner's log, the sum of the phases against the producer's own clock. */
+/**
+ * Tests watch-leaders and outages with real SIGKILLs: compares the election's time with the winner's log, and the sum
+ * of the phases with the producer's own clock.
+ */
 @Order(55)
 @Tag("faults")
 class OutagesClusterTest {
@@ -58,7 +61,7 @@ class OutagesClusterTest {
         });
     }
 
-    /** When the election was won, by the winner's own log. */
+    /** Returns when the election was won, according to the winner's own log. */
     private static Instant wonAt(int node, long epoch) throws Exception {
         Matcher m = Pattern.compile("(?m)^(\\S+) .*Completed transition to Leader\\(.*?, epoch=" + epoch + ",")
                 .matcher(TestCluster.log(node));
@@ -66,7 +69,7 @@ class OutagesClusterTest {
         return OffsetDateTime.parse(m.group(1)).toInstant();
     }
 
-    /** When the new leader said so. */
+    /** Returns when the new controller was first reported. */
     private Instant answered(long epoch) {
         return ofType("controller").stream()
                 .filter(e -> (int) e.get("controller") > 0 && ((Number) e.get("epoch")).longValue() == epoch)
@@ -75,7 +78,7 @@ class OutagesClusterTest {
                 .orElseThrow();
     }
 
-    /** How many partitions a node was seen to be out of the ISR of. */
+    /** Returns from how many ISRs a node was seen to be missing. */
     private long out(int node) {
         return out(node, 0);
     }
@@ -110,28 +113,27 @@ class OutagesClusterTest {
 
     @Test
     @Order(0)
-    void littleIsAskedWhileNothingIsAmiss() throws Exception {
+    void fewRequestsAreSentWhileNothingIsWrong() throws Exception {
         TestCluster.await("it has asked", () -> watch.requests() > 20);
         List<Double> perSecond = new ArrayList<>();
-        // An answer that a busy machine gives late is a doubt, and asked after: one of three observations is without.
+        // A late answer of a busy machine leads to further requests; one of three observations has to be free of that.
         while (perSecond.size() < 3 && perSecond.stream().noneMatch(OutagesClusterTest::isLittle)) {
             int before = watch.requests();
             long began = System.nanoTime();
-            Thread.sleep(
-                    2000); // an observation: for as long nothing more is asked than four questions a second on each of
-            // the six connections
+            // In an observation of this length there are at most four requests a second on each of the six connections.
+            Thread.sleep(2000);
             perSecond.add((watch.requests() - before) / ((System.nanoTime() - began) / 1e9));
         }
         assertTrue(
                 perSecond.stream().allMatch(q -> q >= 2) && perSecond.stream().anyMatch(OutagesClusterTest::isLittle),
-                "questions a second: " + perSecond);
+                "requests a second: " + perSecond);
     }
 
     private static boolean isLittle(double perSecond) {
         return perSecond >= 2 && perSecond <= 6 * 4 + 4;
     }
 
-    /** A machine that stalls may read one of them late. */
+    /** A machine that stalls may see one of the elections late. */
     @Test
     @Order(1)
     void killsOfTheController() throws Exception {
@@ -144,7 +146,12 @@ class OutagesClusterTest {
         killTheController(14, 15);
     }
 
-    /** Until so many elections were seen within 50 ms of the winner's log, with at most so many kills. */
+    /**
+     * Kills the controller until enough elections were seen within 50 ms of the winner's log.
+     *
+     * @param seenInTime how many are enough
+     * @param kills how many kills are allowed for that
+     */
     private void killTheController(int seenInTime, int kills) throws Exception {
         ResilientProducer producer = new ResilientProducer();
         producer.common.configure(
@@ -248,7 +255,7 @@ class OutagesClusterTest {
         return producer.awaitAckAfter(partition, after, Duration.ofSeconds(60)).isPresent();
     }
 
-    /** One sample says nothing on a machine that stalls; of three, one is in time. */
+    /** One sample proves nothing on a machine that stalls; one of three has to be in time. */
     @Test
     @Order(2)
     void aPausedController() throws Exception {
@@ -259,7 +266,7 @@ class OutagesClusterTest {
         assertTrue(late.stream().anyMatch(ms -> Math.abs(ms) < 500), late + " ms after the winner's log");
     }
 
-    /** @return how much later than by the winner's log, in milliseconds, another was seen elected */
+    /** Returns how much later than in the winner's log the election of another controller was seen, in milliseconds. */
     private double pauseTheController(int before) throws Exception {
         int paused = TestCluster.controller(),
                 seen = ofType("controller").size(),
@@ -271,7 +278,7 @@ class OutagesClusterTest {
         node("controller", "--mode", "pause");
         double late;
         try {
-            // So long that it is fenced, and out of the ISRs: what is back in them is told by that.
+            // Long enough for it to be fenced and to leave the ISRs: its return to them shows that it is back.
             TestCluster.await("out of every ISR", () -> out(paused, seenOut) == 8);
             TestCluster.await(
                     "another is elected",

@@ -15,13 +15,16 @@ import org.apache.kafka.clients.admin.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The same command lines for Apache's own tool and for perf: the same success, and on stdout the same lines but for the numbers. */
+/**
+ * Runs the same command lines with Apache's own tool and with perf: both succeed or both fail, and stdout has the same
+ * lines except for the numbers.
+ */
 @Order(72)
 @Tag("records")
 class PerfDropInTest {
     private static final String PLAIN = "--topic dropin --num-records 20 --throughput -1 --record-size 10 ",
             B = "--bootstrap-server {b} ";
-    /** Both should do it. {d} is a folder with files. */
+    /** Command lines that both accept. {d} is a folder with files. */
     private static final List<String> GOOD = List.of(
             PLAIN + B,
             PLAIN + "--command-property bootstrap.servers={b}",
@@ -50,7 +53,7 @@ class PerfDropInTest {
             PLAIN + B
                     + "--transactional-id dropin-tx3 --transaction-duration-ms 100 --command-property"
                     + " compression.type=lz4");
-    /** Both should refuse it. */
+    /** Command lines that both refuse. */
     private static final List<String> BAD = List.of(
             PLAIN.replace("--topic dropin", "") + B,
             PLAIN.replace("--num-records 20", "") + B,
@@ -84,7 +87,10 @@ class PerfDropInTest {
         }
     }
 
-    /** Apache's tool in a class loader of its own, so that it takes no JVM for each command line; its kafka-clients are ours, which are a version ahead. */
+    /**
+     * Loads Apache's tool into a class loader of its own, so that not every command line needs a new JVM. It uses our
+     * kafka-clients, which are one version ahead.
+     */
     @BeforeAll
     static void apache() throws Exception {
         Path err = TestCluster.HOME.resolve("tools.err");
@@ -160,7 +166,10 @@ class PerfDropInTest {
     private static final String INTERVAL =
             "# records sent, .# records/sec (.# MB/sec), .# ms avg latency, .# ms max latency.";
 
-    /** The lines in their order, without what may differ: numbers (but not how many decimals they have), how many an interval's lines are, how many nodes were asked, and Apache's remarks, which perf makes on stderr. */
+    /**
+     * Returns the lines in order, without what may differ: numbers (but not their decimal places), the number of an
+     * interval's lines, the number of nodes that were asked, and Apache's remarks, which perf prints to stderr.
+     */
     private static List<String> shape(String out) {
         List<String> shape = new ArrayList<>();
         for (String line : out.lines().toList()) {
@@ -172,9 +181,9 @@ class PerfDropInTest {
                         .replaceAll("(?<=\\.)\\d+", "#")
                         .replaceAll("\\b\\d+\\b", "#")
                         .replaceAll(" +", " ");
-            boolean again = line.equals(INTERVAL)
-                    ? !shape.isEmpty() && shape.get(shape.size() - 1).equals(line)
-                    : line.contains("node-id=") && shape.contains(line);
+            String last = shape.isEmpty() ? "" : shape.get(shape.size() - 1);
+            boolean again =
+                    line.equals(INTERVAL) ? last.equals(line) : line.contains("node-id=") && shape.contains(line);
             if (!again) shape.add(line);
         }
         return shape;
@@ -185,15 +194,14 @@ class PerfDropInTest {
         List<String> wrong = new ArrayList<>();
         for (String line : GOOD) {
             String difference = difference(line);
-            // Whether an interval ends before the warm-up does is a matter of milliseconds: of three pairs, one is the
-            // same.
+            // Whether an interval ends before the warm-up is a matter of milliseconds: one of three pairs has to match.
             for (int i = 0; i < 2 && difference != null; i++) difference = difference(line);
             if (difference != null) wrong.add(difference);
         }
         assertEquals(List.of(), wrong);
     }
 
-    /** @return null if both do the same */
+    /** Returns what differs, or null if both do the same. */
     private static String difference(String line) throws Exception {
         TestCluster.Run theirs = apache(words(line)), ours = TestCluster.run(PerfTest::run, words(line));
         if (theirs.code() != 0) return "Apache's fails: " + line + "\n" + theirs;
@@ -231,7 +239,7 @@ class PerfDropInTest {
         assertEquals(List.of(), wrong);
     }
 
-    /** What is known to be otherwise, on purpose. */
+    /** Covers the intended differences. */
     @Test
     void wherePerfIsBetter() throws Exception {
         String equals = PLAIN + B + "--command-property client.id=a=b";
@@ -267,8 +275,9 @@ class PerfDropInTest {
     }
 
     /**
-     * The same broker, paused for 5 s, under the same load from both at once: 1000 records/s, of which few fit into buffer.memory. Those that the blocked send() held up are late, and Apache's
-     * tool times them from when it could send them at last.
+     * Pauses a broker for 5 s under the same load from both tools at once: 1000 records/s, of which few fit into
+     * buffer.memory. The records that the blocked send() held up are late; Apache's tool times them only from when it
+     * could send them.
      */
     @Test
     void throughAPausedBrokerApachesMeanIsOffByThreeAndPerfsIsRight() throws Exception {
@@ -294,7 +303,7 @@ class PerfDropInTest {
             for (FutureTask<?> task : List.of(theirs, ours)) new Thread(task).start();
             try (Admin admin = TestCluster.admin()) {
                 for (String topic : topics)
-                    TestCluster.await("load on " + topic, () -> PerfTruthTest.end(admin, topic) > 500);
+                    TestCluster.await("load on " + topic, () -> PerfBrokerTest.end(admin, topic) > 500);
             }
             assertEquals(
                     0,
@@ -308,11 +317,11 @@ class PerfDropInTest {
                     .reduce((a, b) -> b)
                     .orElseThrow()
                     .replaceAll(".*, ([0-9.]+) ms avg latency.*", "$1"));
-            // The broker's clock has when each was appended. The first was due just before it was appended: what that
-            // took is in no truth, which is some milliseconds too low.
+            // The broker's clock says when each record was appended. The first one was due just before: the truth lacks
+            // the time that its append took, and is some milliseconds too low.
             double[] truth = new double[2];
             for (int t = 0; t < 2; t++) {
-                double[] at = PerfTruthTest.appended(topics.get(t), n);
+                double[] at = PerfBrokerTest.appended(topics.get(t), n);
                 double due = Double.MAX_VALUE;
                 for (int i = 0; i < n; i++) due = Math.min(due, at[i] - i);
                 for (int i = 0; i < n; i++) truth[t] += (at[i] - due - i) / n;

@@ -14,7 +14,10 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Proves which records and which time perf's figures are of: the last commit, what is outstanding, the warm-up, the client's own collections. */
+/**
+ * Proves which records and which time perf's figures cover: the last commit, outstanding records, the warm-up, the
+ * garbage collections of the client itself.
+ */
 @Order(14)
 @Tag("timed")
 class PerfJudgedTest {
@@ -36,7 +39,7 @@ class PerfJudgedTest {
         for (long left; (left = until - System.nanoTime()) > 0; ) LockSupport.parkNanos(left);
     }
 
-    /** Takes so long to commit, or to close. */
+    /** Delays each commit, and close(). */
     private static class Slow extends PerfVerdictTest.OnePartition {
         private final int commitMs;
         private final int closeMs;
@@ -86,7 +89,10 @@ class PerfJudgedTest {
             assertTrue(recordsPerSec(line) <= 2000 / 0.6, line);
     }
 
-    /** Acknowledges nothing from a record on, and fails what is left when it is closed, as a producer does whose brokers do not answer; or blocks send(). */
+    /**
+     * Acknowledges nothing from a given record on, and fails the rest on close(), as a producer does whose brokers do
+     * not answer; or blocks send().
+     */
     private static class Silent extends PerfVerdictTest.OnePartition {
         private final int from;
         private final boolean blocks;
@@ -137,7 +143,7 @@ class PerfJudgedTest {
     void whatIsOutstandingAtCtrlCHasItsWaitInThePercentiles(@TempDir Path folder) throws Exception {
         for (String rate : List.of("1000", "-1"))
             for (boolean blocks : List.of(false, true)) {
-                if (blocks && rate.equals("-1")) continue; // nothing is due but what is sent
+                if (blocks && rate.equals("-1")) continue; // unlimited: a record is due only when it is sent
                 String what = rate + (blocks ? ", send() blocked" : "");
                 Path log = folder.resolve("x" + rate + blocks + ".hlog");
                 Silent producer = new Silent(100, blocks);
@@ -195,7 +201,7 @@ class PerfJudgedTest {
         return logged;
     }
 
-    /** Its first records have their answer after 300 ms, the others after 3. */
+    /** Acknowledges its first records after 300 ms and the others after 3 ms. */
     private static class Warming extends PerfVerdictTest.OnePartition {
         @Override
         public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {

@@ -9,11 +9,14 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.*;
 
-/** perf on a real topic: Apache's command line, Apache's lines, and figures that agree with the topic. */
+/**
+ * Tests perf on a real topic: it takes Apache's command line, prints Apache's lines, and its figures agree with the
+ * topic.
+ */
 @Order(70)
 @Tag("records")
 class PerfRunTest {
-    /** Apache's last line, and those before it. */
+    /** Apache's summary, and the lines before it. */
     static final String
             SUMMARY =
                     "\\d+ records sent, \\d+\\.\\d{6} records/sec \\(\\d+\\.\\d\\d MB/sec\\), \\d+\\.\\d\\d ms avg"
@@ -78,17 +81,9 @@ class PerfRunTest {
         long before = records("perf");
         TestCluster.Run run = TestCluster.run(
                 PerfTest::run,
-                "--topic",
-                "perf",
-                "--num-records",
-                "1000",
-                "--throughput",
-                "2000",
-                "--record-size",
-                "100",
-                "--reporting-interval",
-                "100",
-                "--json");
+                ("--topic perf --num-records 1000 --throughput 2000 --record-size 100"
+                                + " --reporting-interval 100 --json")
+                        .split(" "));
         assertEquals(0, run.code(), run.toString());
         List<Map<String, Object>> events = run.events(), windows = TestCluster.ofType(events, "perf-window");
         Map<String, Object> summary = events.get(events.size() - 1);
@@ -127,15 +122,7 @@ class PerfRunTest {
     void whenEverySendFailsTheExitSaysSo() throws Exception {
         long before = records("perf");
         TestCluster.Run run = TestCluster.run(
-                PerfTest::run,
-                "--topic",
-                "perf",
-                "--num-records",
-                "5",
-                "--throughput",
-                "-1",
-                "--record-size",
-                "2000000");
+                PerfTest::run, "--topic perf --num-records 5 --throughput -1 --record-size 2000000".split(" "));
         assertEquals(16, run.code(), run.toString());
         assertTrue(run.err().contains("Every send failed: 5 RecordTooLargeException"), run.err());
         assertFalse((run.out() + run.err()).contains("NaN"), run.toString());

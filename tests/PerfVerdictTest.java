@@ -16,15 +16,18 @@ import org.apache.kafka.common.errors.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What perf makes of what it measured: exit codes, objectives, what was read back, what is told twice; against clients of known behaviour. */
+/**
+ * Tests what perf concludes from its measurements, against clients of known behaviour: exit codes, objectives, records
+ * that were read back or read twice.
+ */
 @Order(14)
 @Tag("timed")
 class PerfVerdictTest {
     private static final TopicPartition P = new TopicPartition("t", 0);
     private static final String LOAD = "--topic t --num-records 100 --throughput 1000 --record-size 10 ";
 
-    /** Acknowledges, or fails, each record; its topic has one partition. */
-    static class OnePartition extends PerfTruthTest.Stub {
+    /** Acknowledges or fails each record; its topic has one partition. */
+    static class OnePartition extends KnownProducer {
         OnePartition() {
             super(-1, null);
         }
@@ -35,7 +38,7 @@ class PerfVerdictTest {
         }
     }
 
-    /** Fails so many of a hundred. */
+    /** Returns a producer that fails a percentage of its records. */
     private static OnePartition failing(int percent) {
         return new OnePartition() {
             @Override
@@ -45,7 +48,7 @@ class PerfVerdictTest {
         };
     }
 
-    /** There is nothing to read; or nobody says where it ends. */
+    /** Returns a consumer that has nothing to read, and may not know the end of the partition. */
     static MockConsumer<byte[], byte[]> consumer(boolean endsKnown) {
         MockConsumer<byte[], byte[]> consumer = new MockConsumer<>("latest") {
             @Override
@@ -108,7 +111,7 @@ class PerfVerdictTest {
                         .toList());
     }
 
-    /** But it can be late for ever, which is not told apart. */
+    /** A record may still be late for ever, which looks the same. */
     @Test
     void withoutAcknowledgementsNothingCanBeLost() {
         TestCluster.Run run = run(new OnePartition(), LOAD + "--e2e --command-property acks=0 --timeout 500ms");
@@ -158,7 +161,7 @@ class PerfVerdictTest {
 
     @Test
     void percentilesThatCannotBeWrittenCostNoResult(@TempDir Path folder) throws Exception {
-        Files.createDirectory(folder.resolve("x.response.hgrm")); // the second file's name is taken
+        Files.createDirectory(folder.resolve("x.response.hgrm")); // takes the second file's name
         TestCluster.Run run = run(new OnePartition(), LOAD + "--percentiles " + folder.resolve("x.hgrm"));
         assertEquals(1, run.code(), run.toString());
         assertTrue(run.out().matches(PerfRunTest.SUMMARY + "\n"), run.out());
@@ -166,7 +169,7 @@ class PerfVerdictTest {
                 run.err().contains("Cannot write --percentiles: ") && run.err().contains("response time "), run.err());
     }
 
-    /** A billion records that were due and could not be sent: each counts, none is counted by itself. */
+    /** A billion records were due and could not be sent: each counts, but they are not counted one by one. */
     @Test
     void whatCouldNotBeSentIsCountedInNoTime() throws Exception {
         OnePartition stub = new OnePartition() {
@@ -198,7 +201,7 @@ class PerfVerdictTest {
                     "they waited 1.1 to 2.1 s, evenly: p" + p);
     }
 
-    /** Of two producers one is blocked: its part of the warm-up is the warm-up's. */
+    /** One of two producers is blocked: its share of the warm-up counts as warm-up. */
     @Test
     void whatCouldNotBeSentIsCountedInItsPhase() throws Exception {
         PerfTest perf = new PerfTest() {
@@ -228,7 +231,8 @@ class PerfVerdictTest {
                         perf,
                         TestCluster.quiet(),
                         TestCluster.quiet(),
-                        "--topic t --duration 1s --throughput 20000 --record-size 10 --producers 2 --warmup-records 6001"
+                        ("--topic t --duration 1s --throughput 20000 --record-size 10 --producers 2"
+                                        + " --warmup-records 6001")
                                 .split(" "))
                 .measure();
         assertEquals(
@@ -259,6 +263,6 @@ class PerfVerdictTest {
         assertEquals(commits[0], s.get("commits"));
         assertEquals(30, (double) s.get("commitP50Ms"), 15, s::toString);
         for (String figure : List.of("commitAvgMs", "commitMaxMs"))
-            assertTrue((double) s.get(figure) > 29, figure + ": " + s); // the machine may stop one for a while
+            assertTrue((double) s.get(figure) > 29, figure + ": " + s); // the machine may pause one for a while
     }
 }

@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Scripts on one node with listeners of every kind: what cannot be talked to is exit 10 with the reason, what is not
- * permitted names the permission.
+ * Tests the scripts on one node with listeners of every kind: what cannot be reached is exit 10 with the reason, and
+ * what is not permitted names the permission.
  */
 @Tag("records")
 @Order(43)
@@ -96,7 +96,7 @@ class PermissionsTest {
             TestCluster.Run run =
                     poor(ResilientProducer::run, "--topic", "orders", "--count", "3", "--rate", "100", "--acks", acks);
             assertEquals(16, run.code(), run.toString());
-            List<String> errors = run.out().lines().sorted().toList(); // answers of several leaders overtake each other
+            List<String> errors = run.out().lines().sorted().toList(); // answers of several leaders come in any order
             assertEquals(
                     List.of("Error sending 1" + sentence, "Error sending 2" + sentence, "Error sending 3" + sentence),
                     errors,

@@ -6,7 +6,7 @@ import java.util.*;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.*;
 
-/** The pipelines of docs/pipelines.md, through bash and the launcher, from a folder that has nothing to do with kraft-lab. */
+/** Runs the pipelines of docs/pipelines.md through bash and the launcher, from a folder outside the repository. */
 @Order(75)
 @Tag("screen")
 class PipelineTest {
@@ -25,7 +25,10 @@ class PipelineTest {
                 .anyMatch(d -> new File(d, command).canExecute());
     }
 
-    /** Runs a line as a user of bash does; {@code ./jbang} in it is this repository's launcher, called from elsewhere. */
+    /**
+     * Runs a line as a user of bash does; {@code ./jbang} in it is this repository's launcher, called from another
+     * folder.
+     */
     private static TestCluster.Run bash(String line) throws Exception {
         Path elsewhere = Files.createDirectories(TestCluster.HOME.resolve("else where")),
                 out = elsewhere.resolve("out"),

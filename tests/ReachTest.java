@@ -13,9 +13,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Proves that what cannot be talked to is called that, with the reason, and never a lost quorum; and that a client's properties are read as Java reads them, and blamed by name. */
+/**
+ * Proves that an endpoint that cannot be used is reported as such, with the reason, and never as a lost quorum; and
+ * that client properties are read as Java reads them, and named when they are wrong.
+ */
 class ReachTest {
-    /** Ports as they are out there, and what is said of them. */
+    /** Kinds of ports, and what is reported about each. */
     enum Kind {
         TLS("wants TLS (security.protocol=SSL"),
         SASL("wants a login (security.protocol=SASL_PLAINTEXT"),
@@ -32,12 +35,12 @@ class ReachTest {
         }
     }
 
-    /** Answers as a port of its kind does. */
+    /** Answers as a port of the given kind does. */
     static class Planted implements AutoCloseable {
         final ServerSocket server = new ServerSocket(0, 50, InetAddress.getByName("localhost"));
         final Kind kind;
         final String advertised;
-        /** How long a listener with SASL waits before it hangs up, as brokers do to slow guessing down. */
+        /** How long a SASL listener waits before it closes the connection, as brokers do to slow down guessing. */
         volatile long hangUpAfterMs;
 
         Planted(Kind kind) throws IOException {
@@ -79,7 +82,7 @@ class ReachTest {
             }
         }
 
-        /** @return null: hangs up */
+        /** Returns the answer, or null to close the connection. */
         private byte[] answer(DataInputStream in) throws IOException {
             byte[] request = new byte[in.readInt()];
             in.readFully(request);
@@ -111,7 +114,7 @@ class ReachTest {
             return answer.array();
         }
 
-        /** Metadata, version 1, of two brokers: one in a rack. */
+        /** Returns metadata, version 1, of two brokers, one of them in a rack. */
         private static byte[] brokers(String name, int port) {
             byte[] host = name.getBytes(StandardCharsets.UTF_8);
             ByteBuffer answer = ByteBuffer.allocate(46 + 2 * host.length)
@@ -139,7 +142,7 @@ class ReachTest {
         }
     }
 
-    /** Who would break or list nodes asks the cluster for them where commands are given. */
+    /** Scripts that break or list nodes ask the cluster for them when commands are given. */
     private static final Set<String> HOOKED = Set.of("kill-node", "start-node", "nodes");
 
     private static final String[] HOOKS = {"--kill-command", "false", "--start-command", "false"};
@@ -155,7 +158,8 @@ class ReachTest {
     void whatCannotBeTalkedToIsExit10WithTheReason(ContractTest.Alias script, @TempDir Path folder) throws Exception {
         for (Kind kind : List.of(Kind.TLS, Kind.SASL, Kind.CONTROLLER, Kind.STRANGE, Kind.LOST))
             try (Planted port = new Planted(kind)) {
-                if (kind == Kind.CONTROLLER && script.name().equals("find-controller")) continue; // it can ask there
+                // find-controller can ask a controller.
+                if (kind == Kind.CONTROLLER && script.name().equals("find-controller")) continue;
                 long began = System.nanoTime();
                 ContractTest.Ended e = ContractTest.ask(
                                 script, folder, port.address(), HOOKED.contains(script.name()) ? HOOKS : new String[0])
@@ -242,7 +246,7 @@ class ReachTest {
         }
     }
 
-    /** Where a file asks for more than the port has. */
+    /** The properties ask for more than the port offers. */
     @Test
     void aPortWithoutTlsOrLoginIsNamedToo(@TempDir Path folder) throws Exception {
         for (String protocol : List.of("SSL", "SASL_SSL", "SASL_PLAINTEXT"))
@@ -259,7 +263,7 @@ class ReachTest {
             }
     }
 
-    /** A controller's port is used by what can be asked there. */
+    /** find-controller can use a controller's port. */
     @Test
     void findControllerAsksAController() throws Exception {
         try (Planted port = new Planted(Kind.CONTROLLER)) {
@@ -290,7 +294,7 @@ class ReachTest {
         assertTrue(closed.toFile().setReadable(false));
         Map<Path, String> cases = new LinkedHashMap<>(
                 Map.of(folder.resolve("none"), "no such file", folder, "directory", escape, "encoding"));
-        if (!Files.isReadable(closed)) cases.put(closed, "access denied"); // root may read all
+        if (!Files.isReadable(closed)) cases.put(closed, "access denied"); // root may read everything
         cases.forEach((file, why) -> {
             TestCluster.Run e = TestCluster.run(FindController::run, "--command-config", file.toString());
             assertEquals(2, e.code(), e.err());

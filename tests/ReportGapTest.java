@@ -5,7 +5,10 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page of a run whose producer ended while it still waited: nothing was acknowledged again, and the page does not say so. */
+/**
+ * Tests the page of a run whose producer ended while it still waited: nothing was acknowledged again, and the page does
+ * not claim otherwise.
+ */
 @Order(21)
 class ReportGapTest {
     @TempDir

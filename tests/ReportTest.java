@@ -7,12 +7,13 @@ import java.nio.file.*;
 import java.time.*;
 import java.time.format.DateTimeFormatter;
 import java.util.*;
+import java.util.function.LongFunction;
 import java.util.stream.*;
 import org.HdrHistogram.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** report: what it reads, what it makes of it, what it leaves out and says so; that nothing in a stream becomes part of the page; that millions of events are no matter. */
+/** Tests what report draws of a run and works out from it, and that it agrees with outages. */
 class ReportTest {
     private static final Instant T0 = Instant.parse("2026-11-23T12:00:00Z");
     static final DateTimeFormatter UTC =
@@ -75,7 +76,10 @@ class ReportTest {
                 frozenSince);
     }
 
-    /** Two partitions; the controller dies at 10 s, 5.5 s of silence, it is back at 20 s and in sync at 22 s. Validated against docs/events.md. */
+    /**
+     * Returns a run with two partitions: the controller dies at 10 s, 5.5 s of silence follow, it is back at 20 s and
+     * in sync at 22 s. Its events are validated against docs/events.md.
+     */
     static List<String> run() throws Exception {
         List<String> lines = new ArrayList<>(List.of(
                 event(0, "lab", "phase", "phase", "Boot three nodes", "state", "start"),
@@ -169,17 +173,20 @@ class ReportTest {
         return lines;
     }
 
-    Path write(String name, List<String> lines) throws IOException {
-        Path file = folder.resolve(name);
+    private Path write(String name, List<String> lines) throws IOException {
+        return write(folder.resolve(name), lines);
+    }
+
+    static Path write(Path file, List<String> lines) throws IOException {
         Files.createDirectories(file.getParent());
         return Files.write(file, lines);
     }
 
-    TestCluster.Run report(Object... args) {
+    static TestCluster.Run report(Object... args) {
         return TestCluster.run(Report::run, Stream.of(args).map(String::valueOf).toArray(String[]::new));
     }
 
-    /** What the page has been given. */
+    /** Returns the data that the page was given. */
     static Map<?, ?> data(Path page) throws IOException {
         String html = Files.readString(page), from = "<script type=\"application/json\" id=\"data\">";
         int at = html.indexOf(from) + from.length();
@@ -265,7 +272,10 @@ class ReportTest {
         assertEquals(true, o.get("wasController"));
     }
 
-    /** The lab's stream ends with what outages says, and that is what the page says; without it both come to the same of what both see. */
+    /**
+     * The lab's stream ends with the results of outages, and the page shows those. Without them, report comes to the
+     * same results for what both see.
+     */
     @Test
     void itAgreesWithOutages() throws Exception {
         List<String> lines = new ArrayList<>(run());
@@ -408,216 +418,6 @@ class ReportTest {
         assertEquals(2, made.events().get(0).get("runs"));
     }
 
-    // ---- What comes from elsewhere stays text ----
-
-    @Test
-    void nothingInAStreamEndsItsElement() throws Exception {
-        String evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u2029 & \" ' $SCRIPT";
-        List<String> lines = new ArrayList<>(run());
-        lines.add(event(
-                5,
-                "resilient-producer",
-                "send-error",
-                "seq",
-                1,
-                "attempt",
-                1,
-                "error",
-                evil,
-                "message",
-                evil,
-                "outcome",
-                "failed"));
-        lines.add(event(
-                5,
-                "resilient-producer",
-                "ack",
-                "seq",
-                1,
-                "attempt",
-                1,
-                "topic",
-                evil,
-                "partition",
-                0,
-                "offset",
-                1,
-                "latencyUs",
-                5));
-        lines.add(event(6, evil, evil, "phase", evil));
-        write("run <b>x/events.jsonl", lines);
-        TestCluster.Run run = report(folder.resolve("run <b>x"));
-        assertEquals(0, run.code(), run.toString());
-        Path page = folder.resolve("run <b>x/report.html");
-        String html = Files.readString(page);
-        assertEquals(3, html.split("</script>", -1).length - 1, "scripts end where they should");
-        assertFalse(
-                html.contains("\u2028")
-                        || html.contains("\u2029")
-                        || html.contains("<img")
-                        || html.contains("<title>kraft-lab: run <b>x"),
-                "markup of the stream");
-        assertTrue(String.valueOf(data(page).get("errors")).contains(evil), "it is there as it was");
-    }
-
-    // ---- What is missing or damaged ----
-
-    @Test
-    void damagedLinesAreCountedAndSaid() throws Exception {
-        List<String> lines = new ArrayList<>(run());
-        int good = lines.size();
-        lines.addAll(
-                1,
-                List.of(
-                        "{\"ts\":\"2026-11-23T12:00:00",
-                        "nonsense",
-                        "[1]",
-                        "{\"ts\":\"1970-01-01T00:00:00.000000Z\",\"source\":\"lab\",\"type\":\"ack\"}",
-                        event(1, "x", "ack", "seq", 1, "partition", 0, "latencyUs", "slow"),
-                        event(1, "x", "isr", "inSync", 3),
-                        event(1, "x", "ack", "seq", 1),
-                        "{\"ts\":\"2026-13-45T12:00:00.000000Z\",\"type\":\"ack\"}",
-                        event(1, "x", "phase", "phase", "p", "state", "start") + "{}",
-                        "[".repeat(5000),
-                        "x".repeat(3_000_000)));
-        lines.add(event(3, "x", "of-another-day", "a", Map.of("b", List.of(1, 2.5, true, "c"))));
-        write("run/events.jsonl", lines);
-        TestCluster.Run run = report(folder.resolve("run"));
-        assertEquals(0, run.code(), run.toString());
-        assertTrue(run.err().contains("11 damaged lines are left out"), run.err());
-        Map<?, ?> data = data(folder.resolve("run/report.html"));
-        assertEquals(
-                List.of(11, good + 1, Map.of("of-another-day", 1)),
-                List.of(data.get("damaged"), data.get("events"), data.get("undrawn")));
-        assertEquals(26.0, data.get("end"), "a wrong clock does not stretch the time axis");
-    }
-
-    @Test
-    void whatIsNoRunIsOneSentence() throws Exception {
-        write("empty/events.jsonl", List.of());
-        write("other/events.jsonl", List.of("{}", "{\"a\":1}"));
-        Files.createDirectories(folder.resolve("none"));
-        refused(14, "No event in empty", folder.resolve("empty"));
-        refused(14, "only 2 other lines", folder.resolve("other"));
-        refused(2, "is not a run's folder", folder.resolve("none"));
-        refused(2, "there is no such file or folder", folder.resolve("no/such.jsonl"));
-        write("run/events.jsonl", run());
-        refused(1, "Cannot write the page", folder.resolve("run"), "--out", folder.resolve("no/such/folder/x.html"));
-        refused(1, "Cannot write the page", folder.resolve("run"), "--out", folder.resolve("run"));
-        Files.writeString(folder.resolve("one.jsonl"), run().get(0));
-        assertEquals(
-                0,
-                report(folder.resolve("one.jsonl"), "--out", folder.resolve("one.html"))
-                        .code());
-    }
-
-    private void refused(int code, String says, Object... args) {
-        TestCluster.Run run = report(args);
-        assertEquals(code, run.code(), run.toString());
-        assertTrue(
-                run.err().contains(says)
-                        && run.err().strip().lines().count() == 1
-                        && run.out().isEmpty(),
-                run.toString());
-    }
-
-    // ---- Size ----
-
-    /** Ten million acknowledgements, and a day of events, each some kind of state change; from a generator, so that no file of their size is needed. */
-    @Tag("slow")
-    @Test
-    void millionsOfEventsAreSummedUpInBoundedMemory() throws Exception {
-        long acks = Long.getLong("kraft-lab.acks", 2_000_000); // ten million: the same in five times the time
-        InputStream many = lines(
-                acks,
-                i -> "{\"ts\":\"" + fast(i * 36) + "\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":" + i
-                        + ",\"attempt\":1,\"topic\":\"critical_data\",\"partition\":" + i % 8 + ",\"offset\":" + i / 8
-                        + ",\"latencyUs\":" + (i % 1000 == 7 ? 90_000 : 2_000 + i % 977) + "}\n");
-        Map<?, ?> run = bounded(many);
-        assertEquals((double) acks, sum(map(run.get("rate")).get("n")));
-        assertNull(run.get("single"));
-        assertEquals(
-                90_000,
-                list(map(run.get("delays")).get("max")).stream()
-                        .mapToInt(n -> (Integer) n)
-                        .max()
-                        .orElse(0));
-        assertTrue(
-                String.valueOf(run.get("summed"))
-                        .contains("of " + acks + " acknowledgements the latency is shown as mean and maximum"),
-                "" + run.get("summed"));
-        assertEquals(
-                2.5,
-                ((Number) map(map(run.get("curves")).get("acknowledgements")).get("p50")).doubleValue(),
-                0.05);
-    }
-
-    @Tag("slow")
-    @Test
-    void aDayOfChangesIsSummedUp() throws Exception {
-        String[] kinds = {
-            "\"type\":\"isr\",\"online\":%d,\"partitions\":16,\"underReplicated\":%d,\"inSync\":%d,\"replicas\":48",
-            "\"type\":\"controller\",\"controller\":%d,\"epoch\":%d",
-            "\"type\":\"node\",\"node\":%d,\"state\":\"answers\"",
-            "\"type\":\"stall\",\"topic\":\"t\",\"partition\":-1,\"from\":\"%s\",\"ms\":1500",
-            "\"type\":\"fault\",\"node\":1,\"mode\":\"kill\"",
-            "\"type\":\"offline\",\"topic\":\"topic-%d\",\"partition\":%d",
-            "\"type\":\"send-error\",\"seq\":1,\"attempt\":1,\"error\":\"E%d\",\"message\":\"m\",\"outcome\":\"failed\"",
-            "\"type\":\"perf-window\",\"records\":5000,\"recordsPerSec\":1000,\"mbPerSec\":1,\"avgMs\":3,\"maxMs\":%d,\"p50Ms\":2,\"p99Ms\":5",
-            "\"type\":\"ack\",\"seq\":1,\"attempt\":1,\"topic\":\"t\",\"partition\":0,\"offset\":1,\"latencyUs\":3000",
-            "\"type\":\"kind-%d\""
-        };
-        int worst = 432_100; // one look among a day's in which a partition was offline
-        InputStream day = lines(864_000, i -> {
-            String kind = kinds[(int) (i % 10)], at = fast(i * 100_000);
-            Object[] values = i % 10 == 0
-                    ? new Object[] {i == worst ? 15 : 16, i % 7, 48 - i % 7}
-                    : i % 10 == 1
-                            ? new Object[] {1 + i / 10 % 3, i / 10}
-                            : i % 10 == 3
-                                    ? new Object[] {at}
-                                    : i % 10 == 5 ? new Object[] {i / 10 % 3000, i % 64} : new Object[] {i % 900};
-            return "{\"ts\":\"" + at + "\",\"source\":\"lab\"," + String.format(kind, values) + "}\n";
-        });
-        Map<?, ?> run = bounded(day);
-        assertEquals(864_000, run.get("events"));
-        assertEquals(86_400.0, ((Number) run.get("end")).doubleValue(), 1);
-        assertTrue(list(map(run.get("isr")).get("online")).contains(15), "the worst look survives");
-        assertEquals(86_400.0, sum(map(run.get("rate")).get("n")));
-        for (String said : List.of(
-                "counted over 32 s",
-                "only the worst and the last",
-                "gaps the longest 1000",
-                "partitions 48 are drawn",
-                "faults and restorations are not drawn"))
-            assertTrue(String.valueOf(run.get("summed")).contains(said), said + " in " + run.get("summed"));
-    }
-
-    /** The page of a stream, read in a JVM with 64 MB; it is under 5 MB. */
-    private Map<?, ?> bounded(InputStream stream) throws Exception {
-        Path page = folder.resolve("big.html"), said = folder.resolve("said");
-        Process p = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx64m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "Report",
-                        "-",
-                        "--out",
-                        page.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(said.toFile())
-                .start();
-        try (OutputStream to = p.getOutputStream()) {
-            stream.transferTo(to);
-        } catch (IOException ended) {
-            /* its exit code tells */
-        }
-        assertEquals(0, p.waitFor(), Files.readString(said));
-        assertTrue(Files.size(page) < 5_000_000, "the page has " + Files.size(page) + " bytes");
-        return data(page);
-    }
-
     private static final long BASE = T0.getEpochSecond() * 1_000_000;
 
     static String fast(long us) {
@@ -642,8 +442,8 @@ class ReportTest {
         return n < 10 ? "0" + n : "" + n;
     }
 
-    /** A stream that is made while it is read. */
-    static InputStream lines(long n, java.util.function.LongFunction<String> line) {
+    /** Returns a stream that is generated while it is read. */
+    static InputStream lines(long n, LongFunction<String> line) {
         return new InputStream() {
             private byte[] chunk = {};
             private int at;

@@ -6,7 +6,10 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.*;
 
-/** Ten million records of two producers in 256 MB of heap: a ledger made up line by line and a log made up record by record, in a JVM of its own. Every planted anomaly is found. */
+/**
+ * Checks ten million records of two producers in 256 MB of heap, in a JVM of its own. The ledger is generated line by
+ * line and the log record by record; every planted anomaly is found.
+ */
 @Order(12)
 @Tag("slow")
 class ScaleTest {
@@ -34,7 +37,10 @@ class ScaleTest {
                 out);
     }
 
-    /** Record i is of producer i % 2, in partition i / 2 % 8, at offset i / 16 * 2 + i % 2; all but what is planted in partition 0, where i is a multiple of 16. */
+    /**
+     * Record i is of producer i % 2, in partition i / 2 % 8, at offset i / 16 * 2 + i % 2. The anomalies are planted in
+     * partition 0, where i is a multiple of 16.
+     */
     public static void main(String... args) throws Exception {
         int n = Integer.parseInt(args[0]);
         long began = System.nanoTime();
@@ -46,15 +52,14 @@ class ScaleTest {
         for (int p = 0; p < 8; p++) {
             for (int i = 2 * p; i < n; i += i % 2 == 0 ? 1 : 15) {
                 if (is(i, 5, 5)) continue; // lost
-                int other = is(i, 8, 2) ? 16_000_016 - i : i; // two that changed places
+                int other = is(i, 8, 2) ? 16_000_016 - i : i; // two records that changed places
                 checker.record(p, i / 16 * 2 + i % 2, key(other), 1, 3, ms(i));
             }
             int end = n / 8;
-            if (p == 0)
-                for (int k = 1; k <= 4; k++) checker.record(p, end++, key(1600 * k), 1, 3, ms(n)); // a second time
+            if (p == 0) for (int k = 1; k <= 4; k++) checker.record(p, end++, key(1600 * k), 1, 3, ms(n)); // duplicates
             if (p == 0)
                 for (int k = 1; k <= 7; k++)
-                    checker.record(p, end++, ("run/q/" + k).getBytes(), 1, 3, ms(n)); // of nobody
+                    checker.record(p, end++, ("run/q/" + k).getBytes(), 1, 3, ms(n)); // of an unknown producer
             checker.reached(p, end);
         }
         DeliveryVerdict v = checker.verdict();
@@ -69,7 +74,7 @@ class ScaleTest {
                 (System.nanoTime() - began) / 1e9);
     }
 
-    /** Whether i is one of so many from a number of millions on. */
+    /** Returns whether i is one of {@code many} planted records, counted from {@code millions} on. */
     private static boolean is(int i, int millions, int many) {
         return i % 16 == 0 && i >= millions * 1_000_000 && i < millions * 1_000_000 + 16 * many;
     }
@@ -82,7 +87,7 @@ class ScaleTest {
         return 1_764_000_000_000L + i / 20;
     }
 
-    /** The text of the ledger, made while it is read. */
+    /** Generates the ledger's text while it is read. */
     private static final class MadeUp extends InputStream {
         private final int n;
         private int i, at;
@@ -98,7 +103,7 @@ class ScaleTest {
                         .append("\",\"topic\":\"t\",\"idempotent\":true,\"startOffsets\":[0,0,0,0,0,0,0,0]}\n");
         }
 
-        /** The next 1600 lines; in one of 50 of these blocks, what was acknowledged later comes first. */
+        /** Adds the next 1600 lines. In one of 50 of these blocks, what was acknowledged later comes first. */
         private void more() {
             int half = i / 1600 % 50 == 1 ? 800 : 0;
             for (int k = 0; k < 1600 && i < n; k++, i++) line(i - k + (k + half) % 1600);
@@ -143,7 +148,7 @@ class ScaleTest {
         @Override
         public int read(byte[] to, int from, int length) {
             if (at == bytes.length) {
-                if (text.length() == 0) more(); // else these are the heads
+                if (text.length() == 0) more(); // otherwise these are the header lines
                 bytes = text.toString().getBytes();
                 text.setLength(0);
                 at = 0;

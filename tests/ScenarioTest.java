@@ -9,7 +9,7 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
-/** Scenarios of lab: how they are read, what is refused, and some of them done. */
+/** Tests scenarios of lab: how they are parsed, what is refused, and a few real runs. */
 @Order(91)
 class ScenarioTest {
     private final Path data = TestCluster.HOME.resolve("lab"),
@@ -197,9 +197,9 @@ class ScenarioTest {
         assertEquals(Duration.ofSeconds(5), lab.waitDuration());
     }
 
-    // ---- Doing ----
+    // ---- Running ----
 
-    /** The first of them starts the cluster, and the others find it. */
+    /** The first one starts the cluster, and the others find it running. */
     private Map<String, Object> pass(String scenario, String... more) throws Exception {
         if (TestCluster.processesOf(data).isEmpty()) TestCluster.down();
         TestCluster.Run run = TestCluster.run(

@@ -11,8 +11,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 
 /**
- * What is drawn, in a real terminal (tmux): no line wraps, at any width and after a resize, and a pipe gets no control
- * character.
+ * Tests what scripts draw in a real terminal (tmux): no line wraps at any width or after a resize, and a pipe gets no
+ * control character.
  */
 @Order(96)
 class ScreenTest {
@@ -26,7 +26,7 @@ class ScreenTest {
         if (terminal != null) terminal.close();
     }
 
-    // ---- Computed ----
+    // ---- Without a terminal ----
 
     @Test
     void linesAreCutByDisplayWidth() {
@@ -92,7 +92,7 @@ class ScreenTest {
 
     // ---- watch-isr ----
 
-    /** It begins at 60 columns and is drawn at up to 200 while the node is dead. */
+    /** Starts at 60 columns and is redrawn at up to 200 while the node is dead. */
     @Tag("screen")
     @Test
     void watchIsrRedrawsThroughAKill() throws Exception {
@@ -154,7 +154,7 @@ class ScreenTest {
         return m.find() ? m.group(1) : "";
     }
 
-    /** Returns whether the view is there once, with all its lines in order. */
+    /** Returns whether the view is there exactly once, with all its lines in order. */
     private boolean viewIsWhole(String text) {
         String row = "\\d     (answers|refuses|silent ) *(up|fenced) +\\d+(  active controller)?\n";
         Matcher view = Pattern.compile("(controller \\d epoch \\d+|no active controller since [\\d:]+) \\| \\d+ s\n"
@@ -203,7 +203,7 @@ class ScreenTest {
         assertFalse(terminal.capture("-e").contains("\033["), terminal.capture("-e"));
     }
 
-    // ---- Bars ----
+    // ---- Progress bars ----
 
     @Tag("screen")
     @Test
@@ -286,7 +286,9 @@ class ScreenTest {
         TestCluster.healthy();
     }
 
-    /** Waits for the end: there was a bar, it always fitted into the line, and it is gone. */
+    /**
+     * Waits for the end, and asserts that there was a bar, that it always fitted into the line, and that it is gone.
+     */
     private void bars(String what) throws Exception {
         terminal.await("its end", Duration.ofMinutes(3), s -> s.contains("EXIT 0"));
         List<String> drawn = Pattern.compile("\r\033\\[K(\\[[^\033\r\n]*)")
@@ -303,7 +305,9 @@ class ScreenTest {
 
     // ---- lab ----
 
-    /** In Russian, which is wider than English; a folder has the page's name, so that only the page is not written. */
+    /**
+     * Uses Russian, which is wider than English. A folder takes the page's name, so only the page cannot be written.
+     */
     @Tag("screen")
     @Test
     void theLabShowsWhatGoesOnInRussianAndLeavesItsTextInOrder() throws Exception {
@@ -362,7 +366,9 @@ class ScreenTest {
         terminal.isUsable();
     }
 
-    /** stderr goes to a file and stdout into a pipe, though there is a terminal. The matrix has a test of its own. */
+    /**
+     * Sends stderr to a file and stdout into a pipe, although there is a terminal. The matrix has a test of its own.
+     */
     @Tag("screen")
     @Test
     void pipedOutputHasNoControlCharacter() throws Exception {
@@ -456,7 +462,7 @@ class ScreenTest {
                 verdict.toString());
     }
 
-    /** Output of tools stays as it is. */
+    /** Asserts that all but the output of tools is in Russian. */
     private static void speaksRussian(String out) {
         List<String> english = out.lines()
                 .filter(l -> l.matches(".*[A-Za-z]{3}.*")

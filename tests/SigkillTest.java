@@ -8,7 +8,10 @@ import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.junit.jupiter.api.*;
 
-/** SIGKILL of our own scripts at any moment: the cluster can be used after it, and the next command says what it found. The producer's and the check's own are in DeliveryTest. */
+/**
+ * Kills our own scripts with SIGKILL at any moment: the cluster stays usable, and the next command reports what it
+ * found. DeliveryTest does so with the producer and the check.
+ */
 @Order(85)
 @Tag("shell")
 class SigkillTest {
@@ -18,7 +21,7 @@ class SigkillTest {
         return TestCluster.run(Cluster::run, TestCluster.with(args, "--data-dir", TestCluster.DATA));
     }
 
-    /** Ends it when a condition holds. */
+    /** Kills a script as soon as a condition holds. */
     private static void killWhen(TestCluster.Child child, String what, Callable<Boolean> condition) throws Exception {
         try {
             TestCluster.await(what, () -> !child.process().isAlive() || condition.call());
@@ -48,7 +51,10 @@ class SigkillTest {
         }
     }
 
-    /** A script's own sign of life, before which there is nothing to kill: it has a connection to a node. Where that cannot be seen, its first words. */
+    /**
+     * Waits until the script has a connection to a node; before that there is nothing to interrupt. Where connections
+     * cannot be seen, waits for its first output.
+     */
     private static void awaitConnection(TestCluster.Child child) throws Exception {
         boolean visible = Files.isReadable(Path.of("/proc/" + child.process().pid() + "/fd"));
         for (long deadline = System.nanoTime() + TestCluster.PATIENCE.toNanos();
@@ -90,7 +96,10 @@ class SigkillTest {
         killLabs(BOOTING, FIRST_KILL, NO_QUORUM);
     }
 
-    /** Each moment's run begins on what the one before has left; the last, on a lost quorum and two dead nodes, is a lab itself. */
+    /**
+     * Kills a lab at each of the moments; each run starts with what the one before has left. At the end, with a lost
+     * quorum and two dead nodes, a whole lab runs.
+     */
     private static void killLabs(String... moments) throws Exception {
         TestCluster.down();
         Path scenario = Files.createDirectories(FOLDER).resolve("two.txt"), onlyLook = FOLDER.resolve("look.txt");
@@ -103,7 +112,7 @@ class SigkillTest {
                         + "await no-quorum\n"
                         + "step The end\n"
                         + "start all\n");
-        Files.writeString(onlyLook, "probe\n"); // the least that a scenario can be
+        Files.writeString(onlyLook, "probe\n"); // the smallest scenario
         int killed = 0, faults = 0;
         for (String moment : moments) {
             Path out = FOLDER.resolve("run" + moments.length + killed++), events = out.resolve("events.jsonl");
@@ -111,7 +120,7 @@ class SigkillTest {
             killWhen(child, moment, () -> has(events, moment));
             boolean last = killed == moments.length;
 
-            // What it left can be seen and read ...
+            // What it left can be inspected ...
             TestCluster.Run status = cluster("status");
             assertTrue(
                     Set.of(0, 10).contains(status.code())
@@ -129,13 +138,13 @@ class SigkillTest {
                         "2s",
                         out.resolve("ledger.jsonl").toString());
                 assertEquals(14, check.code(), moment + check);
-                // ... is not mixed up with another run, if a producer has been there to lose something ...
+                // ... is not mixed up with another run, if a producer had started ...
                 TestCluster.Run mixed =
                         TestCluster.run(Lab::run, "--out", out.toString(), "--data-dir", TestCluster.DATA);
                 assertEquals(12, mixed.code(), mixed.toString());
                 assertTrue(mixed.err().startsWith(out + " holds a run"), mixed.err());
             }
-            // ... and is mended by the command that starts one, which says so.
+            // ... and is repaired and reported by the command that starts the next run.
             boolean known = status.out().contains("(fault: ");
             TestCluster.Run mended = last
                     ? TestCluster.run(Lab::run, lab(onlyLook, FOLDER.resolve("last" + moments.length)))
@@ -169,7 +178,7 @@ class SigkillTest {
         };
     }
 
-    /** A paused node is the worst it can leave: nothing but the next command would ever set it going again. */
+    /** A paused node is the worst it can leave behind: only the next command would ever resume it. */
     @Test
     @Order(2)
     void aMatrixThatIsKilledIsResumed() throws Exception {
@@ -203,8 +212,8 @@ class SigkillTest {
         assertEquals(1, left.size());
         String topic = left.iterator().next();
 
-        // One with another folder says so and leaves it alone: what may be another's. That is seen when its first run
-        // begins, which Ctrl-C then ends.
+        // A matrix with another folder reports the paused node and leaves it alone: it may be someone else's. That
+        // shows when its first run begins, which Ctrl-C then ends.
         args[7] = FOLDER.resolve("other").toString();
         TestCluster.Child other = TestCluster.child(FailoverMatrix.class, args);
         TestCluster.await(
@@ -270,11 +279,14 @@ class SigkillTest {
         killOnlookers(0, 100, 200, 400, 800, 1600, 3200);
     }
 
-    /** They break nothing, so nothing may be broken, and nothing be left, wherever they are when they die: so long after their first connection. */
+    /**
+     * Kills scripts that only observe, at these times after their first connection: they break nothing, so nothing may
+     * be broken or left behind.
+     */
     private static void killOnlookers(int... moments) throws Exception {
         TestCluster.healthy();
         TestCluster.createTopic("killed", "--if-not-exists");
-        Set<String> topics = names(""), groups = groups(); // of a lab that was killed a probe's group may be there
+        Set<String> topics = names(""), groups = groups(); // a killed lab may have left a probe's group
         String[] reach = {"-b", Cluster.bootstrap()};
         Map<Class<?>, List<String>> scripts = new LinkedHashMap<>();
         scripts.put(WatchIsr.class, List.of());
@@ -315,7 +327,7 @@ class SigkillTest {
                         Stream.concat(script.getValue().stream(), Stream.of(reach))
                                 .toArray(String[]::new));
                 awaitConnection(child);
-                child.process().waitFor(ms, TimeUnit.MILLISECONDS); // a moment, whatever is going on then
+                child.process().waitFor(ms, TimeUnit.MILLISECONDS); // whatever it is doing by then
                 child.process().destroyForcibly().waitFor();
             }
         assertEquals(topics, names(""));
@@ -323,17 +335,8 @@ class SigkillTest {
         assertEquals(0, cluster("status").code());
         TestCluster.Run perf = TestCluster.run(
                 PerfTest::run,
-                "-b",
-                Cluster.bootstrap(),
-                "--topic",
-                "killed",
-                "--num-records",
-                "1000",
-                "--throughput",
-                "-1",
-                "--record-size",
-                "100",
-                "--e2e");
+                ("--topic killed --num-records 1000 --throughput -1 --record-size 100 --e2e -b " + Cluster.bootstrap())
+                        .split(" "));
         assertEquals(0, perf.code(), perf.toString());
     }
 
@@ -354,7 +357,7 @@ class SigkillTest {
         }
     }
 
-    /** Which cluster status of the usual folder cannot know of. */
+    /** cluster status of the default folder cannot know about these nodes. */
     @Test
     @Order(6)
     void nodesOfAnotherFolderAreNamed() throws Exception {

@@ -14,10 +14,11 @@ import org.apache.kafka.clients.admin.*;
 import org.opentest4j.TestAbortedException;
 
 /**
- * The embedded cluster that the integration tests share, in a folder of its own that a run of the tests makes and deletes; and what
- * they need around it: scripts run in this JVM or in a child, conditions awaited, events read.
+ * The embedded cluster that the integration tests share, in a folder that a test run creates and deletes; and helpers
+ * around it: run scripts in this JVM or in a child, wait for conditions, read events.
  *
- * <p>The cluster starts when the first test asks for it to be {@link #healthy()}, is mended by the same call, and ends with the JVM.
+ * <p>The cluster starts when the first test calls {@link #healthy()}, is repaired by the same call, and ends with the
+ * JVM.
  */
 class TestCluster {
     private static final String MARK = "-Dkraft-lab.node=";
@@ -26,13 +27,13 @@ class TestCluster {
     private static boolean ours;
     private static int children;
 
-    /** As KRAFT_LAB_HOME: the shared cluster is in its cluster/, and cache/ is the user's, with the CDS archive. */
+    /** Used as KRAFT_LAB_HOME: the shared cluster is in its cluster/; cache/ is the user's, with the CDS archive. */
     static final Path HOME = home();
 
     static final String DATA = HOME.resolve("cluster").toString();
 
     private static Path home() {
-        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is there
+        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off"); // before the first client class is loaded
         try {
             Path home = Files.createTempDirectory("kraft-lab-test").toRealPath();
             // The CDS archive is created once, also for children and the other lanes.
@@ -46,7 +47,10 @@ class TestCluster {
         }
     }
 
-    /** All three nodes are up, and every replica is in sync. Aborts the test when others have the ports; where CI is set, that fails. */
+    /**
+     * Waits until all three nodes are up and every replica is in sync. Aborts the test if other processes have the
+     * ports; where CI is set, fails it.
+     */
     static synchronized void healthy() throws Exception {
         TestEngine.down();
         requirePorts();
@@ -55,7 +59,10 @@ class TestCluster {
         awaitInSync();
     }
 
-    /** One lane at a time, so that on a bare machine the first one creates the CDS archive and the others use it. */
+    /**
+     * Starts the cluster. Only one lane does so at a time: on a bare machine the first one creates the CDS archive, and
+     * the others use it.
+     */
     private static Run up() throws Exception {
         String[] up = {"up", "--timeouts", "fast", "--data-dir", DATA};
         try (FileChannel file = FileChannel.open(
@@ -78,7 +85,7 @@ class TestCluster {
         watch.await(WatchIsr.Until.IN_SYNC, PATIENCE);
     }
 
-    /** Ends the shared cluster, for tests that need its ports; its data stays. */
+    /** Stops the shared cluster, for tests that need its ports; its data stays. */
     static synchronized void down() throws Exception {
         TestEngine.down();
         requirePorts();
@@ -128,7 +135,7 @@ class TestCluster {
     }
 
     record Run(int code, String out, String err) {
-        /** stdout of --json, each line checked against docs/events.md. */
+        /** Returns the events on stdout, each line checked against docs/events.md. */
         List<Map<String, Object>> events() throws Exception {
             return TestCluster.events(out.lines().toList());
         }
@@ -146,7 +153,7 @@ class TestCluster {
         return new Run(code, out.toString(), err.toString());
     }
 
-    /** kill-node on the shared cluster. */
+    /** Runs kill-node on the shared cluster. */
     static Run killNode(String... args) {
         return run(KillNode::run, with(args, "--data-dir", DATA));
     }
@@ -159,13 +166,13 @@ class TestCluster {
         return Stream.concat(Stream.of(args), Stream.of(more)).toArray(String[]::new);
     }
 
-    /** A script in a JVM of its own, to be interrupted or killed. */
+    /** A script in its own JVM, to be interrupted or killed. */
     record Child(Process process, Path out) {
         String text() throws IOException {
             return Files.readString(out);
         }
 
-        /** Ctrl-C. @return the exit code */
+        /** Interrupts it as Ctrl-C does, and returns its exit code. */
         int interrupt() throws Exception {
             new ProcessBuilder("kill", "-INT", "" + process.pid()).start().waitFor();
             return awaitExit();
@@ -178,7 +185,10 @@ class TestCluster {
         }
     }
 
-    /** What a command begins with that shall hear Ctrl-C: a shell that starts tests in the background has them ignore SIGINT, and so would a child of theirs. */
+    /**
+     * Returns the prefix of a command that has to receive Ctrl-C: a shell that starts tests in the background makes
+     * them ignore SIGINT, and their children inherit that.
+     */
     static List<String> signalled() throws Exception {
         return new ProcessBuilder("sh", "-c", "env --default-signal=INT true 2> /dev/null")
                                 .start()
@@ -213,9 +223,9 @@ class TestCluster {
                 out);
     }
 
-    // ---- What tests look at ----
+    // ---- What tests inspect ----
 
-    /** It turns to another node soon when one does not answer because it is paused. */
+    /** Returns a client that soon turns to another node if one does not answer because it is paused. */
     static Admin admin() {
         return Admin.create(Map.of(
                 "bootstrap.servers",
@@ -228,7 +238,7 @@ class TestCluster {
                 3000));
     }
 
-    /** Returns when the condition holds, and fails when it does not within a minute. */
+    /** Returns as soon as the condition holds, and fails if it does not in time. */
     static void await(String what, Callable<Boolean> condition) throws Exception {
         await(what, PATIENCE, condition);
     }
@@ -240,7 +250,8 @@ class TestCluster {
             if (condition.call()) return;
             if (System.nanoTime() > deadline) fail("Not within " + patience.toSeconds() + " s: " + what);
             long tookMs = (System.nanoTime() - asked) / 1_000_000;
-            Thread.sleep(Math.min(200, Math.max(20, 3 * tookMs))); // who starts a process to ask asks less often
+            // A condition that starts a process is checked less often.
+            Thread.sleep(Math.min(200, Math.max(20, 3 * tookMs)));
         }
     }
 
@@ -262,21 +273,21 @@ class TestCluster {
         assertEquals(0, create.code, create.err);
     }
 
-    /** Of topics with a single replica, for whose node's death a later test would have to ask with --force. */
+    /** Deletes topics with a single replica; otherwise a later test would need --force to kill that replica's node. */
     static void deleteTopics(List<String> topics) throws Exception {
         try (Admin admin = admin()) {
             admin.deleteTopics(topics).all().get();
         }
     }
 
-    /** The active controller, by the metadata quorum. */
+    /** Returns the active controller, according to the metadata quorum. */
     static int controller() throws Exception {
         try (Admin admin = admin()) {
             return admin.describeMetadataQuorum().quorumInfo().get().leaderId();
         }
     }
 
-    /** A node that is not the active controller. */
+    /** Returns a node that is not the active controller. */
     static int follower() throws Exception {
         return controller() % 3 + 1;
     }
@@ -289,7 +300,7 @@ class TestCluster {
         return JSON.std.mapFrom(nodeFile(id).toFile());
     }
 
-    /** Whether the node's process lives. A zombie, which its parent has not reaped yet, does not. */
+    /** Returns whether the node's process is alive. A zombie, not yet reaped by its parent, is not. */
     static boolean runs(int id) throws IOException {
         long pid = ((Number) node(id).get("pid")).longValue();
         if (!ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) return false;
@@ -304,14 +315,14 @@ class TestCluster {
         return Files.readString(Path.of(DATA, Cluster.name(id), "server.log"));
     }
 
-    /** The process ids of the nodes by node. */
+    /** Returns the process id of each node. */
     static Map<Integer, Object> pids() throws IOException {
         Map<Integer, Object> pids = new TreeMap<>();
         for (int id : Cluster.IDS) pids.put(id, node(id).get("pid"));
         return pids;
     }
 
-    /** The processes of nodes whose data is in a folder, whether their node.json says so or not. */
+    /** Returns the processes of nodes whose data is in a folder, whatever their node.json says. */
     static List<ProcessHandle> processesOf(Path dataDir) {
         return ProcessHandle.allProcesses()
                 .filter(p -> p.info()
@@ -327,7 +338,7 @@ class TestCluster {
 
     // ---- The end ----
 
-    /** Ends every process of this run. A script that Ctrl-C interrupts may just be starting a node again, hence a second look. */
+    /** Ends every process of this run. An interrupted script may just be starting a node again, so it looks twice. */
     private static void end() {
         ending = true;
         TestLane.endAll();

@@ -9,11 +9,13 @@ import java.util.stream.Stream;
 import org.opentest4j.TestAbortedException;
 
 /**
- * The compose cluster that the tests on a Docker engine share. It starts when the first test asks for it to be {@link #up()}, is mended
- * by the same call, and ends, data included, when a test asks for the embedded cluster, whose ports it has, or with the JVM.
+ * The compose cluster that the tests on a Docker engine share. It starts when the first test calls {@link #up()}, and
+ * is repaired by the same call. It ends, data included, with the JVM or when a test needs the embedded cluster, which
+ * has the same ports.
  *
- * <p>The tests use the compose file as it is, under its own project name. So where a kraft-lab of the user's is on the engine, running or
- * stopped or only its data, they are skipped and touch nothing. They neither start an engine nor make an image: that is tests/engine's.
+ * <p>The tests use the compose file as it is, under its own project name. If a user's own kraft-lab is on the engine,
+ * even stopped or only its data, they are skipped and touch nothing. They neither start an engine nor build an image:
+ * tests/engine does that.
  */
 class TestEngine {
     static final Path COMPOSE = ContractTest.REPO.resolve("compose/compose.yaml");
@@ -22,7 +24,9 @@ class TestEngine {
     private static volatile boolean ending;
     private static String unusable;
 
-    /** Aborts the test where no engine can run the compose cluster, or one is there that the tests did not start. */
+    /**
+     * Aborts the test if no engine can run the compose cluster, or if a cluster exists that the tests did not start.
+     */
     static synchronized void requireEngine() throws Exception {
         if (ours) return;
         AllTests.needs("Docker");
@@ -44,7 +48,7 @@ class TestEngine {
                             + " will run.");
     }
 
-    /** .ci/run has the image made meanwhile. */
+    /** Waits for the image, which .ci/run builds in the background. */
     private static void awaitImage() throws Exception {
         String pending = System.getenv("KRAFT_LAB_IMAGE_PENDING");
         if (pending != null)
@@ -69,19 +73,25 @@ class TestEngine {
         return "";
     }
 
-    /** All three nodes are healthy, with fast timeouts, and every replica is in sync. Aborts the test when there is no engine for it. */
+    /**
+     * Waits until all three nodes are healthy, with fast timeouts, and every replica is in sync. Aborts the test if no
+     * engine can run them.
+     */
     static void up() throws Exception {
         up("fast");
     }
 
     static synchronized void up(String timeouts) throws Exception {
         requireEngine();
-        if (!ours) TestCluster.down(); // it has the ports
+        if (!ours) TestCluster.down(); // it uses the same ports
         if (!isUp(timeouts)) mend(timeouts);
         TestCluster.awaitInSync();
     }
 
-    /** Whether all three nodes run, in their network and with these timeouts; then compose up, which takes seconds, is not needed. */
+    /**
+     * Returns whether all three nodes run, in their network and with these timeouts. If so, there is no need for
+     * compose up, which takes seconds.
+     */
     private static boolean isUp(String timeouts) {
         String format = "{{.State}} {{.Label \"kraft-lab.timeouts\"}} {{.Networks}}",
                 wanted = "running " + timeouts + " kraft-lab_default";
@@ -107,9 +117,7 @@ class TestEngine {
                                     + " .NetworkSettings.Networks}}")
                     .split(" ");
             if (of[2].equals("0"))
-                docker(
-                        "network", "connect", "--alias", of[0], of[1],
-                        id); // compose does not mind a node that is cut off
+                docker("network", "connect", "--alias", of[0], of[1], id); // compose accepts a node that is cut off
         }
         TestCluster.Run up = tryUp(Map.of("KRAFT_LAB_TIMEOUTS", timeouts));
         assertEquals(
@@ -119,7 +127,7 @@ class TestEngine {
                         + docker("logs", "--tail", "20", "kafka02"));
     }
 
-    /** docker compose up, whatever comes of it: what it made is deleted in the end. */
+    /** Runs docker compose up. Even if it fails, what it created is deleted at the end. */
     static synchronized TestCluster.Run tryUp(Map<String, String> environment) throws Exception {
         requireEngine();
         ours = true;
@@ -138,7 +146,7 @@ class TestEngine {
                 "100");
     }
 
-    /** For what starts and ends the compose cluster by itself: whatever is left of it in the end is deleted. */
+    /** Runs a test that starts and ends the compose cluster by itself; what is left of it is deleted at the end. */
     static void owned(org.junit.jupiter.api.function.Executable body) throws Exception {
         down();
         requireEngine();
@@ -154,7 +162,10 @@ class TestEngine {
         }
     }
 
-    /** The cluster and its data are gone, if the tests started it. Without a grace: the last nodes would wait for a quorum to leave. */
+    /**
+     * Deletes the cluster and its data, if the tests started it. There is no grace period: the last nodes would wait
+     * for a quorum to leave.
+     */
     static synchronized void down() {
         if (!ours) return;
         TestCluster.Run down = compose("--profile", "ui", "down", "-v", "-t", "0");
@@ -162,13 +173,13 @@ class TestEngine {
         ours = false;
     }
 
-    /** With the JVM. Commands of a test that still runs have been ended before, and no new one starts. */
+    /** Runs as the JVM ends. Commands of a test that still runs have been ended before, and no new one starts. */
     static void end() {
         ending = true;
         down();
     }
 
-    /** docker compose on the compose file. */
+    /** Runs docker compose on the compose file. */
     static TestCluster.Run compose(String... args) {
         return docker(Stream.concat(Stream.of("compose", "-f", COMPOSE.toString()), Stream.of(args))
                 .toArray(String[]::new));
@@ -178,14 +189,17 @@ class TestEngine {
         return run(Map.of(), Stream.concat(Stream.of("docker"), Stream.of(args)).toArray(String[]::new));
     }
 
-    /** One field of a container, network or image, in Go's template language. */
+    /** Returns one field of a container, network or image, in Go's template language. */
     static String inspect(String what, String format) {
         TestCluster.Run inspect = docker("inspect", "--format", format, what);
         assertEquals(0, inspect.code(), inspect.toString());
         return inspect.out().strip();
     }
 
-    /** Runs a command to its end, within three minutes. KRAFT_LAB_TIMEOUTS, CLUSTER_ID and LAB_HOST are what is given here, not the user's. */
+    /**
+     * Runs a command to its end, for at most three minutes. KRAFT_LAB_TIMEOUTS, CLUSTER_ID and LAB_HOST are those given
+     * here, not the user's.
+     */
     static TestCluster.Run run(Map<String, String> environment, String... command) {
         if (ending && !List.of(command).contains("down")) throw new TestAbortedException("The tests are being ended.");
         try {

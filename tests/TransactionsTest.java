@@ -11,7 +11,10 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.*;
 
-/** Both checks on a topic that was written in transactions: what is judged is what consumers see that read committed ones. */
+/**
+ * Tests both checks on a topic that was written in transactions: they judge what a consumer sees that reads committed
+ * records.
+ */
 @Order(62)
 @Tag("records")
 class TransactionsTest {
@@ -36,7 +39,7 @@ class TransactionsTest {
                     figures(alone, "verdict", "read", "aborted", "open", "gaps"),
                     "ten aborted records, and their marker: nobody can read anything");
 
-            List<Long> committed = send(producer, 1, 10); // the same ones again
+            List<Long> committed = send(producer, 1, 10); // the same records again
             producer.commitTransaction();
             awaitMarker();
             assertEquals(
@@ -84,7 +87,10 @@ class TransactionsTest {
         }
     }
 
-    /** The transaction's end is acknowledged before its marker is in the partition: until then it is open. */
+    /**
+     * Waits for the transaction's marker. The end of a transaction is acknowledged before its marker is written; until
+     * then it is open.
+     */
     private static void awaitMarker() throws Exception {
         TopicPartition partition = new TopicPartition(TOPIC, 0);
         try (Admin admin = TestCluster.admin()) {
@@ -133,7 +139,7 @@ class TransactionsTest {
         assertEquals(List.of("pass", 1000, 1000, 1000), figures(verdict, "verdict", "acknowledged", "found", "read"));
     }
 
-    /** In a transaction of its own, which is left open. @return the offsets, all acknowledged */
+    /** Sends records in a new transaction, and leaves it open. Returns their offsets; all are acknowledged. */
     private static List<Long> send(KafkaProducer<String, String> producer, int first, int count) throws Exception {
         producer.beginTransaction();
         List<Long> offsets = new ArrayList<>();

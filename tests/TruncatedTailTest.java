@@ -8,7 +8,10 @@ import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.*;
 
-/** The most ordinary real loss: the tail of every replica's log is gone, as after a power failure. It is said, before and after others have written over it. */
+/**
+ * Tests the most ordinary real loss: the tail of every replica's log is gone, as after a power failure. It is reported
+ * both before and after other records have taken its place.
+ */
 @Order(61)
 @Tag("records")
 class TruncatedTailTest {

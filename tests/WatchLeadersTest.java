@@ -8,7 +8,7 @@ import org.apache.kafka.common.protocol.*;
 import org.apache.kafka.common.requests.*;
 import org.junit.jupiter.api.*;
 
-/** Which answers of brokers about the active controller are trusted. They are planted in the order of arrival. */
+/** Tests which answers of brokers about the active controller are trusted. They are planted in the order of arrival. */
 @Order(15)
 class WatchLeadersTest {
     private final WatchLeaders watch = new WatchLeaders();
@@ -70,7 +70,7 @@ class WatchLeadersTest {
         assertEquals(List.of(2, -1, 3), seen);
     }
 
-    /** The request to a broker that waits for the dead controller itself hangs: its earlier answer no longer counts. */
+    /** The request to a broker that itself waits for the dead controller hangs: its earlier answer no longer counts. */
     @Test
     void aBrokerThatDoesNotAnswerNoLongerCounts() {
         watch.see(one, names(2, 8));

@@ -255,7 +255,7 @@ class Cli {
 
         /** Ends with 10 and the reason if a client can use none of the bootstrap addresses. */
         void requireReachable() throws IOException {
-            Map<String, String> addresses = addresses();
+            Map<String, String> addresses = addresses(Common::connects);
             if (!addresses.containsKey("")) throw cannotTalk(addresses);
         }
 
@@ -283,11 +283,15 @@ class Cli {
 
         /** Returns the bootstrap addresses by the reason why a client cannot use them: "" for those that it can. */
         Map<String, String> addresses() throws IOException {
+            return addresses(node -> !new InetSocketAddress(node.host(), node.port()).isUnresolved());
+        }
+
+        private Map<String, String> addresses(Predicate<Node> isUsable) throws IOException {
             if (given.isEmpty()) client(); // --command-config may name the cluster
             int timeoutMs = (int) Math.max(1, Math.min(timeout.toMillis() / 4, 1500));
             return bootstrapNodes().parallelStream()
                     .collect(groupingBy(
-                            at -> obstacle(at, timeoutMs),
+                            at -> obstacle(at, timeoutMs, isUsable),
                             LinkedHashMap::new,
                             mapping(Common::address, joining(", "))));
         }
@@ -297,7 +301,8 @@ class Cli {
             List<Node> nodes = new ArrayList<>();
             for (String address : bootstrapServer.split(",")) {
                 var m = ADDRESS.matcher(address.trim());
-                if (!m.matches()) throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
+                if (!m.matches() || Integer.parseInt(m.group(2)) > 65_535)
+                    throw new Exit(2, "'" + address + "' in --bootstrap-server is not HOST:PORT.");
                 nodes.add(new Node(-1 - nodes.size(), m.group(1), Integer.parseInt(m.group(2))));
             }
             return nodes;
@@ -308,7 +313,7 @@ class Cli {
         }
 
         /** Asks an address for its API versions and brokers. By hand: no client API says why it got no answer. */
-        private String obstacle(Node at, int timeoutMs) {
+        private String obstacle(Node at, int timeoutMs, Predicate<Node> isUsable) {
             String protocol = given.getProperty("security.protocol", "").trim().toUpperCase(Locale.ROOT);
             boolean tls = protocol.endsWith("SSL");
             boolean login = protocol.startsWith("SASL");
@@ -331,7 +336,7 @@ class Cli {
                 socket.getOutputStream().write(METADATA);
                 var brokers = ((MetadataResponse) answer(in, in.readInt(), ApiKeys.METADATA, 1)).brokers();
                 if (login) return "the port takes no login, which security.protocol=" + protocol + " asks for";
-                if (brokers.isEmpty() || brokers.stream().anyMatch(n -> answers(n.host(), n.port(), 1000))) return "";
+                if (brokers.isEmpty() || brokers.parallelStream().anyMatch(isUsable)) return "";
                 Node broker = brokers.iterator().next();
                 boolean isUnknown = new InetSocketAddress(broker.host(), broker.port()).isUnresolved();
                 return "the broker there advertises " + address(broker) + ", which "
@@ -347,6 +352,15 @@ class Cli {
         private static AbstractResponse answer(InputStream in, int size, ApiKeys api, int version) throws IOException {
             ByteBuffer bytes = ByteBuffer.wrap(in.readNBytes(Math.min(size, 1 << 20)));
             return AbstractResponse.parseResponse(api, new ByteBufferAccessor(bytes.position(4)), (short) version);
+        }
+
+        private static boolean connects(Node node) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(node.host(), node.port()), 1000);
+                return true;
+            } catch (IOException | IllegalArgumentException e) {
+                return false;
+            }
         }
 
         /** Whether the process behind a port is alive: a stopped one still accepts connections. */
@@ -376,7 +390,7 @@ class Cli {
         }
 
         private Exit noAnswer() throws IOException {
-            Map<String, String> addresses = addresses();
+            Map<String, String> addresses = addresses(Common::connects);
             if (!addresses.containsKey("")) return cannotTalk(addresses);
             String limit = " within " + timeout.toMillis() + " ms; find-controller says who is missing.";
             return new Exit(UNREACHABLE, "No answer from the cluster at " + bootstrapServer + limit);
@@ -384,10 +398,18 @@ class Cli {
 
         private Exit refused(Throwable problem) {
             String reasons = reasons(problem).replaceAll("JAAS|LoginModule", "$0 sasl.jaas.config");
-            String names = given.stringPropertyNames().stream()
-                    .filter(key -> reasons.contains(key) || reasons.contains(given.getProperty(key)))
-                    .collect(joining(", "));
+            String names = given(reasons::contains);
+            if (names.isEmpty()) names = given(key -> isMentioned(given.getProperty(key), reasons));
             return new Exit(2, "Client property " + names + " refused: " + deepest(problem) + ".");
+        }
+
+        private String given(Predicate<String> isMeant) {
+            return given.stringPropertyNames().stream().filter(isMeant).sorted().collect(joining(", "));
+        }
+
+        /** Values such as 5 or true are part of many sentences. */
+        private static boolean isMentioned(String value, String reasons) {
+            return value.length() > 4 && reasons.contains(value);
         }
 
         private static String reasons(Throwable e) {

@@ -4,6 +4,7 @@ import java.io.*;
 import java.net.URISyntaxException;
 import java.nio.channels.*;
 import java.nio.file.*;
+import java.time.*;
 import java.util.*;
 import java.util.stream.*;
 
@@ -18,9 +19,11 @@ final class ClassArchive {
     private static final String MARK = "-Dkraft-lab.archive=";
     /** Among the last classes that a starting broker loads: a list without it is of one that did not get that far. */
     private static final String LATE_CLASS = "\nkafka/server/KafkaApis";
-    /** Moves the archive into place. What a signal ended is tried again; any other failure leaves an empty file. */
+    /** Moves the archive into place. What a signal ended is tried again soon; any other failure leaves an empty file. */
     private static final String CREATE =
-            "\"$@\" && mv -f \"$0.new\" \"$0\" || { [ $? -gt 128 ] && rm -f \"$0.new\"; } || : > \"$0\"";
+            "\"$@\" && mv -f \"$0.new\" \"$0\" || { e=$?; rm -f \"$0.new\"; [ $e -gt 128 ]; } || : > \"$0\"";
+    /** After a failure, such as a full disk, it is tried again. */
+    private static final Duration RETRY = Duration.ofDays(1);
 
     private final Path archive;
     private final Path classes;
@@ -42,8 +45,14 @@ final class ClassArchive {
         return Path.of(System.getProperty("java.home"), "bin", "java").toString();
     }
 
-    boolean isMissing() {
-        return !Files.exists(archive);
+    boolean isMissing() throws IOException {
+        return !Files.exists(archive) || Files.size(archive) == 0 && isOld(archive);
+    }
+
+    private static boolean isOld(Path file) throws IOException {
+        return Files.getLastModifiedTime(file)
+                .toInstant()
+                .isBefore(Instant.now().minus(RETRY));
     }
 
     boolean isBeingCreated() {
@@ -101,7 +110,7 @@ final class ClassArchive {
     // ---- Creation ----
 
     /** Ends its creation, if it is going on. */
-    void abandon() {
+    void abandon() throws IOException {
         if (isMissing()) {
             List<ProcessHandle> creators = creators().toList();
             creators.forEach(ProcessHandle::destroyForcibly);

@@ -125,7 +125,8 @@ final class LocalProcess {
 
     /** Returns who listens on a port, and what to do about it. It ends a sentence, but for the full stop. */
     static String portOwner(int port, String nodeMark) {
-        Optional<ProcessHandle> listener = listenerPid(port).flatMap(ProcessHandle::of);
+        Optional<ProcessHandle> listener =
+                listenerPid(port).flatMap(ProcessHandle::of).or(() -> nodeWith(port, nodeMark));
         if (listener.isPresent()) {
             return describe(listener.get(), nodeMark);
         }
@@ -150,6 +151,26 @@ final class LocalProcess {
             return DOCKER;
         }
         return "pid " + listener.pid() + " (" + name + "): stop it, or use the cluster there with --bootstrap-server";
+    }
+
+    /** Finds a node of the lab without ss and lsof, which a small container may lack. */
+    private static Optional<ProcessHandle> nodeWith(int port, String nodeMark) {
+        return jvmsWith(nodeMark)
+                .filter(p -> argument(p, nodeMark)
+                        .filter(folder -> hasPort(folder, port))
+                        .isPresent())
+                .findFirst();
+    }
+
+    private static boolean hasPort(String folder, int port) {
+        try {
+            String settings = Files.readString(Path.of(folder, "server.properties"));
+            return Pattern.compile("(?m)^listeners=.*:" + port + "\\b")
+                    .matcher(settings)
+                    .find();
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** Asks ss, which Linux has, and lsof, which macOS has. */

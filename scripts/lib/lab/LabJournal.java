@@ -34,6 +34,7 @@ class LabJournal implements Closeable {
     final List<Step> steps = new ArrayList<>();
     private final Cli.Common common;
     private final Writer events;
+    private boolean isClosed, isIncomplete;
     private final List<Consumer<Map<String, Object>>> listeners = new CopyOnWriteArrayList<>();
 
     LabJournal(Cli.Common common, Messages words, Writer events) {
@@ -155,13 +156,22 @@ class LabJournal implements Closeable {
                     more.write(line + "\n");
                 }
             }
-        } catch (IOException closed) {
-            /* an event after the end of the run */
+        } catch (IOException e) {
+            reportOnce(e);
+        }
+    }
+
+    /** An event may come after the end of the run; before it, what is computed from the events lacks one. */
+    private void reportOnce(IOException e) {
+        if (!isClosed && !isIncomplete) {
+            isIncomplete = true;
+            common.say("Events are missing from now on, since they cannot be written: %s.", e.getMessage());
         }
     }
 
     @Override
     public synchronized void close() throws IOException {
+        isClosed = true;
         events.close();
     }
 }

@@ -100,16 +100,7 @@ class FaultsTest {
         Map<Integer, Object> pids = TestCluster.pids();
         int id = TestCluster.follower();
         try (Admin admin = TestCluster.admin()) {
-            int all = admin
-                    .describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true))
-                            .names()
-                            .get())
-                    .allTopicNames()
-                    .get()
-                    .values()
-                    .stream()
-                    .mapToInt(t -> t.partitions().size())
-                    .sum();
+            int all = allPartitions(admin);
             long alone = partitions(admin, "single").stream()
                     .filter(p -> p.leader().id() == id)
                     .count();
@@ -134,6 +125,19 @@ class FaultsTest {
                 assertTrue(TestCluster.runs(node) && TestCluster.node(node).get("fault") == null);
             admin.deleteTopics(List.of("strict", "single")).all().get();
         }
+    }
+
+    private static int allPartitions(Admin admin) throws Exception {
+        return admin
+                .describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true))
+                        .names()
+                        .get())
+                .allTopicNames()
+                .get()
+                .values()
+                .stream()
+                .mapToInt(t -> t.partitions().size())
+                .sum();
     }
 
     @Test

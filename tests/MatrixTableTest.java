@@ -341,11 +341,8 @@ class MatrixTableTest {
                 checked(PAUSED, 2, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
         StringBuilder lines = new StringBuilder();
         for (MatrixRun run : runs) {
-            Map<String, Object> line = run.fields().asMap(),
-                    event =
-                            new HashMap<>(
-                                    Map.of("ts", Cli.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
-            event.putAll(line);
+            Map<String, Object> line = run.fields().asMap(), event = new HashMap<>(line);
+            event.putAll(Map.of("ts", Cli.timestamp(), "source", "failover-matrix", "type", "matrix-run"));
             ContractTest.Schema.validate(event);
             lines.append(JSON.std.asString(line)).append('\n');
         }

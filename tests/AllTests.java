@@ -4,6 +4,7 @@
 //SOURCES *Test.java
 //SOURCES TestLane.java SourceForm.java TestCluster.java OddCluster.java KnownServer.java TestEngine.java Browser.java Terminal.java
 //SOURCES OutageEvents.java KnownProducer.java
+//SOURCES CheckerFixture.java DeliveryFixture.java LauncherFixture.java
 //SOURCES ../scripts/Lab.java ../scripts/Nodes.java ../scripts/FindController.java ../scripts/ProbeCluster.java ../scripts/MergeLatency.java ../scripts/FindMaxRate.java ../scripts/CompareSettings.java ../scripts/WatchLeaders.java ../scripts/Outages.java ../scripts/FailoverMatrix.java ../scripts/Dashboard.java ../scripts/CheckTopic.java ../scripts/Completion.java
 //JAVAC_OPTIONS -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC
 //DESCRIPTION Runs the tests of kraft-lab
@@ -23,14 +24,15 @@ import org.opentest4j.TestAbortedException;
 
 /**
  * Runs every test class, or those whose name contains one of the arguments, and prints a line for each test as it ends.
- * The last line is {@code N passed, N failed, N skipped}; a skip names its reason. Exit 0 only if some passed and none failed.
+ * The last line is {@code N passed, N failed, N skipped}; a skip prints its reason. Exits with 0 only if at least one
+ * test passed and none failed.
  *
  * <pre>./jbang test
  * ./jbang test Checker Contract
- * ./jbang test --fast             # what needs no cluster, no Docker and no browser, and is not tagged "slow"
- * ./jbang test --soak             # what is tagged "soak", and nothing else: bench soak</pre>
+ * ./jbang test --fast   # leaves out what needs a cluster, Docker or a browser, or is tagged "slow"
+ * ./jbang test --soak   # runs only what is tagged "soak", as bench soak does</pre>
  *
- * <p>Where there can be {@link TestLane}s, tests run side by side in them; elsewhere one after the other.
+ * <p>Where {@link TestLane}s are available, tests run side by side in them; otherwise they run one after the other.
  */
 class AllTests {
     /** Whether tests that need a cluster, Docker or a browser are left out. */
@@ -115,7 +117,7 @@ class AllTests {
 
     private static class Progress implements TestExecutionListener {
         final Counts counts = new Counts();
-        /** Of each class, by its name. */
+        /** Seconds spent in each class, by class name. */
         final Map<String, Double> seconds = new TreeMap<>();
 
         private final Map<String, Long> began = new HashMap<>();
@@ -168,7 +170,7 @@ class AllTests {
             print("FAIL", id, "\n" + String.join("\n", lines));
         }
 
-        /** Returns how many tests there are; a class that is skipped stands for its own. */
+        /** Returns the number of tests; a skipped class counts as its tests. */
         private int tests(TestIdentifier id) {
             return id.isTest()
                     ? 1
@@ -188,7 +190,7 @@ class AllTests {
             return (now - began.getOrDefault(id.getUniqueId(), now)) / 1e9;
         }
 
-        /** In one piece, so that lanes do not print into each other's lines. */
+        /** Prints in one write, so that the output of parallel lanes does not mix within a line. */
         private void print(String what, TestIdentifier id, String more) {
             String parent = plan.getParent(id)
                     .filter(p -> !p.getParentIdObject().isEmpty())
@@ -198,7 +200,7 @@ class AllTests {
                     Locale.ROOT, "%-4s %7.1f s  %s%s  %s%n", what, seconds(id), parent, id.getDisplayName(), more));
         }
 
-        /** What a change has to make quicker, if the tests take too long. */
+        /** Prints the classes to speed up first if the tests take too long. */
         void printSlowest() {
             System.err.println("The slowest classes:");
             seconds.entrySet().stream()

@@ -14,13 +14,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Proves that each step script is self-contained: copied alone into an empty folder it is compiled, against what its own {@code //DEPS}
- * give and nothing else, and runs there. JBang itself builds them for docs/notebook.md, which NotebookTest does. All other scripts
- * name the sources that they are composed of.
+ * Proves that each step script is self-contained: a copy alone in an empty folder compiles against its own {@code
+ * //DEPS} and nothing else, and runs there. NotebookTest has JBang build the steps for docs/notebook.md. Composed
+ * scripts must list all their sources.
  */
 @Tag("processes")
 class AloneTest {
-    /** What JBang makes of {@code //DEPS}, by those lines: many scripts have the same. */
+    /** Class paths that JBang resolved, by {@code //DEPS} lines, because many scripts have the same dependencies. */
     private static final Map<Set<String>, String> CLASS_PATHS = new HashMap<>();
 
     static List<Path> steps() throws Exception {
@@ -58,7 +58,7 @@ class AloneTest {
         isAlone(copy);
     }
 
-    /** What JBang compiles of it, from here or from another's catalog: each names what it uses, and what those name. */
+    /** Compiles only what JBang would: the script and the {@code //SOURCES} it lists, followed recursively. */
     @ParameterizedTest(name = "{0}")
     @MethodSource("composed")
     void namesAllOfItsSources(Path script, @TempDir Path classes) throws Exception {
@@ -76,7 +76,7 @@ class AloneTest {
                 said::toString);
     }
 
-    /** The jars of the tests, which are those of all scripts, but without the scripts' own classes. */
+    /** Returns the jars on the tests' class path, without the scripts' own classes. */
     private static List<Path> libraries() throws Exception {
         Path own = Path.of(AloneTest.class
                 .getProtectionDomain()
@@ -105,7 +105,7 @@ class AloneTest {
         }
     }
 
-    /** {@code jbang outages@HOST}, where nobody has a clone: sources, their sources, and their resources. */
+    /** Runs {@code jbang outages@HOST} without a clone: sources, nested sources and resources come over HTTP. */
     @Tag("slow")
     @Test
     void jbangBuildsFromACatalogFarAway(@TempDir Path folder) throws Exception {
@@ -159,7 +159,7 @@ class AloneTest {
         return copy.getFileName().toString().replace(".java", "");
     }
 
-    /** The jars, as JBang resolves them for the copy. */
+    /** Returns the class path that JBang resolves for the copy. */
     private static String classPath(Path script, Path copy) throws Exception {
         Set<String> dependencies = ContractTest.header(script).stream()
                 .filter(line -> line.startsWith("//DEPS "))
@@ -175,7 +175,7 @@ class AloneTest {
         return CLASS_PATHS.get(dependencies);
     }
 
-    /** Its cache is of this run of the tests: other lanes build too, and what was built before proves nothing here. */
+    /** Runs JBang with a cache of this test run: other lanes build too, and an earlier build would prove nothing. */
     static TestCluster.Run jbang(Path folder, String... args) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 "env",

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.opentest4j.TestAbortedException;
 
-/** A headless Chromium, driven through ChromeDriver's HTTP interface: what the tests on pages need of it, and no more. */
+/** Drives a headless Chromium through ChromeDriver's HTTP interface, as far as the page tests need it. */
 class Browser implements Closeable {
     private static final HttpClient HTTP = HttpClient.newHttpClient();
     private final Process driver;
@@ -18,7 +18,7 @@ class Browser implements Closeable {
     private final String base;
     private String session;
 
-    /** Aborts the test where there is no browser, and says what is missing. */
+    /** Aborts the test if there is no browser, naming the missing program. */
     static void required() {
         AllTests.needs("browser");
         for (String program : List.of("chromium", "chromedriver"))
@@ -104,7 +104,7 @@ class Browser implements Closeable {
                         .equals(true));
     }
 
-    /** What a function body returns in the page. */
+    /** Returns the result of a function body that runs in the page. */
     Object js(String body, Object... args) throws IOException {
         return call("POST", session + "/execute/sync", Map.of("script", body, "args", List.of(args)));
     }
@@ -112,12 +112,14 @@ class Browser implements Closeable {
     double number(String body, Object... args) throws IOException {
         return ((Number) js(body, args)).doubleValue();
     }
-    /** What the first of these says, and nothing as long as there is none: a page that is being drawn is asked again and again. */
+    /**
+     * Returns the text of the first matching element, or an empty string: a page that is still being drawn is polled.
+     */
     String text(String selector) throws IOException {
         return (String) js("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector);
     }
 
-    /** A command of the DevTools protocol. */
+    /** Sends a command of the DevTools protocol. */
     Map<?, ?> devTools(String command, Map<String, ?> parameters) throws IOException {
         return (Map<?, ?>) call("POST", session + "/goog/cdp/execute", Map.of("cmd", command, "params", parameters));
     }
@@ -131,7 +133,7 @@ class Browser implements Closeable {
                 Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
     }
 
-    /** A picture of the whole page, however long. */
+    /** Returns a screenshot of the whole page, however long it is. */
     byte[] picture() throws IOException {
         return Base64.getDecoder().decode((String)
                 devTools("Page.captureScreenshot", Map.of("format", "png", "captureBeyondViewport", true))
@@ -190,7 +192,7 @@ class Browser implements Closeable {
                             : Map.of("type", type, "key", key));
     }
 
-    /** What was said on the console since the last time, but for what a page does not answer for. */
+    /** Returns the console messages since the last call, without those that the page does not cause. */
     List<String> complaints() throws IOException {
         return ((List<?>) call("POST", session + "/se/log", Map.of("type", "browser")))
                 .stream()

@@ -6,7 +6,10 @@ import java.util.stream.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The report in a real browser, opened from disk: each panel has its data, one zoom and one cursor for all, hovering says what events.jsonl has, text stays text, at every width. */
+/**
+ * Opens the report from disk in a real browser: each panel shows its data, all share one zoom and one cursor, tooltips
+ * show what events.jsonl has, text is never markup, and the page fits every width.
+ */
 class BrowserTest {
     private static final String EVIL = "<img src=x"
             + " onerror=\"document.body.dataset.evil=1\"></script><script>document.body.dataset.evil=2</script>";
@@ -70,7 +73,7 @@ class BrowserTest {
         assertEquals(List.of(), browser.complaints(), "on the console");
     }
 
-    /** Where a time of the run is, in the middle of a panel, in pixels of the window. */
+    /** Returns the window coordinates, in pixels, of a time of the run in the middle of a panel. */
     private double[] place(String panel, double t) throws Exception {
         List<?> at = (List<?>) browser.js(
                 "const p = views[0].plots.find(p => p.kind === arguments[0]), o = p.u.over; o.scrollIntoView({block:"
@@ -98,7 +101,7 @@ class BrowserTest {
                         .map(n -> Math.round(((Number) n).doubleValue() * 1e6) / 1e6)
                         .toList();
     }
-    /** How many pixels of a panel's plot are not background. */
+    /** Returns the number of pixels of a panel's plot that differ from the background. */
     private double drawn(String panel) throws Exception {
         return browser.number(
                 "const u = views[0].plots.find(p => p.kind === arguments[0]).u, b = u.bbox, c = new"
@@ -166,7 +169,7 @@ class BrowserTest {
         assertNull(browser.js("return document.querySelector('.phases')"), "nothing has taken the outage apart");
     }
 
-    /** As outages has it in the stream, which is what the lab's has at its end. */
+    /** Uses the events that outages emits, which are those at the end of a lab's stream. */
     @Test
     void theGapsPhasesAreShown() throws Exception {
         List<String> lines = new ArrayList<>(ReportTest.run());

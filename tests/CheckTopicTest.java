@@ -7,14 +7,17 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
 import org.junit.jupiter.api.Test;
 
-/** What check-topic makes of the records alone: each finding is planted, and what is legal is none. */
+/** Checks check-topic's findings from records alone: each finding is planted, and what is legal is not reported. */
 class CheckTopicTest {
     private static final Pattern IDENTITY = Pattern.compile("(.+/.+)/(\\d{1,18})");
     private TopicContents contents = new TopicContents("t", IDENTITY, false, 1 << 20);
     private int epoch = 3;
     private boolean begun;
 
-    /** The log of a partition, from offset 0: keys, with null for an offset that holds no record, and "" for a record without a key. */
+    /**
+     * Plants a partition's log from offset 0: keys, with null for an offset without a record and "" for a record
+     * without a key.
+     */
     private void log(int partition, String... keys) {
         if (!begun) contents.room(1000);
         begun = true;
@@ -39,7 +42,7 @@ class CheckTopicTest {
                 Optional.of(epoch)));
     }
 
-    /** The verdict, which has these findings and no others: name, count, ... */
+    /** Returns the verdict after checking that it has these findings and no others: name, count, ... */
     private TopicVerdict expect(String verdict, Object... findings) {
         TopicVerdict v = contents.verdict();
         Map<TopicVerdict.Finding, Long> wanted = new EnumMap<>(TopicVerdict.Finding.class);
@@ -113,7 +116,7 @@ class CheckTopicTest {
         expect("pass", "GAP", 2);
     }
 
-    /** The second view of partition 0: offsets of records, committed or not. */
+    /** Plants the second read of partition 0 with read_uncommitted: the offsets of its records. */
     private void uncommitted(long from, int... offsets) {
         assertEquals(from, contents.uncommittedFrom(0));
         for (int offset : offsets) contents.uncommitted(0, offset);
@@ -175,7 +178,7 @@ class CheckTopicTest {
     @Test
     void whatIsDeletedWhileItIsReadIsNoGapAndMakesItIncomplete() {
         contents.room(1000);
-        contents.expired(0, 0, 3); // the log's start when it was asked: not read, and nothing more
+        contents.expired(0, 0, 3); // the log start offset had moved before the read
         contents.reached(0, 3);
         record(0, 3, "r/p/1", 1000);
         contents.expired(0, 4, 7);
@@ -243,7 +246,7 @@ class CheckTopicTest {
 
     @Test
     void keysBeyondTheBoundMakeItIncompleteAndNeverAFalseAlarm() {
-        contents = new TopicContents("t", IDENTITY, true, 1024); // 128 places, 96 of them used
+        contents = new TopicContents("t", IDENTITY, true, 1024); // 128 slots, of which 96 may be used
         String[] keys = new String[1000];
         for (int i = 0; i < keys.length; i++) keys[i] = "r/p/" + (i + 1);
         keys[50] = keys[40];

@@ -10,7 +10,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.Node;
 import org.junit.jupiter.api.*;
 
-/** cluster: up, down, status, logs. After the others, because its second half needs the ports of the shared cluster. */
+/** cluster: up, down, status, logs. Runs after the others, because its second half needs the shared cluster's ports. */
 @Order(80)
 @Tag("lab")
 class ClusterTest {
@@ -154,7 +154,7 @@ class ClusterTest {
                     "version=1\ncluster.id=cluster" + id + "\nnode.id=" + id + "\n");
             Files.writeString(
                     folder.resolve("server.properties"),
-                    "log.dirs=" + folder.resolve("data") + "\n"); // as before nodes' folders were marked
+                    "log.dirs=" + folder.resolve("data") + "\n"); // as written before node folders had a marker file
         }
         TestCluster.Run up = cluster(data, "up");
         assertEquals(1, up.code(), up.toString());
@@ -196,7 +196,7 @@ class ClusterTest {
         TestCluster.await("the nodes' end", () -> TestCluster.processesOf(data).isEmpty());
     }
 
-    /** It comes from the first life of a node, is created once no node runs, and what others have stays as it is. */
+    /** The archive comes from a node's first run, is created when no node runs, and leaves other files alone. */
     @Test
     @Order(20)
     void theClassArchiveIsCreatedInTheBackgroundAfterDown() throws Exception {
@@ -253,7 +253,7 @@ class ClusterTest {
         }
     }
 
-    /** Or a node that start-node is starting at that moment would be left. */
+    /** Otherwise a node that start-node is starting at that moment would be left running. */
     @Test
     @Order(22)
     void downWaitsForAnotherCommandThatIsAtWork() throws Exception {

@@ -4,7 +4,7 @@ import java.util.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.*;
 
-/** compare-settings: loads that are computed, and a producer whose delays are known. */
+/** Checks compare-settings with computed loads, and with a producer whose delays are known. */
 @Order(13)
 @Tag("timed")
 class CompareSettingsTest {
@@ -15,7 +15,7 @@ class CompareSettingsTest {
         return TestCluster.run((out, err, all) -> compare.common.run(compare, out, err, all), words);
     }
 
-    /** Computes its loads, each a little slower than the one before, and notes which settings were run, in turn. */
+    /** Runs with computed loads, each a little slower than the one before, and records the order of the settings. */
     private static TestCluster.Run run(List<String> asked, String args) {
         CompareSettings compare = new CompareSettings() {
             @Override
@@ -85,8 +85,8 @@ class CompareSettingsTest {
     // ---- The order ----
 
     /**
-     * In turns and back, so that what gets slower meanwhile affects both alike: of like and like no difference is
-     * shown, though the machine had one in each round.
+     * Settings run forwards and backwards, so that a machine that slows down affects both alike: two equal settings
+     * show no difference, although each round had one.
      */
     @Test
     void likeAndLikeShowNoDifferenceOnAMachineThatGetsSlower() {
@@ -110,7 +110,7 @@ class CompareSettingsTest {
         assertFalse(run.err().contains("own queues"), run.err());
     }
 
-    /** The options of an earlier version: each has its letter, in whatever order they come. */
+    /** The lettered options of an earlier version are sorted by letter, whatever order they come in. */
     @Test
     void theLetteredOptionsStillWork() {
         List<String> asked = new ArrayList<>();
@@ -122,7 +122,7 @@ class CompareSettingsTest {
         assertEquals(List.of("acks=-1", "acks=all", "acks=0"), asked.subList(0, 3));
     }
 
-    /** For each number of settings: at each place, and after each other one, equally often. */
+    /** For any number of settings, each one is equally often at each place and after each other one. */
     @Test
     void theOrderIsBalanced() {
         for (int n = 2; n <= 8; n++) {
@@ -200,8 +200,8 @@ class CompareSettingsTest {
     }
 
     /**
-     * Only complete squares are balanced: two rounds of two settings. On a machine that gets slower, three rounds show
-     * a difference of like and like.
+     * Only complete squares are balanced: two rounds of two settings. On a machine that slows down, three rounds would
+     * show a difference between equal settings.
      */
     @Test
     void afterCtrlCOnlyRoundsWhoseOrderIsBalancedAreCompared() {

@@ -11,7 +11,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.*;
 import picocli.CommandLine.Model.*;
 
-/** What a shell offers after Tab: in bash as it calls a completion function, and by the key itself in bash and zsh. */
+/**
+ * Checks what a shell offers after Tab: in bash by calling the completion function, and by the key itself in bash and
+ * zsh.
+ */
 @Order(52)
 @Tag("processes")
 class CompletionTest {
@@ -34,7 +37,7 @@ class CompletionTest {
         return Files.writeString(TestCluster.HOME.resolve("completion." + shell), run.out());
     }
 
-    /** What a bash without any configuration prints. */
+    /** Returns the output of a bash without any configuration. */
     private static List<String> bash(Map<String, String> environment, String commands) throws Exception {
         ProcessBuilder b = new ProcessBuilder(
                         "bash", "--norc", "--noprofile", "-c", "source '" + script + "'\n" + commands)
@@ -59,7 +62,7 @@ class CompletionTest {
         return complete(Map.of(), line);
     }
 
-    /** As bash does at the end of a line, which it has cut into words in its own way. */
+    /** Completes at the end of a line, split into words as bash splits it. */
     private static List<String> complete(Map<String, String> environment, String line) throws Exception {
         return bash(
                         environment,
@@ -70,7 +73,7 @@ class CompletionTest {
                 .toList();
     }
 
-    // ---- As the scripts are ----
+    // ---- Commands and options of the scripts ----
 
     @Test
     void everyAliasAndEachOfItsOptionsIsOffered() throws Exception {
@@ -176,7 +179,7 @@ class CompletionTest {
                     """.formatted(script, script)));
     }
 
-    // ---- What lives ----
+    // ---- Names from a running cluster ----
 
     @Tag("timed")
     @Test
@@ -234,7 +237,7 @@ class CompletionTest {
             """), "asked again after five seconds, and not before");
     }
 
-    /** On a busy machine the cluster's answer may not come within the second that it has: then there is none. */
+    /** Retries, because on a busy machine the cluster may not answer within the one second allowed. */
     private static void offered(java.util.concurrent.Callable<List<String>> asked, String... wanted) throws Exception {
         List<String> last = new ArrayList<>();
         TestCluster.await(List.of(wanted) + " are offered", () -> {
@@ -245,7 +248,7 @@ class CompletionTest {
         assertEquals(List.of(wanted), last);
     }
 
-    // ---- By the key ----
+    // ---- With the Tab key ----
 
     @Test
     void tabInBash() throws Exception {

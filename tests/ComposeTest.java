@@ -15,12 +15,15 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.*;
 import org.junit.jupiter.api.*;
 
-/** The compose file, as it is, on a Docker engine: what it says, and from Kafka's side what comes of it. After all that is on the embedded cluster. */
+/**
+ * Checks the unmodified compose file on a Docker engine: its settings, and the cluster that Kafka clients see. Runs
+ * after the tests on the embedded cluster.
+ */
 @Tag("docker")
 @Order(97)
 class ComposeTest {
     private static final List<String> NODES = List.of("kafka01", "kafka02", "kafka03");
-    /** What only follows from where the nodes run. */
+    /** Settings that depend only on where the nodes run. */
     private static final Set<String> OF_THE_PLACE = Set.of(
             "listeners",
             "advertised.listeners",
@@ -34,7 +37,7 @@ class ComposeTest {
         TestEngine.requireEngine();
     }
 
-    // ---- What the file says ----
+    // ---- The compose file ----
 
     @SuppressWarnings("unchecked")
     private static Map<String, Map<String, Object>> services(Map<String, String> environment, String... args)
@@ -118,7 +121,7 @@ class ComposeTest {
         assertTrue(unknown.err().contains("timeouts/slow.env"), unknown.err());
     }
 
-    /** The file's settings for kafka01, as Kafka names them. */
+    /** Returns the compose file's settings for kafka01 under Kafka's names. */
     private static Map<String, String> settings(Map<String, Map<String, Object>> services) {
         Map<String, String> settings = new TreeMap<>();
         ((Map<?, ?>) services.get("kafka01").get("environment"))
@@ -131,7 +134,7 @@ class ComposeTest {
         return settings;
     }
 
-    // ---- What the embedded cluster says, read from its server.properties ----
+    // ---- The embedded cluster's server.properties ----
 
     private static Properties embedded(String timeouts) throws Exception {
         Cluster cluster = new Cluster();
@@ -149,7 +152,7 @@ class ComposeTest {
         return fast;
     }
 
-    // ---- What nodes say ----
+    // ---- Configurations that running nodes report ----
 
     private static String effective(Config config, String key) {
         ConfigEntry entry = config.get(key);
@@ -169,9 +172,9 @@ class ComposeTest {
         return configs;
     }
 
-    // ---- Two at once: the embedded cluster first, whose ports the containers take then ----
+    // ---- Both: the embedded cluster runs first, then the containers take its ports ----
 
-    /** With fast timeouts. */
+    /** The embedded cluster's configurations with fast timeouts. */
     private static final Map<Integer, Config> ofTheEmbedded = new TreeMap<>();
 
     @Test
@@ -240,7 +243,7 @@ class ComposeTest {
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /** The ways from one set of containers to the next on the same volumes, with Kafka's own timeouts and then with fast ones. */
+    /** Recreates containers on the same volumes in several ways, with Kafka's default timeouts and with fast ones. */
     @Test
     @Order(20)
     void dataSurvivesStopAndDownAndOtherTimeoutsAndAnotherClusterIdIsRefused() throws Exception {
@@ -308,7 +311,7 @@ class ComposeTest {
                 return admin.describeCluster().nodes().get().size() == 2;
             }
         });
-        // The session timeout has passed meanwhile: a policy that restarts would have done so within a second.
+        // The session timeout has passed: a restart policy would have acted within a second.
         assertEquals(
                 "exited 137 0 " + began,
                 TestEngine.inspect(
@@ -328,9 +331,9 @@ class ComposeTest {
     void aCrashedNodeIsNotRestartedEither() throws Exception {
         TestEngine.up();
         String name = Cluster.name(TestCluster.follower());
-        // Not "docker kill", which no policy undoes: the process dies by itself, as the engine sees it.
+        // Not "docker kill", after which no policy restarts: to the engine the process dies by itself.
         long pid = Long.parseLong(TestEngine.inspect(name, "{{.State.Pid}}"));
-        // An engine elsewhere (a virtual machine) has pids of its own, which are strangers here.
+        // An engine in a virtual machine has its own pids, which mean other processes here.
         Path command = Path.of("/proc/" + pid + "/cmdline");
         Assumptions.assumeTrue(
                 pid > 1 && Files.exists(command) && Files.readString(command).contains("kafka.Kafka"),
@@ -346,7 +349,7 @@ class ComposeTest {
                 "exited 137 0", TestEngine.inspect(name, "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}"));
     }
 
-    /** A whole cluster once more on its volumes, from containers that were stopped and from new ones. */
+    /** Starts the whole cluster again on its volumes, from stopped containers and from new ones. */
     @Test
     @Tag("soak")
     @Order(26)
@@ -388,7 +391,7 @@ class ComposeTest {
     @Order(21)
     void settingsAreThoseOfTheEmbeddedCluster() throws Exception {
         Properties written = embedded("default");
-        // As text as well, because describeConfigs does not know them all (metrics.jmx.exclude).
+        // Compared as text too, because describeConfigs does not list them all (metrics.jmx.exclude).
         Map<String, String> text = settings(services(Map.of()));
         for (String key : written.stringPropertyNames())
             if (!OF_THE_PLACE.contains(key))
@@ -415,7 +418,7 @@ class ComposeTest {
                         effective(docker, key),
                         key + " of node " + id + ": embedded, in Docker");
         }
-        // And nothing else is set on one of the two.
+        // Nothing else is set on only one of the two.
         assertEquals(set(ofTheEmbedded.get(1)), set(inDocker.get(1)), "what is not left to Kafka's defaults");
     }
 
@@ -431,7 +434,7 @@ class ComposeTest {
         }
     }
 
-    /** How many records the topic has, read to its end. */
+    /** Returns the number of records in the topic, read to its end. */
     private static int read(String topic) throws Exception {
         try (Consumer<String, String> consumer = new KafkaConsumer<>(
                 Map.of("bootstrap.servers", (Object) Cluster.bootstrap()),

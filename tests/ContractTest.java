@@ -15,7 +15,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.*;
 
-/** Proves that the catalog fits the scripts, that their options mean the same everywhere, how they refuse, and what an event looks like. */
+/**
+ * Proves that the catalog matches the scripts, that options mean the same everywhere, how scripts refuse, and that
+ * events follow docs/events.md.
+ */
 class ContractTest {
     /** The nearest folder above the working directory that holds the catalog. */
     static final Path REPO = Stream.iterate(Path.of("").toAbsolutePath(), Objects::nonNull, Path::getParent)
@@ -23,14 +26,14 @@ class ContractTest {
             .findFirst()
             .orElseThrow(() -> new IllegalStateException("run the tests inside the repository"));
 
-    /** Second names of a script, which say in their description what is different under them. */
+    /** Second aliases of a script, whose descriptions say what differs. */
     private static final Set<String> SECOND_ALIASES = Set.of("perf-test", "start-node");
 
     private static final List<String> OUTPUT_OPTIONS = List.of("--json", "--events", "-v", "-h", "-V");
     private static final List<String> CONNECTION_OPTIONS = List.of("-b", "--command-config", "--timeout");
     /** Scripts that read files, and connect to no cluster. */
     private static final Set<String> READ_FILES = Set.of("merge-latency", "outages", "report");
-    /** Options that are of two kinds, and why; any other of one name has one label and type. */
+    /** Options with two meanings, and why; any other option name has one label and type. */
     private static final Map<String, String> UNLIKE = Map.of(
             "--mode",
             "kill-node: how to break a node; resilient-producer: who sends again",
@@ -44,7 +47,7 @@ class ContractTest {
             "failover-matrix takes several",
             "--timeouts",
             "failover-matrix takes several");
-    /** What a script needs besides the cluster, to get as far as asking for it; {} is an empty folder with a ledger in it. */
+    /** Arguments that a script needs before it connects to a cluster; {} is an empty folder with a ledger in it. */
     private static final Map<String, String> NECESSARY = Map.of(
             "perf",
             "--topic t --num-records 1 --throughput -1 --record-size 10",
@@ -66,7 +69,7 @@ class ContractTest {
             "--topic t --record-size 10 --slo p99=50ms",
             "compare-settings",
             "--topic t --record-size 10 --a acks=1 --b acks=all");
-    /** Scripts that ask no cluster for anything before they have made it themselves. */
+    /** Scripts that connect to a cluster only after they have started it. */
     static final Map<String, String> MAKE_THE_CLUSTER = Map.of(
             "cluster",
             "starts it",
@@ -141,7 +144,7 @@ class ContractTest {
         }
         assertTrue(byFile.size() >= 10, "the catalog has only " + byFile.keySet());
         try (Stream<Path> files = Files.list(REPO.resolve("scripts"))) {
-            // What scripts are composed of is in lib/.
+            // Shared sources are in lib/.
             Set<Path> others =
                     files.map(REPO::relativize).filter(f -> !f.endsWith("lib")).collect(Collectors.toSet());
             others.removeAll(byFile.keySet());
@@ -245,7 +248,7 @@ class ContractTest {
         assumeTrue(!MAKE_THE_CLUSTER.containsKey(a.name), () -> a + " " + MAKE_THE_CLUSTER.get(a.name));
         double seconds = 9;
         Ended e = null;
-        for (int i = 0; i < 3 && seconds > 5; i++) { // a machine that stalls is asked again
+        for (int i = 0; i < 3 && seconds > 5; i++) { // retried, because the machine may stall
             long began = System.nanoTime();
             e = ask(a, folder, "localhost:1");
             seconds = (System.nanoTime() - began) / 1e9;
@@ -256,10 +259,11 @@ class ContractTest {
         assertTrue(seconds < 5, "took " + seconds + " s");
     }
 
-    /** Runs a script with the least that it needs, against what may be no cluster. */
+    /** Runs a script with the fewest arguments it needs, against an address that may not be a cluster. */
     static Ended ask(Alias a, Path folder, String bootstrap, String... more) throws Exception {
         Files.writeString(folder.resolve("ledger.jsonl"), """
-            {"ledger":1,"run":"R","producer":"P","topic":"t","acks":"all","idempotent":true,"mode":"resilient","startOffsets":[0]}
+            {"ledger":1,"run":"R","producer":"P","topic":"t","acks":"all","idempotent":true,"mode":"resilient",\
+            "startOffsets":[0]}
             {"seq":1,"attempt":1,"outcome":"acknowledged","partition":0,"offset":0}
             {"end":true,"sent":1,"acknowledged":1,"failed":0,"indeterminate":0}
             """);
@@ -267,7 +271,7 @@ class ContractTest {
         args.addAll(List.of("-b", bootstrap, "--timeout", "2s"));
         for (String arg : NECESSARY.getOrDefault(a.name, "").split(" "))
             if (!arg.isEmpty()) args.add(arg.replace("{}", folder.toString()));
-        // Whatever cluster the machine's user has, it is not asked.
+        // A cluster that the user of this machine runs must not be contacted.
         if (a.model().findOption("--data-dir") != null)
             args.addAll(List.of("--data-dir", folder.resolve("none").toString()));
         args.addAll(List.of(more));
@@ -287,7 +291,8 @@ class ContractTest {
             'node','node':1,'state':'up'}
             'controller','controller':-1}
             'ack','seq':1,'attempt':1,'topic':'t','partition':0,'offset':4294967296,'latencyUs':7}
-            'perf-summary','records':1,'recordsPerSec':2,'mbPerSec':0.5,'avgMs':1,'maxMs':1.5,'p50Ms':1,'p95Ms':1,'p99Ms':1,'p999Ms':1,'failed':0}
+            'perf-summary','records':1,'recordsPerSec':2,'mbPerSec':0.5,'avgMs':1,'maxMs':1.5,'p50Ms':1,'p95Ms':1,\
+            'p99Ms':1,'p999Ms':1,'failed':0}
             'topic','topic':'t','created':false,'partitions':[]}
             """;
         String bad = """
@@ -332,7 +337,7 @@ class ContractTest {
         assertEquals(Schema.types().keySet(), emitted, "types in docs/events.md, and in the scripts' emit(...)");
     }
 
-    /** What docs/events.md says of events: its tables, read. Integration tests validate with it what scripts write. */
+    /** The tables of docs/events.md. Integration tests validate emitted events with them. */
     static class Schema {
         private record Spec(String name, List<String> types, boolean optional, List<String> values) {}
 
@@ -368,7 +373,7 @@ class ContractTest {
             return types = read;
         }
 
-        /** Fails with all that is wrong with an event, either read from JSON or as a script's listener gets it. */
+        /** Fails with every problem of an event, read from JSON or received by a script's listener. */
         public static void validate(Map<String, Object> event) throws Exception {
             Map<String, Object> json = JSON.std.mapFrom(JSON.std.asString(event));
             List<String> problems = problems(json);
@@ -409,7 +414,7 @@ class ContractTest {
         }
     }
 
-    // ---- What the other tests use as well ----
+    // ---- Shared with other tests ----
 
     static List<Alias> aliases() throws IOException {
         List<Alias> aliases = new ArrayList<>();
@@ -431,7 +436,7 @@ class ContractTest {
         return aliases().stream().filter(Alias::isScript).toList();
     }
 
-    /** The lines before the first empty one. */
+    /** Returns the lines before the first empty one. */
     static List<String> header(Path file) throws IOException {
         return Files.readAllLines(REPO.resolve(file)).stream()
                 .takeWhile(l -> !l.isBlank())
@@ -448,7 +453,7 @@ class ContractTest {
         return m;
     }
 
-    /** The mixin of the script, or of the one that it extends. */
+    /** Returns the common mixin of the script or of its superclass. */
     static Object common(Object script) throws Exception {
         Class<?> type = script.getClass();
         while (Stream.of(type.getDeclaredFields()).noneMatch(f -> f.getName().equals("common")))

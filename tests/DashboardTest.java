@@ -14,7 +14,10 @@ import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The live page: who may read it, how soon it changes, that many and slow readers do not matter; in a browser, that it survives its server, and follows a cluster that loses its quorum. */
+/**
+ * Checks the live page: who may read it, how soon it changes, and that many or slow readers do not slow it down; in a
+ * browser, that it survives a restart of its server and follows a cluster that loses its quorum.
+ */
 @Order(55)
 class DashboardTest {
     private static final HttpClient HTTP = HttpClient.newHttpClient();
@@ -77,7 +80,7 @@ class DashboardTest {
         Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
-    /** The first line of the answer to a request made by hand. */
+    /** Returns the status line of the response to a raw HTTP request. */
     private static String status(String address, String method, String path, String host) throws IOException {
         URI uri = URI.create(address);
         try (Socket socket = new Socket(uri.getHost(), uri.getPort())) {
@@ -145,7 +148,7 @@ class DashboardTest {
     @Tag("timed")
     @Test
     void aGrowingFileIsSeenWithinASecond() throws Exception {
-        Path events = folder.resolve("e.jsonl"); // not there yet
+        Path events = folder.resolve("e.jsonl"); // does not exist yet
         String address = serve(events, 0).address();
         BlockingQueue<String> told = new LinkedBlockingQueue<>();
         HTTP.sendAsync(
@@ -154,8 +157,8 @@ class DashboardTest {
                 .thenAccept(r -> r.body().filter(l -> l.startsWith("data: ")).forEach(told::add));
         String before = told.poll(5, TimeUnit.SECONDS);
         String line = now(1);
-        append(events, line.substring(0, 30)); // half a line is none
-        Thread.sleep(400); // longer than a look takes
+        append(events, line.substring(0, 30)); // half a line is ignored
+        Thread.sleep(400); // longer than the poll interval
         assertEquals(0L, ((Number) data(address).get("events")).longValue());
         append(events, line.substring(30));
         long began = System.nanoTime();
@@ -168,7 +171,7 @@ class DashboardTest {
                 "time begins with the first event");
         assertTrue(
                 System.nanoTime() - began < 1_000_000_000L, "after " + (System.nanoTime() - began) / 1_000_000 + " ms");
-        Files.writeString(events, now(7)); // begun anew
+        Files.writeString(events, now(7)); // the file starts over
         append(events, now(8));
         TestCluster.await(
                 "what is in the file that began anew",
@@ -186,28 +189,12 @@ class DashboardTest {
             String address = child.text().lines().findFirst().orElseThrow();
             URI uri = URI.create(address);
             List<Socket> slow = new ArrayList<>();
-            for (int i = 0; i < 5; i++) { // they ask for the page a hundred times over, and read nothing
-                Socket socket = new Socket();
-                socket.setReceiveBufferSize(1024);
-                socket.connect(new InetSocketAddress(uri.getHost(), uri.getPort()));
-                socket.getOutputStream()
-                        .write("GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
-                                .formatted(uri.getPort())
-                                .repeat(100)
-                                .getBytes(StandardCharsets.US_ASCII));
-                slow.add(socket);
-            }
+            for (int i = 0; i < 5; i++) slow.add(slowReader(uri));
             Map<Integer, Long> heard = new ConcurrentHashMap<>();
             HttpClient client = HttpClient.newHttpClient();
             for (int i = 0; i < 50; i++) {
                 int tab = i;
-                client.sendAsync(
-                                HttpRequest.newBuilder(URI.create(address + "changes"))
-                                        .build(),
-                                HttpResponse.BodyHandlers.ofLines())
-                        .thenAccept(r -> r.body()
-                                .filter(l -> l.startsWith("data: "))
-                                .forEach(l -> heard.merge(tab, 1L, Long::sum)));
+                listen(client, address, () -> heard.merge(tab, 1L, Long::sum));
             }
             TestCluster.await("all fifty hear something", () -> heard.size() == 50);
             Duration cpu = child.process().info().totalCpuDuration().orElse(Duration.ZERO);
@@ -217,7 +204,7 @@ class DashboardTest {
                 long asked = System.nanoTime();
                 data(address);
                 slowest = Math.max(slowest, System.nanoTime() - asked);
-                Thread.sleep(250); // the pace of a lab, not a wait for something
+                Thread.sleep(250); // paced like a lab run; nothing is awaited
             }
             double seconds = (System.nanoTime() - began) / 1e9,
                     busy =
@@ -232,18 +219,39 @@ class DashboardTest {
             assertTrue(slowest < 1_000_000_000L, "an answer took " + slowest / 1_000_000 + " ms");
             assertTrue(busy < 0.5, "took " + busy + " of a core");
             assertTrue(heard.values().stream().allMatch(n -> n >= 10), "told only " + heard);
-            for (Socket socket : slow)
-                TestCluster.await("a slow reader is dropped", () -> {
-                    try {
-                        socket.getOutputStream().write("GET / HTTP/1.1\r\n".getBytes(StandardCharsets.US_ASCII));
-                        return false;
-                    } catch (IOException dropped) {
-                        return true;
-                    }
-                });
+            for (Socket socket : slow) TestCluster.await("a slow reader is dropped", () -> isDropped(socket));
         } finally {
             child.interrupt();
         }
+    }
+
+    /** Opens a connection that requests the page a hundred times and reads nothing. */
+    private static Socket slowReader(URI uri) throws IOException {
+        Socket socket = new Socket();
+        socket.setReceiveBufferSize(1024);
+        socket.connect(new InetSocketAddress(uri.getHost(), uri.getPort()));
+        socket.getOutputStream()
+                .write("GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
+                        .formatted(uri.getPort())
+                        .repeat(100)
+                        .getBytes(StandardCharsets.US_ASCII));
+        return socket;
+    }
+
+    private static boolean isDropped(Socket socket) {
+        try {
+            socket.getOutputStream().write("GET / HTTP/1.1\r\n".getBytes(StandardCharsets.US_ASCII));
+            return false;
+        } catch (IOException dropped) {
+            return true;
+        }
+    }
+
+    private static void listen(HttpClient client, String address, Runnable onChange) {
+        client.sendAsync(
+                        HttpRequest.newBuilder(URI.create(address + "changes")).build(),
+                        HttpResponse.BodyHandlers.ofLines())
+                .thenAccept(r -> r.body().filter(l -> l.startsWith("data: ")).forEach(l -> onChange.run()));
     }
 
     @Test
@@ -283,7 +291,7 @@ class DashboardTest {
             within(browser, Duration.ofSeconds(5), "what came meanwhile", "return data.runs[0].acks === 3");
             assertEquals("Live", browser.text("#state"));
 
-            // A gap is one before it ends: nothing is acknowledged after the fault, and three seconds go by.
+            // An open gap is shown too: nothing is acknowledged for three seconds after the fault.
             append(
                     events,
                     JSON.std.asString(Map.of(
@@ -313,7 +321,7 @@ class DashboardTest {
         }
     }
 
-    /** The silence after the producer's end is no outage; that after a next one's begin is. */
+    /** Silence after a producer has ended is no outage; silence after the next one has started is. */
     @Tag("timed")
     @Test
     void aProducersEndIsNoGap() throws Exception {

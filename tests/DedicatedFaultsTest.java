@@ -10,7 +10,10 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.junit.jupiter.api.*;
 
-/** kill-node, start-node and nodes by hooks on a cluster with a dedicated controller (3000) and a broker (101): the smallest there is. */
+/**
+ * Runs kill-node, start-node and nodes with hooks on the smallest cluster with a dedicated controller (3000) and a
+ * broker (101).
+ */
 @Tag("records")
 @Order(41)
 class DedicatedFaultsTest {
@@ -159,7 +162,7 @@ class DedicatedFaultsTest {
         assertEquals("kafka3000 killed\n", run.out(), run.toString());
         TestCluster.await("its end", () -> process(3000).map(p -> !p.isAlive()).orElse(true));
 
-        // Without a quorum the voters are known from the broker's configuration, and the partitions from its metadata.
+        // Without a quorum, voters come from the broker's configuration and partitions from its metadata.
         says(
                 killNode("101", "--timeout", "2s"),
                 12,

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** find-controller and watch-isr on three dedicated controllers and a broker, which is no voter: alive, and with two controllers killed. */
+/**
+ * Runs find-controller and watch-isr on three dedicated controllers and a broker that is not a voter, with all
+ * controllers up and with two killed.
+ */
 @Tag("records")
 @Order(42)
 class DedicatedQuorumTest {

@@ -2,7 +2,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.net.httpserver.HttpServer;
-import java.io.File;
+import java.io.*;
 import java.net.*;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.*;
@@ -14,7 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Which Docker engine kill-node speaks to, and what it says when it cannot: without an engine. */
+/** Checks, without an engine, which Docker endpoint kill-node uses and how it reports one it cannot reach. */
 @Order(30)
 @Tag("processes")
 class DockerEndpointTest {
@@ -23,7 +23,7 @@ class DockerEndpointTest {
 
     private record Ended(int code, String said) {}
 
-    /** kill-node in a JVM of its own, with nothing of the user's Docker settings. */
+    /** Runs kill-node in its own JVM without the user's Docker settings. */
     private Ended killNode(Map<String, String> environment, String... options) throws Exception {
         return killNode(List.of(), System.getProperty("java.class.path"), environment, options);
     }
@@ -80,7 +80,7 @@ class DockerEndpointTest {
         assertTrue(run.said.startsWith(sentence) && run.said.lines().count() == 1, run.said);
     }
 
-    /** The context that docker context use has chosen, as docker itself would take it. */
+    /** A context chosen with {@code docker context use} is looked up as docker does. */
     @Test
     void aContextInTheSettingsThatIsNotThereIsNotReplacedByTheDefault() throws Exception {
         Files.writeString(
@@ -94,7 +94,7 @@ class DockerEndpointTest {
                 run.said);
     }
 
-    /** A daemon that hangs still has its socket: accepted, and never answered. */
+    /** A hung daemon still accepts connections but never answers. */
     @Tag("timed")
     @ParameterizedTest
     @CsvSource({"unix", "tcp"})
@@ -146,7 +146,7 @@ class DockerEndpointTest {
         }
     }
 
-    /** As a user who is not in the group docker: root may open any socket, so that root runs it as nobody. */
+    /** Runs as a user outside the group docker: root may open any socket, so that root runs it as nobody. */
     @Test
     void aSocketWithoutPermissionIsSaidWithItsFix() throws Exception {
         boolean root =
@@ -161,7 +161,7 @@ class DockerEndpointTest {
                     "root needs setpriv to run something as nobody");
         Path file = home.resolve("docker.sock"), jars = Files.createDirectory(home.resolve("jars"));
         for (String jar : System.getProperty("java.class.path")
-                .split(File.pathSeparator)) // root's own are in a folder that nobody may enter
+                .split(File.pathSeparator)) // the user nobody cannot read root's folders
         Files.copy(Path.of(jar), jars.resolve(Path.of(jar).getFileName()));
         try (ServerSocketChannel engine = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             engine.bind(UnixDomainSocketAddress.of(file));
@@ -176,18 +176,14 @@ class DockerEndpointTest {
         }
     }
 
-    /** The docker command does not always pass a signal on to its plugin, which would go on making containers behind the back of what ends them. */
+    /**
+     * The docker command does not always forward a signal to its plugin, which would go on creating containers in the
+     * background.
+     */
     @Test
     void anInterruptedLabEndsComposeAndWhatItStarted() throws Exception {
-        TestCluster.down(); // its ports
-        HttpServer engine = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        engine.createContext("/", exchange -> {
-            exchange.getResponseHeaders().add("Content-Type", "application/json");
-            exchange.sendResponseHeaders(200, 2);
-            exchange.getResponseBody().write("[]".getBytes());
-            exchange.close();
-        });
-        engine.start();
+        TestCluster.down(); // frees its ports
+        HttpServer engine = engineWithoutContainers();
         Path bin = Files.createDirectory(home.resolve("bin")),
                 pid = home.resolve("pid"),
                 down = home.resolve("down"),
@@ -198,6 +194,38 @@ class DockerEndpointTest {
                         + "; wait ;;\n*' down '*) case $(ps -o stat= -p $(cat " + pid + ")) in ''|Z*) touch " + down
                         + " ;; esac ;;\nesac\n");
         assertTrue(bin.resolve("docker").toFile().setExecutable(true));
+        Process lab = startLab(engine, bin, out);
+        try {
+            TestCluster.await(
+                    "compose up",
+                    () -> !lab.isAlive()
+                            || Files.exists(pid) && !Files.readString(pid).isBlank());
+            assertTrue(lab.isAlive(), Files.readString(out));
+            new ProcessBuilder("kill", "-INT", "" + lab.pid()).start().waitFor();
+            assertTrue(lab.waitFor(30, TimeUnit.SECONDS), Files.readString(out));
+            assertEquals(130, lab.exitValue(), Files.readString(out));
+            assertTrue(
+                    Files.exists(down),
+                    "compose down came when what made containers was gone: " + Files.readString(out));
+        } finally {
+            lab.destroyForcibly();
+            engine.stop(0);
+        }
+    }
+
+    private static HttpServer engineWithoutContainers() throws IOException {
+        HttpServer engine = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        engine.createContext("/", exchange -> {
+            exchange.getResponseHeaders().add("Content-Type", "application/json");
+            exchange.sendResponseHeaders(200, 2);
+            exchange.getResponseBody().write("[]".getBytes());
+            exchange.close();
+        });
+        engine.start();
+        return engine;
+    }
+
+    private Process startLab(HttpServer engine, Path bin, Path out) throws Exception {
         List<String> command = new ArrayList<>(TestCluster.signalled());
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -219,23 +247,7 @@ class DockerEndpointTest {
                         bin + File.pathSeparator + System.getenv("PATH"),
                         "KRAFT_LAB_HOME",
                         home.resolve("lab").toString()));
-        Process lab = builder.start();
-        try {
-            TestCluster.await(
-                    "compose up",
-                    () -> !lab.isAlive()
-                            || Files.exists(pid) && !Files.readString(pid).isBlank());
-            assertTrue(lab.isAlive(), Files.readString(out));
-            new ProcessBuilder("kill", "-INT", "" + lab.pid()).start().waitFor();
-            assertTrue(lab.waitFor(30, TimeUnit.SECONDS), Files.readString(out));
-            assertEquals(130, lab.exitValue(), Files.readString(out));
-            assertTrue(
-                    Files.exists(down),
-                    "compose down came when what made containers was gone: " + Files.readString(out));
-        } finally {
-            lab.destroyForcibly();
-            engine.stop(0);
-        }
+        return builder.start();
     }
 
     @Test
@@ -250,7 +262,10 @@ class DockerEndpointTest {
         assertEquals(1, run.said.lines().count(), run.said);
     }
 
-    /** Paths without a version are understood by nearly all engines; one that wants a version gets its own, or the newest known here. */
+    /**
+     * Most engines accept paths without a version; one that requires a version gets its own, or the newest supported
+     * here.
+     */
     @ParameterizedTest
     @CsvSource({"1.41,1.41", "1.52,1.44"})
     void anEngineThatWantsAVersionGetsOne(String theirs, String expected) throws Exception {
@@ -260,10 +275,9 @@ class DockerEndpointTest {
             String path = exchange.getRequestURI().getPath();
             asked.add(path);
             boolean version = path.endsWith("/version"), versioned = path.startsWith("/v" + expected + "/");
-            byte[] answer = (version
-                            ? "{\"ApiVersion\":\"" + theirs + "\"}"
-                            : versioned ? "[]" : "{\"message\":\"say which version\"}")
-                    .getBytes();
+            String answerToVersion = "{\"ApiVersion\":\"" + theirs + "\"}";
+            String answerToList = versioned ? "[]" : "{\"message\":\"say which version\"}";
+            byte[] answer = (version ? answerToVersion : answerToList).getBytes();
             exchange.getResponseHeaders().add("Content-Type", "application/json");
             exchange.sendResponseHeaders(version || versioned ? 200 : 400, answer.length);
             exchange.getResponseBody().write(answer);

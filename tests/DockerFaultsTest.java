@@ -7,7 +7,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.*;
 import org.junit.jupiter.api.*;
 
-/** kill-node and start-node on containers: each mode with its effect as Kafka sees it and as the engine does. */
+/** Runs kill-node and start-node on containers: each mode has its effect as Kafka and as the engine report it. */
 @Tag("docker")
 @Order(98)
 class DockerFaultsTest {
@@ -97,7 +97,7 @@ class DockerFaultsTest {
     void killIsTimedByTheEngine() throws Exception {
         List<Long> apart = new ArrayList<>();
         int killed = killedController(apart);
-        // One sample says nothing on a machine that stalls; of three, one is in time.
+        // One sample proves nothing on a machine that stalls; one of three must be in time.
         while (apart.size() < 3 && apart.get(apart.size() - 1) >= 500) {
             comesBack(killed);
             killed = killedController(apart);
@@ -112,7 +112,10 @@ class DockerFaultsTest {
         comesBack(id);
     }
 
-    /** Kills it, and notes how far, in milliseconds, the event's time is from the engine's. @return its id */
+    /**
+     * Kills the controller, records how many milliseconds the event's time differs from the engine's, and returns the
+     * node's id.
+     */
     private static int killedController(List<Long> apart) throws Exception {
         int id = TestCluster.controller();
         TestCluster.Run run = killNode("controller", "--json");
@@ -183,7 +186,7 @@ class DockerFaultsTest {
         isUndoneOnCtrlC("disconnect");
     }
 
-    /** What it takes to start a node again, the test of an interrupted stop shows as well. */
+    /** A soak test, because the test of an interrupted stop also covers starting a node again. */
     @Test
     @Tag("soak")
     @Order(6)
@@ -240,8 +243,8 @@ class DockerFaultsTest {
     }
 
     /**
-     * Leftovers of an embedded cluster that was ended are no reason to start that one; of one that was broken they make it a
-     * question. And nodes that were paused or cut off can be killed, and come back from both.
+     * Files of an embedded cluster that was shut down do not select the embedded runtime; files of one with a broken
+     * node make the choice ambiguous. Nodes that were paused or disconnected can be killed, and start again after both.
      */
     @Tag("soak")
     @Test
@@ -269,12 +272,12 @@ class DockerFaultsTest {
                 killNode("all", "--force").out());
         for (int id : Cluster.IDS) assertEquals("exited", state(id));
         json.put("fault", Map.of("mode", "kill", "since", "2024-01-01T00:00:00Z"));
-        KillNodeTest.writeNode(file, json);
+        NodeFileTest.writeNode(file, json);
         TestCluster.Run unclear = TestCluster.run(KillNode::run, "all", "--restore", "--data-dir", data.toString());
         assertEquals(2, unclear.code(), unclear.toString());
         assertTrue(unclear.err().contains("say which you mean, --runtime embedded or --runtime docker"), unclear.err());
         json.put("fault", null);
-        KillNodeTest.writeNode(file, json);
+        NodeFileTest.writeNode(file, json);
         TestCluster.Run clear =
                 TestCluster.run(KillNode::run, "all", "--restore", "--timeout", "60s", "--data-dir", data.toString());
         assertEquals(0, clear.code(), clear.toString());

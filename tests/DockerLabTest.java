@@ -6,7 +6,10 @@ import java.util.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole experiment on containers: by lab, by lab on "somebody's" cluster with hooks, and by hand after docs/notebook.md, as "soak". */
+/**
+ * Runs the whole experiment on containers: by lab, by lab with hooks on a cluster that it did not start, and, as soak,
+ * by hand after docs/notebook.md.
+ */
 @Tag("docker")
 @Order(99)
 class DockerLabTest {
@@ -28,7 +31,7 @@ class DockerLabTest {
                         folder.resolve("run").toString()));
     }
 
-    /** Checks that no record is lost, and that each of so many faults by this runtime was undone. */
+    /** Checks that no record is lost, and that this runtime undid the given number of faults. */
     private void passed(TestCluster.Run run, String runtime, int faults) throws Exception {
         assertEquals(0, run.code(), run.toString());
         assertTrue(run.out().lines().reduce((a, b) -> b).orElse("").startsWith("PASS: "), run.out());
@@ -46,13 +49,13 @@ class DockerLabTest {
         assertTrue(Files.readString(folder.resolve("run/notebook.md")).contains("\n## " + steps + ". "), "each step");
     }
 
-    /** Returns the arguments for a scenario of these steps. */
+    /** Returns the arguments for a scenario with these steps. */
     private String[] scenario(String... steps) throws Exception {
         Path file = Files.write(folder.resolve("scenario.txt"), List.of(steps));
         return new String[] {"--scenario", file.toString()};
     }
 
-    /** With the fault that only containers have; it also costs no start of a node. */
+    /** Uses the fault that only containers support, which also needs no node start. */
     @Test
     @Order(4)
     void theLabOnContainersItStartedLeavesNothing() throws Exception {
@@ -75,7 +78,7 @@ class DockerLabTest {
 
     private void leavesNothing(int faults, String... scenario) throws Exception {
         TestEngine.requireEngine();
-        TestCluster.down(); // its ports
+        TestCluster.down(); // frees its ports
         TestEngine.owned(() -> {
             passed(lab(TestCluster.with(scenario, "--runtime", "docker", "--timeouts", "fast")), "docker", faults);
             String ours = "label=" + TestEngine.PROJECT;
@@ -108,7 +111,7 @@ class DockerLabTest {
                 "hooks",
                 1);
         for (int id : Cluster.IDS) assertEquals("running", TestEngine.inspect(Cluster.name(id), "{{.State.Status}}"));
-        Files.move(folder.resolve("run"), folder.resolve("hooks")); // one folder, one run
+        Files.move(folder.resolve("run"), folder.resolve("hooks")); // a run folder takes one run
         TestCluster.Run unsaid = lab("--runtime", "external", "-b", Cluster.bootstrap());
         assertEquals(2, unsaid.code(), unsaid.toString());
         assertTrue(unsaid.err().contains("--kill-command and --start-command"), unsaid.err());

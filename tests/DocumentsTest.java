@@ -11,11 +11,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine.ParameterException;
 
-/** Proves that the scripts take the commands in the documents, that links resolve, and that README stays short. */
+/** Proves that the scripts accept the commands in the documents, that links resolve, and that README stays short. */
 class DocumentsTest {
     private static final Path REPO = ContractTest.REPO;
     private static final Pattern LINK = Pattern.compile("!?\\[[^\\]]*\\]\\(([^)\\s]+)\\)");
-    /** A row of README's tables: aliases, and what they do. */
+    /** A row of README's tables: aliases, and their description. */
     private static final Pattern ROW = Pattern.compile("(?m)^\\| `([a-z-]+)`(?: \\(`([a-z-]+)`\\))? \\| (.+?) \\|$");
 
     static List<String> documents() throws IOException {
@@ -49,7 +49,7 @@ class DocumentsTest {
             assertDoesNotThrow(() -> parse(c), () -> name + ": ./jbang " + String.join(" ", c));
     }
 
-    /** A run's own lines are of the version that made it. */
+    /** Removes the output of recorded runs, which belongs to the version that made it. */
     private static String withoutOutput(String text) {
         return text.replaceAll("(?ms)^```console\\R.*?^```$", "");
     }
@@ -80,7 +80,7 @@ class DocumentsTest {
                     row.group(3),
                     "what README.md and the catalog say of " + row.group(1));
         }
-        listed.removeAll(LauncherTest.groups().get("Develop")); // README has them in its last list
+        listed.removeAll(LauncherTest.groups().get("Develop")); // README lists them last
         assertEquals(listed, shown, "the order of ./jbang, and of README.md");
         String readme = read("README.md");
         for (String group : LauncherTest.groups().keySet())
@@ -109,7 +109,7 @@ class DocumentsTest {
         assertTrue(readme.strip().split("\\s+").length < 1000, readme.strip().split("\\s+").length + " words");
     }
 
-    /** But for tables, links, output and data, which are as they are; a notebook is what lab wrote. */
+    /** Tables, links, output and data may be wider, and notebooks are written by lab. */
     @ParameterizedTest
     @MethodSource("documents")
     void linesAreAtMost120ColumnsWide(String name) throws Exception {
@@ -219,7 +219,7 @@ class DocumentsTest {
 
     /**
      * Returns the words of each {@code ./jbang ...} or {@code jbang ...@kraft-lab}. Pipes, redirections and comments
-     * are the shell's; $(...) becomes a word.
+     * belong to the shell; $(...) becomes a word.
      */
     static List<List<String>> commands(String text) {
         List<List<String>> commands = new ArrayList<>();
@@ -252,7 +252,7 @@ class DocumentsTest {
         return commands;
     }
 
-    /** Fails unless the first word is an alias and the others are options and parameters that its script takes. */
+    /** Fails unless the first word is an alias and the rest are options and parameters that its script accepts. */
     private static void parse(List<String> command) throws Exception {
         if (command.isEmpty() || Files.isRegularFile(REPO.resolve(command.get(0)))) return; // ./jbang alone; a file
         ContractTest.Alias a = ContractTest.aliases().stream()
@@ -261,7 +261,7 @@ class DocumentsTest {
                 .orElseThrow(() -> new AssertionError("no such alias"));
         if (!a.isScript()) return;
         String level = System.getProperty(
-                "org.slf4j.simpleLogger.defaultLogLevel", "off"); // -v would raise it for all that follows
+                "org.slf4j.simpleLogger.defaultLogLevel", "off"); // -v would raise it for all later tests
         try {
             Object script = a.instance(), common = ContractTest.common(script);
             List<String> args = new ArrayList<>(a.arguments());

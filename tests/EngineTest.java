@@ -7,7 +7,10 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** tests/engine where there is no engine, or somebody else's: it says so in one sentence and changes nothing there. With a docker command of our own that only takes notes. */
+/**
+ * Runs tests/engine without an engine, or with one that it does not own: it prints one sentence and changes nothing.
+ * The docker command is a stub that records its arguments.
+ */
 @Tag("docker")
 class EngineTest {
     @TempDir
@@ -36,7 +39,7 @@ class EngineTest {
         return new TestCluster.Run(process.exitValue(), Files.readString(out), Files.readString(err));
     }
 
-    /** A command of that name that is found before the real one, and notes its arguments. */
+    /** Puts a command of that name first on the PATH, which records its arguments. */
     private void command(String name, String script) throws Exception {
         Path file = Files.createDirectories(folder.resolve("bin")).resolve(name);
         Files.writeString(

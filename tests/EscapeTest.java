@@ -10,9 +10,14 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Proves that no name that a cluster or a file gives drives the terminal, forges a line, ends a table's cell, or a code block. */
+/**
+ * Proves that no name from a cluster or a file controls the terminal, forges a line, or ends a table cell or code
+ * block.
+ */
 class EscapeTest {
-    /** A colour, a title of the window, a line of its own, a direction, and a control of one byte that terminals take for ESC [. */
+    /**
+     * A colour, a window title, a line break, a text direction, and a one-byte control that terminals read as ESC [.
+     */
     static final String HOSTILE = "\033[31m\033]0;owned\007\r\nPASS: all\u202e\u009b2J";
 
     static List<ContractTest.Alias> scripts() throws Exception {
@@ -28,7 +33,7 @@ class EscapeTest {
         assertFalse(text.lines().anyMatch(l -> l.startsWith("PASS")), () -> "a forged line in: " + text);
     }
 
-    /** Whatever writer it is given, the terminal's included: what a script prints goes through one that escapes. */
+    /** A script escapes its output whatever writer it is given, the terminal's included. */
     @ParameterizedTest(name = "{0}")
     @MethodSource("scripts")
     void noControlCharacterGetsThrough(ContractTest.Alias script) throws Exception {
@@ -70,7 +75,7 @@ class EscapeTest {
         assertEquals(5, err.toString().lines().count(), err.toString());
     }
 
-    /** Who reads stdout and leaves is noticed through it. */
+    /** The escaping writer notices when the reader of stdout has closed it. */
     @Test
     void aClosedStreamIsNoticed() throws Exception {
         FindController script = new FindController();
@@ -135,7 +140,7 @@ class EscapeTest {
         assertHarmless(e.out() + e.err());
     }
 
-    /** A latency log of one value, 1 ms, with this tag. */
+    /** Writes a latency log with one value, 1 ms, and this tag. */
     static void writeLog(Path log, String tag) throws IOException {
         var histogram = new org.HdrHistogram.Histogram(3);
         histogram.recordValue(1000);
@@ -161,18 +166,20 @@ class EscapeTest {
         assertHarmless(new OutageTable(OutageAnalysis.of(events.toFile()), OutageTable.Gaps.ALL_PARTITIONS).text());
     }
 
-    /** A killed node, and a topic of this name that waited for it. */
+    /** Returns the events of a killed node and of a topic of this name that waited for it. */
     static String outage(String topic) {
         StringBuilder events = new StringBuilder();
-        events.append(
-                        "{\"ts\":\"2026-11-23T12:00:01.000000Z\",\"source\":\"kill-node\",\"type\":\"fault\",\"node\":1,\"name\":\"")
+        events.append("{\"ts\":\"2026-11-23T12:00:01.000000Z\",\"source\":\"kill-node\",\"type\":\"fault\","
+                        + "\"node\":1,\"name\":\"")
                 .append(topic)
                 .append("\",\"mode\":\"kill\",\"runtime\":\"embedded\",\"at\":\"2026-11-23T12:00:01.000000Z\"}\n");
         for (int i = 0; i < 40; i++) {
             if (i > 10 && i < 30) continue;
             events.append(String.format(
                     Locale.ROOT,
-                    "{\"ts\":\"2026-11-23T12:00:%02d.%d00000Z\",\"source\":\"resilient-producer\",\"type\":\"ack\",\"seq\":%d,\"attempt\":1,\"topic\":\"%s\",\"partition\":0,\"offset\":%d,\"latencyUs\":900}\n",
+                    "{\"ts\":\"2026-11-23T12:00:%02d.%d00000Z\",\"source\":\"resilient-producer\",\"type\":\"ack\","
+                            + "\"seq\":%d,\"attempt\":1,\"topic\":\"%s\",\"partition\":0,"
+                            + "\"offset\":%d,\"latencyUs\":900}\n",
                     i / 10,
                     i % 10,
                     i,

@@ -13,7 +13,7 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.junit.jupiter.api.*;
 
-/** find-controller, kill-node and start-node on real nodes, with real signals. */
+/** Runs find-controller, kill-node and start-node on real nodes, with real signals. */
 @Order(40)
 @Tag("faults")
 class FaultsTest {
@@ -55,7 +55,7 @@ class FaultsTest {
         }
     }
 
-    /** What find-controller says, confirmed by that node's own log and by no other's. */
+    /** Returns find-controller's answer after confirming it with that node's log and no other's. */
     private static Map<String, Object> find() throws Exception {
         TestCluster.Run run = TestCluster.run(FindController::run, "--json");
         assertEquals(0, run.code(), run.toString());
@@ -90,7 +90,7 @@ class FaultsTest {
                     lines.toString());
     }
 
-    // ---- What a fault would mean ----
+    // ---- Impact of a fault ----
 
     @Test
     @Order(3)
@@ -100,16 +100,7 @@ class FaultsTest {
         Map<Integer, Object> pids = TestCluster.pids();
         int id = TestCluster.follower();
         try (Admin admin = TestCluster.admin()) {
-            int all = admin
-                    .describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true))
-                            .names()
-                            .get())
-                    .allTopicNames()
-                    .get()
-                    .values()
-                    .stream()
-                    .mapToInt(t -> t.partitions().size())
-                    .sum();
+            int all = allPartitions(admin);
             long alone = partitions(admin, "single").stream()
                     .filter(p -> p.leader().id() == id)
                     .count();
@@ -136,6 +127,19 @@ class FaultsTest {
         }
     }
 
+    private static int allPartitions(Admin admin) throws Exception {
+        return admin
+                .describeTopics(admin.listTopics(new ListTopicsOptions().listInternal(true))
+                        .names()
+                        .get())
+                .allTopicNames()
+                .get()
+                .values()
+                .stream()
+                .mapToInt(t -> t.partitions().size())
+                .sum();
+    }
+
     @Test
     @Order(4)
     void theQuorumIsNotLostWithoutForce() throws Exception {
@@ -153,7 +157,7 @@ class FaultsTest {
         for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id));
     }
 
-    /** It takes the cluster seconds to learn of a death; the second kill must not be judged by what it still believes. */
+    /** The cluster notices a dead node only after seconds; the second kill must not rely on its outdated view. */
     @Test
     @Order(4)
     void aSecondKillRightAfterTheFirstIsRefused() throws Exception {
@@ -166,7 +170,7 @@ class FaultsTest {
         assertEquals(0, TestCluster.startNode("" + first).code());
     }
 
-    // ---- Which node ----
+    // ---- Naming nodes ----
 
     @Test
     @Order(5)
@@ -272,13 +276,16 @@ class FaultsTest {
         assertEquals(pid, TestCluster.pids().get(id), "the same process goes on");
     }
 
-    /** A client may have begun to speak to the paused node, which is still in the metadata: it must turn to another one and not call the quorum lost. */
+    /**
+     * A client may first connect to the paused node, which is still in the metadata: it must turn to another one and
+     * not report the quorum as lost.
+     */
     @Test
     @Order(7)
     void aNodeThatWasJustPausedCanBeKilled() throws Exception {
         int id = TestCluster.follower();
         assertEquals(0, TestCluster.killNode("" + id, "--mode", "pause").code());
-        ExecutorService pool = Executors.newFixedThreadPool(6); // each with a client that chooses its node by chance
+        ExecutorService pool = Executors.newFixedThreadPool(6); // each client picks a node at random
         try {
             List<Future<TestCluster.Run>> runs = new ArrayList<>();
             for (int i = 0; i < 6; i++) runs.add(pool.submit(() -> TestCluster.killNode("" + id, "--dry-run")));
@@ -334,7 +341,10 @@ class FaultsTest {
         TestCluster.await("it answers", () -> KillNode.Common.answers("localhost", Cluster.port(id), 1000));
     }
 
-    /** A paused node does not end by SIGTERM before it goes on, and a controller drains: the interrupt may come in the middle of the stop. */
+    /**
+     * A paused node does not handle SIGTERM until it resumes, and a controller drains: the interrupt may come in the
+     * middle of the stop.
+     */
     @Test
     @Order(9)
     void anInterruptedStopForAWhileIsUndoneToo() throws Exception {
@@ -348,163 +358,7 @@ class FaultsTest {
         TestCluster.await("it answers", () -> KillNode.Common.answers("localhost", Cluster.port(id), 1000));
     }
 
-    // ---- Hooks ----
-
-    @Test
-    @Order(10)
-    void hooksAreRunWithTheNodesValues() throws Exception {
-        Path file = TestCluster.HOME.resolve("hook");
-        TestCluster.Run run = TestCluster.run(
-                KillNode::run,
-                "2",
-                "--kill-command",
-                "echo {id} {name} {host} {mode} > " + file,
-                "-b",
-                Cluster.bootstrap());
-        assertEquals(0, run.code(), run.toString());
-        assertEquals("2 kafka02 localhost kill\n", Files.readString(file));
-        assertTrue(run.err().contains("Runtime: hooks"), run.err());
-        run = TestCluster.run(
-                KillNode::run, "kafka03", "--mode", "pause", "--kill-command", "echo {id} {mode} > " + file);
-        assertEquals(0, run.code(), run.toString());
-        assertEquals("3 pause\n", Files.readString(file));
-        run = TestCluster.run(KillNode::run, "3", "--restore", "--start-command", "echo start {id} {name} > " + file);
-        assertEquals(0, run.code(), run.toString());
-        assertEquals("start 3 kafka03\n", Files.readString(file));
-        for (int id : Cluster.IDS) assertTrue(TestCluster.runs(id), "a hook is all that is run");
-    }
-
-    @Test
-    @Order(11)
-    void aHookThatFailsIsReported() throws Exception {
-        TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--kill-command", "echo no such unit >&2; exit 7");
-        assertEquals(1, run.code(), run.toString());
-        assertTrue(run.err().contains("ended with 7: no such unit"), run.err());
-        assertEquals("", run.out());
-        assertEquals(
-                2,
-                TestCluster.run(KillNode::run, "2", "--restore", "--kill-command", "true")
-                        .code(),
-                "no --start-command");
-        assertEquals(
-                2,
-                TestCluster.run(KillNode::run, "2", "--mode", "stop", "--kill-command", "true")
-                        .code(),
-                "no {mode}");
-        // A command that is given up is ended, with what it started: it must not break the node later on.
-        Path pid = TestCluster.HOME.resolve("hook.pid");
-        assertEquals(
-                15,
-                TestCluster.run(
-                                KillNode::run,
-                                "2",
-                                "--timeout",
-                                "1500ms",
-                                "--kill-command",
-                                "(echo $(exec sh -c 'echo $PPID') > " + pid + "; sleep 300) & wait")
-                        .code());
-        ProcessHandle.of(Long.parseLong(Files.readString(pid).trim()))
-                .ifPresent(p -> assertDoesNotThrow(() -> p.onExit().get(10, TimeUnit.SECONDS)));
-        // What was not broken is not "restored" by the user's command.
-        assertEquals(
-                2,
-                TestCluster.run(
-                                KillNode::run,
-                                "2",
-                                "--for",
-                                "1s",
-                                "--start-command",
-                                "touch " + TestCluster.HOME.resolve("harm"))
-                        .code());
-        TestCluster.Run stuck = TestCluster.run(
-                KillNode::run,
-                "2",
-                "--for",
-                "100ms",
-                "--no-wait",
-                "--kill-command",
-                "true",
-                "--start-command",
-                "exit 3");
-        assertEquals(1, stuck.code(), stuck.toString());
-        assertTrue(stuck.err().contains("1 of 1 nodes could not be restored."), stuck.err());
-        assertTrue(
-                stuck.err().contains("ended with 3. To restore, run: start-node 2 ")
-                        && stuck.err().contains("--start-command 'exit 3'"),
-                stuck.err());
-        assertEquals(
-                12,
-                TestCluster.run(KillNode::run, "1", "2", "--kill-command", "touch " + TestCluster.HOME.resolve("harm"))
-                        .code());
-        assertFalse(Files.exists(TestCluster.HOME.resolve("harm")));
-    }
-
-    /** More than a pipe holds. */
-    @Test
-    @Order(11)
-    void aHookThatPrintsMuchEnds() throws Exception {
-        TestCluster.Run run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000");
-        assertEquals(0, run.code(), run.toString());
-        run = TestCluster.run(KillNode::run, "2", "--timeout", "10s", "--kill-command", "seq 1 100000; exit 7");
-        assertEquals(1, run.code(), run.toString());
-        assertTrue(
-                run.err().contains("ended with 7: 1 / 2 / 3 / ") && run.err().contains(" / 99999 / 100000."),
-                run.err());
-    }
-
-    /** One after the other they would take longer than Ctrl-C waits by default. */
-    @Test
-    @Order(11)
-    void slowHooksUndoAllThatTheyBrokeOnCtrlC() throws Exception {
-        Path file = TestCluster.HOME.resolve("undone");
-        TestCluster.Child child = TestCluster.child(
-                KillNode.class,
-                "all",
-                "--for",
-                "60s",
-                "--force",
-                "-b",
-                Cluster.bootstrap(),
-                "--kill-command",
-                "true",
-                "--start-command",
-                "sleep 3.6; echo {id} >> " + file);
-        TestCluster.await(
-                "the faults", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
-        assertEquals(130, child.interrupt(), child.text());
-        assertEquals(
-                List.of("1", "2", "3"),
-                Files.readAllLines(file).stream().sorted().toList(),
-                child.text());
-        for (int id : Cluster.IDS) assertTrue(child.text().contains(Cluster.name(id) + " restored"), child.text());
-    }
-
-    /** Whoever does not want to wait any more is told what is left. */
-    @Test
-    @Order(11)
-    void aSecondCtrlCNamesTheCommandThatUndoesIt() throws Exception {
-        TestCluster.Child child = TestCluster.child(
-                KillNode.class,
-                "3",
-                "--for",
-                "60s",
-                "-b",
-                Cluster.bootstrap(),
-                "--timeout",
-                "50s",
-                "--kill-command",
-                "true",
-                "--start-command",
-                "echo undoing >> " + TestCluster.HOME.resolve("began") + "; sleep 60");
-        TestCluster.await(
-                "the fault", () -> !child.process().isAlive() || child.text().contains("Undoing it in"));
-        new ProcessBuilder("kill", "-INT", "" + child.process().pid()).start().waitFor();
-        TestCluster.await("its undoing", () -> Files.exists(TestCluster.HOME.resolve("began")));
-        assertEquals(130, child.interrupt(), child.text());
-        assertTrue(child.text().contains("Not restored: kafka03; to restore, run: start-node 3 "), child.text());
-    }
-
-    // ---- A pid is signalled only if it is the node's ----
+    // ---- Only the node's own process is signalled ----
 
     @Test
     @Order(12)
@@ -516,8 +370,9 @@ class FaultsTest {
         Map<String, Object> json = TestCluster.node(1);
         json.put("pid", sleep.pid());
         json.put("started", "2024-01-01T00:00:00Z");
-        KillNodeTest.writeNode(file, json);
-        OwnFiles.mark(file.getParent(), "a node", "cluster up", "a test deletes it"); // or down would not even look
+        NodeFileTest.writeNode(file, json);
+        // Without a marker file, down would ignore the folder.
+        OwnFiles.mark(file.getParent(), "a node", "cluster up", "a test deletes it");
         for (String mode : List.of("kill", "stop", "pause")) {
             TestCluster.Run run =
                     TestCluster.run(KillNode::run, "1", "--force", "--mode", mode, "--data-dir", data.toString());
@@ -528,7 +383,7 @@ class FaultsTest {
                 TestCluster.run(Cluster::run, "down", "--data-dir", data.toString())
                         .out());
         assertTrue(sleep.isAlive());
-        // With the right start it is the node, and is killed: the check above is what kept it alive.
+        // With the right start time it is the node and is killed: only the check above kept it alive.
         json.put("started", begun);
         String stat = Files.readString(Path.of("/proc/" + sleep.pid() + "/stat"));
         json.put(
@@ -537,7 +392,7 @@ class FaultsTest {
         json.put(
                 "bootId",
                 Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip());
-        KillNodeTest.writeNode(file, json);
+        NodeFileTest.writeNode(file, json);
         TestCluster.Run run = TestCluster.run(KillNode::run, "1", "--data-dir", data.toString());
         assertEquals(0, run.code(), run.toString());
         assertEquals(128 + 9, sleep.waitFor());

@@ -8,7 +8,7 @@ import java.util.regex.*;
 import org.HdrHistogram.Histogram;
 import org.junit.jupiter.api.*;
 
-/** find-max-rate: loads that are computed, and a server of known capacity. */
+/** Checks find-max-rate with computed loads, and with a server of known capacity. */
 @Order(13)
 @Tag("timed")
 class FindMaxRateTest {
@@ -16,7 +16,7 @@ class FindMaxRateTest {
     private static final String[] SEARCH = TestCluster.with(LOAD, "--slo", "p99=50ms");
     private static final Duration FIVE_SECONDS = Duration.ofSeconds(5);
 
-    /** A search, and what it printed and emitted. */
+    /** A search with its output and events. */
     record Searched(TestCluster.Run run, List<Map<String, Object>> events) {
         static Searched search(FindMaxRate find, String... more) {
             List<Map<String, Object>> events = new ArrayList<>();
@@ -51,8 +51,8 @@ class FindMaxRateTest {
     }
 
     /**
-     * A latency that the objective allows is no lack of speed; a queue that grows is, though its wait is the latency of
-     * most. Counted by perf itself, of a server in real time.
+     * A latency within the objective does not mean that the server is too slow; a growing queue does, although its wait
+     * becomes the latency of most records. Measured by perf itself against a server in real time.
      */
     @Test
     void aLongAnswerIsNoMissedRateAndAGrowingQueueIsOne() throws Exception {
@@ -61,7 +61,7 @@ class FindMaxRateTest {
         Duration time = Duration.ofMillis(2500);
         FindMaxRate.Loaded below = find.load(2700, time);
         assertTrue(below.steady().reached(2700), "seconds " + below.steady().seconds());
-        // What a busy machine held up may still be caught up with.
+        // The backlog of a busy machine may still be caught up.
         assertTrue(below.growth(time) <= 27, "it grew by " + below.growth(time));
         FindMaxRate.Loaded above = find.load(3450, time);
         assertFalse(above.steady().reached(3450), "seconds " + above.steady().seconds());
@@ -83,7 +83,7 @@ class FindMaxRateTest {
 
     // ---- A queue of known capacity ----
 
-    /** Computes a load on a queue that serves each record in turn, so that no machine disturbs it. */
+    /** Computes a load on a queue that serves records in order, so that the machine has no influence. */
     private static FindMaxRate.Loaded queue(double capacity, double rate, Duration time, double delayMs) {
         int n = (int) (rate * time.toMillis() / 1000);
         double[] served = new double[n];
@@ -135,7 +135,7 @@ class FindMaxRateTest {
         return new PerfTest.Objective.Reader().convert(objective).missed(summary);
     }
 
-    /** A growing queue keeps this objective for as long as a step lasts, and no longer. */
+    /** A growing queue meets this objective only for as long as one step lasts. */
     @Test
     void aRateIsFoundThatCanBeHeld() throws Exception {
         for (double capacity : new double[] {3000, 700, 11_000}) {
@@ -182,7 +182,7 @@ class FindMaxRateTest {
         return new FindMaxRate.Loaded(null, backlog).growth(FIVE_SECONDS);
     }
 
-    /** What an overload leaves behind lasts for some loads, and is waited for. */
+    /** The backlog of an overload lasts for some loads, and the search waits until it is gone. */
     @Test
     void anOverloadDoesNotSpoilTheNextStep() throws Exception {
         FindMaxRate find = new FindMaxRate() {
@@ -204,7 +204,7 @@ class FindMaxRateTest {
 
     // ---- Computed latencies ----
 
-    /** Returns a run at a rate for so many seconds, in which each record had this latency. */
+    /** Returns a run at a rate for this many seconds, in which each record had this latency. */
     static PerfTest.Summary summary(double rate, double seconds, double ms) {
         return summary(rate, seconds, ms, null, null);
     }
@@ -221,7 +221,7 @@ class FindMaxRateTest {
         return new FindMaxRate.Loaded(summary(rate, 10, holds ? 10 : 500), List.of());
     }
 
-    /** Returns a finder of computed loads: above the capacity, which is asked for each, the objective is missed. */
+    /** Returns a search with computed loads: above the capacity, read anew for each, the objective is missed. */
     private static FindMaxRate computed(DoubleSupplier capacity) {
         return new FindMaxRate() {
             @Override
@@ -231,7 +231,7 @@ class FindMaxRateTest {
         };
     }
 
-    /** Each step has another capacity, or one that wanders, so that steps near in time are alike. */
+    /** Returns a capacity that changes with each step, or drifts, so that steps close in time are alike. */
     private static DoubleSupplier noisy(double noise, boolean wanders, Random random) {
         double[] now = {random.nextGaussian()};
         return () -> {
@@ -241,7 +241,7 @@ class FindMaxRateTest {
         };
     }
 
-    /** On a noisy machine as on a quiet one there is an answer, and a later run at its rate keeps the objective. */
+    /** Noisy machines get an answer too, and a later run at that rate meets the objective. */
     @Test
     void anAnswerIsConfirmedByALaterRun() throws Exception {
         Random random = new Random(11);
@@ -295,7 +295,9 @@ class FindMaxRateTest {
         }
     }
 
-    /** Two probes and the first steps run on a cluster whose compilers are cold; what they missed is tried again. */
+    /**
+     * Two probes and the first steps run on a cluster that is not warmed up; rates that they missed are tried again.
+     */
     @Test
     void whatAColdClusterMissedIsNoBound() {
         int[] loads = {0};
@@ -328,8 +330,8 @@ class FindMaxRateTest {
     }
 
     /**
-     * The time is over, or Ctrl-C comes, in the course of the confirmation: a rate is given only if it was held, and
-     * neither it nor one below it was seen to miss.
+     * Time runs out, or Ctrl-C comes, during the confirmation: a rate is reported only if it was held, and neither it
+     * nor a lower one was missed.
      */
     @Test
     void theRateThatIsGivenUnconfirmedIsOneThatHeld() {
@@ -358,7 +360,7 @@ class FindMaxRateTest {
         assertTrue(given > 20 && none > 0, given + " rates given, " + none + " times none");
     }
 
-    /** Holds 3000, and in longer steps another rate, but for each third of these; ends after so many of these. */
+    /** Returns a search that holds 3000, and in two of three longer steps another rate, until it ends. */
     private static FindMaxRate endingInConfirmation(boolean interrupted, double longer, int after) {
         return new FindMaxRate() {
             private int longSteps;
@@ -413,7 +415,7 @@ class FindMaxRateTest {
             @Override
             Loaded load(double rate, Duration time) {
                 LockSupport.parkNanos(20_000_000);
-                boolean holds = (int) (rate / 1000 % 2) == 0; // such as never converges
+                boolean holds = (int) (rate / 1000 % 2) == 0; // never converges
                 return new Loaded(summary(rate, 10, holds ? 0 : 500), List.of());
             }
         };
@@ -429,7 +431,7 @@ class FindMaxRateTest {
             @Override
             Loaded load(double rate, Duration time) throws InterruptedException {
                 if (time.toMillis() > 5000) {
-                    throw new InterruptedException(); // in the confirmation
+                    throw new InterruptedException(); // during the confirmation
                 }
                 return loaded(rate, rate <= 2000);
             }

@@ -117,7 +117,7 @@ class Format implements Callable<Integer> {
             return withImports(before) + copy + after;
         }
 
-        /** The formatter sorts them, and leaves out those that the source does not use. */
+        /** Adds the imports that the block needs; the formatter sorts them and removes unused ones. */
         private String withImports(String source) {
             StringJoiner missing = new StringJoiner("\n", "", "\n");
             text.lines()
@@ -146,7 +146,7 @@ class Format implements Callable<Integer> {
         String header = source.substring(0, end);
         String separator = header.isEmpty() ? "" : "\n";
         String body = source.substring(end);
-        // What it breaks for the first time it may break otherwise the second time.
+        // Repeated until nothing changes: wrapped lines may be formatted differently the next time.
         for (String before = ""; !before.equals(body); ) {
             before = body;
             body = formatter().formatSourceAndFixImports(before);

@@ -12,7 +12,7 @@ import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.utils.internals.*;
 import org.junit.jupiter.api.*;
 
-/** Proves that what is compared runs in like JVMs, and that no JVM warns of the client's native code. */
+/** Proves that compared commands run with the same JVM options, and that no JVM warns about native code. */
 @Order(12)
 class JvmOptionsTest {
     private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
@@ -31,7 +31,7 @@ class JvmOptionsTest {
             assertEquals(perf, options(alias), alias + ": its figures would not be comparable");
     }
 
-    /** The script and all that it is built of. */
+    /** Collects the script and all sources that it is built from. */
     private static Set<Path> closure(Path script, Set<Path> into) throws IOException {
         if (!into.add(script)) return into;
         for (String line : Files.readAllLines(script)) {
@@ -60,7 +60,7 @@ class JvmOptionsTest {
                 checked.toString());
     }
 
-    /** Compresses and decompresses, in a JVM of its own. */
+    /** Compresses and decompresses in its own JVM. */
     public static void main(String... args) throws Exception {
         for (Compression compression : List.of(
                 Compression.zstd().build(),

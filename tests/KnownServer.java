@@ -4,7 +4,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** A producer whose server has a known capacity: it takes a fixed time for each record, and has a queue. */
+/** A producer with a simulated server of known capacity: it takes a fixed time per record, and has a queue. */
 class KnownServer extends MockProducer<byte[], byte[]> {
     private final double serviceNanos;
     private final int delayMs;

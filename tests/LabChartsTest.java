@@ -11,7 +11,10 @@ import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 import org.opentest4j.TestAbortedException;
 
-/** The notebook's charts: that they have the form that Mermaid reads, the figures of the run, few points, and nothing in a name that would end them; and where Mermaid itself is at hand, that it draws them. */
+/**
+ * Checks the notebook's charts: Mermaid's syntax, the figures of the run, few points, and no name that breaks the
+ * syntax; Mermaid draws them where it is available.
+ */
 class LabChartsTest {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss.SSS").withZone(ZoneOffset.UTC);
@@ -40,39 +43,47 @@ class LabChartsTest {
                 .toArray();
     }
 
-    /** Fails on what is not in the form that we write. @return for an xychart its points, for a gantt its tasks */
+    /**
+     * Fails unless the chart has the form that lab writes. Returns the points of an xychart, or the tasks of a gantt.
+     */
     static int check(List<String> block) {
         assertTrue(block.get(0).matches("%%\\{init: \\{'(themeVariables|gantt)': [^%]*}}%%"), block.get(0));
         List<String> chart = block.subList(1, block.size());
-        String text = String.join("\n", chart), string = "\"[\\p{L}\\p{N} .,/_()+-]+\"";
+        String text = String.join("\n", chart);
         assertFalse(
                 text.contains("%%") || text.contains("NaN") || text.contains("Infinity") || text.contains("```"), text);
-        if (chart.get(0).equals("gantt")) {
-            assertTrue(
-                    chart.get(1).matches(" +title [\\p{L}\\p{N} .,()]+")
-                            && chart.get(2).equals("    dateFormat YYYY-MM-DD HH:mm:ss.SSS")
-                            && chart.get(3).equals("    axisFormat %H:%M:%S"),
-                    text);
-            String ended = null;
-            int tasks = 0;
-            for (String line : chart.subList(4, chart.size())) {
-                if (line.matches("    section [\\p{L}\\p{N} .,_-]+")) {
-                    ended = null;
-                    continue;
-                }
-                Matcher m = Pattern.compile(
-                                " +[\\p{L}\\p{N} .,]+ :(?:(?:crit|active|done), )?([\\d-]+ [\\d:.]{12}), ([\\d-]+"
-                                        + " [\\d:.]{12})")
-                        .matcher(line);
-                assertTrue(m.matches(), line);
-                assertTrue(m.group(1).compareTo(m.group(2)) < 0, "it ends after it began: " + line);
-                if (ended != null)
-                    assertEquals(ended, m.group(1), "it begins where the phase before it ended: " + text);
-                ended = m.group(2);
-                tasks++;
+        return chart.get(0).equals("gantt") ? checkGantt(chart) : checkXychart(chart);
+    }
+
+    private static int checkGantt(List<String> chart) {
+        String text = String.join("\n", chart);
+        assertTrue(
+                chart.get(1).matches(" +title [\\p{L}\\p{N} .,()]+")
+                        && chart.get(2).equals("    dateFormat YYYY-MM-DD HH:mm:ss.SSS")
+                        && chart.get(3).equals("    axisFormat %H:%M:%S"),
+                text);
+        String ended = null;
+        int tasks = 0;
+        for (String line : chart.subList(4, chart.size())) {
+            if (line.matches("    section [\\p{L}\\p{N} .,_-]+")) {
+                ended = null;
+                continue;
             }
-            return tasks;
+            Matcher m = Pattern.compile(
+                            " +[\\p{L}\\p{N} .,]+ :(?:(?:crit|active|done), )?([\\d-]+ [\\d:.]{12}), ([\\d-]+"
+                                    + " [\\d:.]{12})")
+                    .matcher(line);
+            assertTrue(m.matches(), line);
+            assertTrue(m.group(1).compareTo(m.group(2)) < 0, "it ends after it began: " + line);
+            if (ended != null) assertEquals(ended, m.group(1), "it begins where the phase before it ended: " + text);
+            ended = m.group(2);
+            tasks++;
         }
+        return tasks;
+    }
+
+    private static int checkXychart(List<String> chart) {
+        String text = String.join("\n", chart), string = "\"[\\p{L}\\p{N} .,/_()+-]+\"";
         assertEquals(List.of("xychart-beta", 5), List.of(chart.get(0), chart.size()));
         assertTrue(
                 chart.get(1).matches(" +title " + string)
@@ -209,7 +220,10 @@ class LabChartsTest {
                             + " charts' form was checked, and Mermaid was not asked.");
     }
 
-    /** @return whether there is a Mermaid to draw them with; the folder of its webjar cannot be had, since its dependencies do not resolve */
+    /**
+     * Returns whether Mermaid is available to draw them. Its webjar cannot be used, because its dependencies do not
+     * resolve.
+     */
     private boolean drawn(List<List<String>> charts) throws Exception {
         String mermaid = System.getenv("KRAFT_LAB_MERMAID");
         if (mermaid == null || !Files.isReadable(Path.of(mermaid))) return false;
@@ -231,7 +245,7 @@ class LabChartsTest {
                 assertTrue(
                         svg instanceof String s && s.startsWith("<svg") && !s.contains("Syntax error"),
                         svg + "\n" + String.join("\n", chart));
-                // A gantt's task, a bar or the line's points are in the picture.
+                // The picture has the gantt's tasks, the bars or the points of the line.
                 assertTrue(
                         ((String) svg).contains(chart.get(1).equals("gantt") ? "class=\"task " : "class=\"plot\""),
                         (String) svg);

@@ -5,7 +5,7 @@ import java.nio.file.*;
 import java.util.*;
 import org.junit.jupiter.api.*;
 
-/** lab on a cluster that was up before it: it is left up, and whole. */
+/** Runs lab on a cluster that was already up: lab leaves it up, with every node restored. */
 @Tag("faults")
 @Order(68)
 class LabFoundTest {

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the lab says: both catalogues have the same texts with the same places to fill in, each is used, none is cut or half translated. */
+/**
+ * Checks the lab's messages: both languages have the same texts with the same placeholders, each is used, none is
+ * truncated or half translated.
+ */
 class LabMessagesTest {
     private static final Pattern PLACE = Pattern.compile("%(?:\\d+\\$[,.\\d]*[dfs]|%)");
     private static final Messages EN = LabJournal.messages("en");
@@ -94,23 +97,25 @@ class LabMessagesTest {
             assertFalse(isRussian(en.get(key)), key);
             boolean words = PLACE.matcher(en.get(key)).replaceAll("").matches("(?s).*[A-Za-z].*");
             assertEquals(words, isRussian(ru.get(key)), key + ": " + ru.get(key));
-            // What is English in it is a name: of an option, a command, a file, a property, or in parentheses Kafka's
-            // own word.
+            // English words may only be names of options, commands, files or properties, or Kafka's own term in
+            // parentheses.
             String rest = PLACE.matcher(ru.get(key))
                     .replaceAll("")
                     .replaceAll("\\([^)]*\\)|`[^`]*`|[\\w-]+[._=/][\\w.=/-]+|(?<!\\w)--?[\\w-]+", "")
                     .replaceAll(
                             "kill-node( --mode pause)?|start-node|watch-\\w+|check-delivery|cluster up|docker compose"
                                 + " up|docker"
-                                + " ps|compose-|docker|compose|PATH|Debian|Docker|Kafka|ISR|UTC|PASS|FAIL|INCOMPLETE|INTERRUPTED|acks|heartbeat|high"
-                                + " watermark|request|SIG\\w+|Java|kraft-lab|resilient-producer|events|unfenced|kill|stop|pause|disconnect",
+                                + " ps|compose-|docker|compose|PATH|Debian|Docker|Kafka|ISR|UTC|PASS|FAIL|INCOMPLETE"
+                                + "|INTERRUPTED|acks|heartbeat|high"
+                                + " watermark|request|SIG\\w+|Java|kraft-lab|resilient-producer|events"
+                                + "|unfenced|kill|stop|pause|disconnect",
                             "");
             assertFalse(
                     Pattern.compile("[A-Za-z]{2,}").matcher(rest).find(), key + " is half translated: " + ru.get(key));
         }
     }
 
-    /** A catalogue read by the lab has the texts as they stand, apostrophes and all. */
+    /** Texts keep their apostrophes when the lab fills them in. */
     @Test
     void eachCanBeFilledIn() throws Exception {
         for (Messages words : List.of(EN, RU))
@@ -192,7 +197,7 @@ class LabMessagesTest {
         assertFalse(Files.exists(TestCluster.HOME.resolve("none")), "refused before anything is made");
     }
 
-    /** Where voters are no brokers, broken nodes are no voters lost: nothing is counted that is not known. */
+    /** Where voters are not brokers, broken nodes do not count as lost voters: nothing unknown is counted. */
     @Test
     void votersAreCountedOnlyWhereEachNodeIsOne() throws Exception {
         for (Messages language : List.of(EN, RU))
@@ -223,7 +228,7 @@ class LabMessagesTest {
             }
     }
 
-    /** One that says WHEN for a time, which would have figures. */
+    /** Returns a journal that writes WHEN for a time, so that digits are no part of it. */
     private static LabJournal journal(Messages language) {
         Cli.Common common = new Cli.Common();
         common.out = LabJournal.quiet();
@@ -294,7 +299,7 @@ class LabMessagesTest {
                         .title);
     }
 
-    // ---- What is put together of several ----
+    // ---- Texts composed of several messages ----
 
     private static ProbeAnswer answer(String question, int node, ProbeAnswer.Outcome outcome, long ms, String detail) {
         return new ProbeAnswer(
@@ -376,7 +381,7 @@ class LabMessagesTest {
                 meaning(lost, RU));
     }
 
-    /** The default run's, with gaps of Kafka's own timeouts. */
+    /** Uses the default run, with gaps as long as Kafka's default timeouts cause. */
     @Test
     void theVerdictFitsATerminalOf200Columns() {
         for (Messages words : List.of(EN, RU)) {

@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.*;
 
-/** The whole experiment. Last, because it takes the ports of the shared cluster. */
+/** Runs the whole experiment. Ordered last, because it takes the ports of the shared cluster. */
 @Order(90)
 @Tag("lab")
 class LabTest {
@@ -46,6 +46,18 @@ class LabTest {
         String verdictLine = run.out().lines().reduce((a, b) -> b).orElse("");
         assertTrue(verdictLine.startsWith("PASS: "), run.out());
 
+        Map<String, Object> verdict = assertFilesAndVerdict();
+        assertLoad((Map<?, ?>) verdict.get("load"), verdictLine);
+        assertNotebook(run, verdictLine);
+        assertEvents(verdict);
+        List<Outage> outages =
+                OutageAnalysis.of(out.resolve("events.jsonl").toFile()).outages();
+        assertOutages(outages);
+        nothingIsLeft();
+        assertPage(outages);
+    }
+
+    private Map<String, Object> assertFilesAndVerdict() throws Exception {
         for (String file :
                 List.of("events.jsonl", "ledger.jsonl", "perf.hlog", "verdict.json", "notebook.md", "report.html"))
             assertTrue(Files.size(out.resolve(file)) > 0, file);
@@ -58,12 +70,13 @@ class LabTest {
         assertEquals(verdict.get("acknowledged"), verdict.get("sent"), "no send failed: " + verdict);
         assertTrue((int) verdict.get("acknowledged") > 100, verdict.toString());
         assertEquals(14, ((List<?>) verdict.get("steps")).size());
-        Map<?, ?> load = (Map<?, ?>) verdict.get("load"),
-                loadVerdict =
-                        TestCluster.ofType(
-                                        TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))),
-                                        "load-verdict")
-                                .get(0);
+        return verdict;
+    }
+
+    private void assertLoad(Map<?, ?> load, String verdictLine) throws Exception {
+        Map<?, ?> loadVerdict = TestCluster.ofType(
+                        TestCluster.events(Files.readAllLines(out.resolve("events.jsonl"))), "load-verdict")
+                .get(0);
         assertEquals(
                 Arrays.asList("pass", load.get("acknowledged"), 0),
                 Arrays.asList(load.get("verdict"), load.get("found"), load.get("lost")),
@@ -74,7 +87,9 @@ class LabTest {
                 verdictLine.contains(
                         "load, acks=1: " + String.format(Locale.US, "%,d of %<,d", (int) load.get("acknowledged"))),
                 verdictLine);
+    }
 
+    private void assertNotebook(TestCluster.Run run, String verdictLine) throws Exception {
         String notebook = Files.readString(out.resolve("notebook.md"));
         assertEquals(
                 16,
@@ -97,7 +112,12 @@ class LabTest {
                         && notebook.contains("| 2 | kill node "),
                 notebook);
         assertTrue(run.out().lines().anyMatch(l -> l.matches("#  GAP, MS +BEFORE +NO QUORUM +ELECTION .*")), run.out());
+        for (String said :
+                List.of("from frozen metadata", "acknowledged and invisible", "No node answers: metadata quorum, "))
+            assertTrue(notebook.contains(said), said + " in " + notebook);
+    }
 
+    private void assertEvents(Map<String, Object> verdict) throws Exception {
         List<Map<String, Object>> events = TestCluster.events(Files.readAllLines(out.resolve("events.jsonl")));
         assertEquals(2, TestCluster.ofType(events, "fault").size());
         assertEquals(2, TestCluster.ofType(events, "restored").size());
@@ -107,10 +127,21 @@ class LabTest {
                 TestCluster.ofType(events, "producer").stream()
                         .map(e -> e.get("state"))
                         .toList());
-        for (String said :
-                List.of("from frozen metadata", "acknowledged and invisible", "No node answers: metadata quorum, "))
-            assertTrue(notebook.contains(said), said + " in " + notebook);
-        List<Map<String, Object>> probes = TestCluster.ofType(events, "probe");
+        assertProbes(TestCluster.ofType(events, "probe"));
+        assertEquals(
+                verdict.get("acknowledged"), TestCluster.ofType(events, "ack").size());
+        assertTrue(
+                TestCluster.ofType(events, "isr").stream().anyMatch(e -> e.get("frozenSince") != null),
+                "the watcher saw the quorum lost");
+        Map<String, Object> last =
+                TestCluster.ofType(events, "isr").stream().reduce((a, b) -> b).orElseThrow();
+        assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
+        assertEquals(0, TestCluster.ofType(events, "send-error").size());
+        assertEquals(2, TestCluster.ofType(events, "outage").size());
+        assertEquals(1, TestCluster.ofType(events, "availability").size());
+    }
+
+    private static void assertProbes(List<Map<String, Object>> probes) {
         assertEquals(
                 3,
                 probes.stream()
@@ -124,19 +155,9 @@ class LabTest {
                         .map(e -> e.get("outcome"))
                         .toList());
         assertTrue(probes.stream().anyMatch(e -> Boolean.FALSE.equals(e.get("visible"))), probes.toString());
-        assertEquals(
-                verdict.get("acknowledged"), TestCluster.ofType(events, "ack").size());
-        assertTrue(
-                TestCluster.ofType(events, "isr").stream().anyMatch(e -> e.get("frozenSince") != null),
-                "the watcher saw the quorum lost");
-        Map<String, Object> last =
-                TestCluster.ofType(events, "isr").stream().reduce((a, b) -> b).orElseThrow();
-        assertEquals(List.of(48, 48), List.of(last.get("inSync"), last.get("replicas")));
-        assertEquals(0, TestCluster.ofType(events, "send-error").size());
-        assertEquals(2, TestCluster.ofType(events, "outage").size());
-        assertEquals(1, TestCluster.ofType(events, "availability").size());
-        List<Outage> outages =
-                OutageAnalysis.of(out.resolve("events.jsonl").toFile()).outages();
+    }
+
+    private static void assertOutages(List<Outage> outages) {
         for (Outage o : outages) {
             assertNotNull(o.moments().elected(), o.toString());
             for (Outage.Gap g : o.partitions())
@@ -148,9 +169,10 @@ class LabTest {
         assertTrue(
                 outages.get(1).worst().phases().ms().get(Outage.Phase.QUORUM) > 1000,
                 "the second kill took the quorum: " + outages.get(1));
-        nothingIsLeft();
+    }
 
-        // The page says of each fault what the notebook's table says.
+    /** Checks that the page shows the same for each fault as the notebook's table. */
+    private void assertPage(List<Outage> outages) throws Exception {
         Map<?, ?> page = ReportTest.data(out.resolve("report.html"));
         for (Outage o : outages) {
             Map<?, ?> fault = (Map<?, ?>) ((List<?>) page.get("outages")).get(o.number() - 1);
@@ -179,7 +201,7 @@ class LabTest {
         assertEquals("pass", ((Map<?, ?>) page.get("verdict")).get("verdict"));
     }
 
-    /** Each paragraph, list item and heading outside of code has Cyrillic letters. */
+    /** Checks that each paragraph, list item and heading outside of code has Cyrillic letters. */
     static void isRussian(String notebook) {
         String prose = notebook.replaceAll("(?ms)^```.*?^```\n", "\n").replaceAll("(?m)^\\|.*\n", "");
         List<String> paragraphs = Stream.of(prose.split("\n\\s*\n|\n(?=- )"))

@@ -5,7 +5,7 @@ import java.util.*;
 import java.util.stream.*;
 import org.junit.jupiter.api.Test;
 
-/** The tests' own order: what would wait for a cluster beside the others is there, and what a lane counts arrives. */
+/** Checks the test runner: tests that need a cluster get lanes, and a lane's counts arrive. */
 class LaneTest {
     @Test
     void aClassOnTheEmbeddedClusterSaysWhichLaneItIsIn() throws Exception {
@@ -14,7 +14,9 @@ class LaneTest {
             for (Path file : files.filter(f -> f.getFileName().toString().matches("(?!Lane).*Test\\.java"))
                     .toList()) {
                 String text = Files.readString(file);
-                boolean onTheCluster = text.contains("TestCluster.healthy(") || text.contains("TestCluster.down(");
+                boolean onTheCluster = text.contains("TestCluster.healthy(")
+                        || text.contains("TestCluster.down(")
+                        || text.contains("extends DeliveryFixture");
                 boolean onDocker = file.getFileName().toString().contains("Docker") || text.contains("TestEngine.up(");
                 if (onTheCluster
                         && !onDocker

@@ -8,10 +8,13 @@ import org.HdrHistogram.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Proves that merge-latency and report read latency logs of others in their own unit, or ask for it, and let no tag reach a terminal or a folder. */
+/**
+ * Proves that merge-latency and report read latency logs of other tools in their own unit, or ask for it, and that no
+ * tag reaches a terminal or a folder unescaped.
+ */
 @Order(13)
 class LatencyLogTest {
-    /** A log of 1 ms and 2 ms in nanoseconds, as HdrHistogram's own writer makes it: Interval_Max is in milliseconds. */
+    /** A log of 1 ms and 2 ms in nanoseconds, as HdrHistogram writes it: Interval_Max is in milliseconds. */
     private static final String NANOSECONDS = """
         #[Histogram log format version 1.3]
         #[StartTime: 1700000000.000 (seconds since epoch), Tue Nov 14 22:13:20 UTC 2023]
@@ -22,7 +25,7 @@ class LatencyLogTest {
     @TempDir
     Path folder;
 
-    /** A log of 1 ms and 2 ms; so many of the values are a unit of Interval_Max. */
+    /** Writes a log of 1 ms and 2 ms; maxValueUnitRatio values make a unit of Interval_Max. */
     private Path log(String name, long millisecond, double maxValueUnitRatio, String comment, String tag)
             throws Exception {
         Path file = folder.resolve(name);
@@ -46,7 +49,7 @@ class LatencyLogTest {
                 MergeLatency::run, Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
     }
 
-    /** As merge-latency has it, and as report's page has it. */
+    /** Checks what merge-latency and report's page show for the log. */
     private void assertReadAs(double ms, Path log, String unit) throws Exception {
         String[] option = unit == null ? new String[0] : new String[] {"--unit", unit};
         TestCluster.Run run =

@@ -11,7 +11,10 @@ import org.apache.kafka.common.internals.KafkaFutureImpl;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** perf's ledger of acknowledged offsets, and what check-delivery makes of it: written by the producers' callbacks, read back, compared with a log that is made up. */
+/**
+ * Checks perf's ledger of acknowledged offsets, and check-delivery's verdict on it: written by the producers'
+ * callbacks, read back, compared with a planted log.
+ */
 @Order(11)
 class LoadLedgerTest {
     @TempDir
@@ -36,7 +39,7 @@ class LoadLedgerTest {
         return Files.readString(folder.resolve("load.jsonl"));
     }
 
-    /** The log of partition 0 from offset 0: how many records at which offset; all else of it has none. */
+    /** Plants partition 0's log from offset 0: one record at each of these offsets, none elsewhere. */
     private static void log(LoadChecker ranges, long end, long... offsets) {
         ranges.reached(0, 0);
         for (long offset : offsets) ranges.record(0, offset, 500);
@@ -72,7 +75,7 @@ class LoadLedgerTest {
         for (long offset = 0; offset < 30; offset++)
             (offset / 5 % 2 == 0 ? a : b).acknowledged(0, 2, offset); // batches in turn
         for (long offset : new long[] {105, 106, 100, 101, 102, 103, 104, 200})
-            a.acknowledged(1, 0, offset); // sent again, and out of order
+            a.acknowledged(1, 0, offset); // sent again, out of order
         for (PerfTest.Ledger.Part part : List.of(a, b)) part.closed();
         Map<String, LoadChecker> topics = Map.of("t", written(ledger));
         assertTrue(text().contains("{\"topic\":\"t\",\"partition\":2,\"first\":0,\"last\":29,\"count\":30}\n"), text());
@@ -95,7 +98,7 @@ class LoadLedgerTest {
         for (long offset = 11; offset < 20; offset++) part.acknowledged(0, 0, offset);
         part.committed();
         for (long offset = 21; offset < 25; offset++) part.acknowledged(0, 0, offset);
-        part.closed(); // and aborted
+        part.closed(); // aborted
         LoadChecker ranges = written(ledger);
         log(ranges, 26, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19);
         expect(ranges, "pass", 19, 19);
@@ -154,7 +157,7 @@ class LoadLedgerTest {
         ranges.reached(0, 2);
         ranges.record(0, 2, 500);
         ranges.reached(0, 3);
-        ranges.expired(0, 4, 7); // 3 was passed
+        ranges.expired(0, 4, 7); // 3 had been read past
         ranges.reached(0, 7);
         for (long offset = 7; offset < 10; offset++) ranges.record(0, offset, 500);
         ranges.reached(0, 10);
@@ -167,7 +170,7 @@ class LoadLedgerTest {
         PerfTest.Ledger.Part part = ledger.part();
         for (long offset = 0; offset < 4; offset++) part.acknowledged(0, 0, offset);
         part.closed();
-        LoadChecker ranges = written(ledger); // until 1000
+        LoadChecker ranges = written(ledger); // up to 1000
         log(ranges, 2, 0, 1);
         ranges.record(0, 2, 1001);
         ranges.record(0, 3, 999);
@@ -202,7 +205,7 @@ class LoadLedgerTest {
         assertEquals(2, ranges.verdict().counts().gaps());
     }
 
-    /** A cluster that answers for a topic's configuration with this, or refuses to. */
+    /** Returns a client of a cluster with this cleanup policy for the topic, or one that refuses to return it. */
     private static Admin admin(String policy) {
         ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, "t");
         KafkaFutureImpl<Config> answer = new KafkaFutureImpl<>();
@@ -252,7 +255,10 @@ class LoadLedgerTest {
         expect(ranges, "fail", 8, 6, "INCONSISTENT", 2);
     }
 
-    /** acks=1: the leader has 1000 records that nobody fetched, and is back with 500; the run goes on at offset 500. Every offset has a record, and 500 records are lost. */
+    /**
+     * With acks=1 the leader has 1000 records that no follower fetched, and comes back with 500; the run goes on at
+     * offset 500. Every offset has a record, and 500 records are lost.
+     */
     @Test
     void anOffsetThatOneRunWasToldTwiceIsOfALostRecord() throws Exception {
         PerfTest.Ledger ledger = perf(false, "t");

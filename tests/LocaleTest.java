@@ -12,9 +12,12 @@ import javax.tools.*;
 import org.junit.jupiter.api.*;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Proves that what a machine reads, and what a person copies, does not depend on the language of the machine: figures, node names, option values. */
+/**
+ * Proves that output for machines and for copying does not depend on the system's language: numbers, node names, option
+ * values.
+ */
 class LocaleTest {
-    /** Where a language has figures of its own, and where i in capitals is another letter. */
+    /** Languages with their own digits, or in which a capital i is another letter. */
     private static final Map<String, String> LANGUAGES = Map.of("ar", "EG", "tr", "TR");
 
     @Test
@@ -48,7 +51,8 @@ class LocaleTest {
                 String a = String.format("%d", 1), b = "%d".formatted(2), c = "I".toLowerCase(), d = "i".toUpperCase();
                 java.util.function.Function<String, String> e = String::toLowerCase;
                 void f(java.io.PrintWriter out) { out.printf("%d", 3); out.format("%d", 4); }
-                String g = String.format(java.util.Locale.ROOT, "%d", 5) + "I".toLowerCase(java.util.Locale.ROOT) + time.format(now);
+                String g = String.format(java.util.Locale.ROOT, "%d", 5) + "I".toLowerCase(java.util.Locale.ROOT) \
+            + time.format(now);
             }
             """;
         JavaFileObject file =
@@ -68,7 +72,10 @@ class LocaleTest {
                         .size());
     }
 
-    /** A DateTimeFormatter's figures are always ours, and its format() has one argument that is no text; String.format, a writer's format and printf begin with a format, or a Locale. */
+    /**
+     * Finds calls that depend on the locale. A DateTimeFormatter uses ASCII digits, and its format() takes one argument
+     * that is not a text; String.format, a writer's format and printf begin with a format, or a Locale.
+     */
     private static List<String> withoutLocale(CompilationUnitTree unit, SourcePositions at) {
         List<String> found = new ArrayList<>();
         new TreeScanner<Void, Void>() {
@@ -105,7 +112,7 @@ class LocaleTest {
         };
     }
 
-    /** The same scripts here and in children of other languages: help, and what they compute of files. */
+    /** Runs the same scripts here and in children with other languages: help, and results computed from files. */
     @Test
     void outputIsTheSameInEveryLanguage(@TempDir Path folder) throws Exception {
         Map<String, Process> children = new LinkedHashMap<>();
@@ -147,7 +154,7 @@ class LocaleTest {
         }
     }
 
-    /** What a child prints. */
+    /** Prints the output of a child. */
     public static void main(String... args) throws Exception {
         print(Path.of(args[0]), new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), true));
         System.exit(0);
@@ -160,7 +167,7 @@ class LocaleTest {
                 String text = e.out()
                         .lines()
                         .filter(l -> !l.matches("(Usage:| +)[^\\[]*\\[.*"))
-                        .collect(Collectors.joining("\n")); // picocli sorts a synopsis by the language
+                        .collect(Collectors.joining("\n")); // picocli sorts a synopsis by locale
                 out.println(script + " " + option + ": " + e.code() + "\n" + text);
             }
         }

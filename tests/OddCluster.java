@@ -16,8 +16,8 @@ import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.raft.DynamicVoters;
 
 /**
- * A cluster that is not shaped like the lab's, on loopback ports of its own: dedicated controllers, or one node with listeners
- * of every kind. Each node is a JVM that can be killed; all of them end with the tests.
+ * A cluster that differs from the lab's, on its own loopback ports: dedicated controllers, or one node with listeners
+ * of every kind. Each node is a JVM that can be killed; all end with the tests.
  */
 class OddCluster implements AutoCloseable {
     static final String ADMIN = "admin";
@@ -59,9 +59,9 @@ class OddCluster implements AutoCloseable {
     }
 
     /**
-     * Starts one combined node, id 0, of a dynamic quorum, with the listeners {@code plain} (everything is allowed there), {@code sasl} (PLAIN: the
-     * users {@link #ADMIN}, and {@link #POOR} without any right; the password is the name), {@code tls}, and {@code lost},
-     * which is advertised under a name that does not resolve.
+     * Starts one combined node, id 0, of a dynamic quorum, with the listeners {@code plain} (everything is allowed),
+     * {@code sasl} (PLAIN: the users {@link #ADMIN}, and {@link #POOR} without any right; the password is the name),
+     * {@code tls}, and {@code lost}, which is advertised under a name that does not resolve.
      */
     static OddCluster single(Path folder) throws Exception {
         OddCluster cluster = new OddCluster(folder);
@@ -74,11 +74,15 @@ class OddCluster implements AutoCloseable {
         cluster.start(0, """
             process.roles=broker,controller
             controller.quorum.bootstrap.servers=127.0.0.1:%5$d
-            listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://127.0.0.1:%4$d,CONTROLLER://127.0.0.1:%5$d
-            advertised.listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://nowhere.invalid:%4$d
+            listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,LOST://127.0.0.1:%4$d,\
+            CONTROLLER://127.0.0.1:%5$d
+            advertised.listeners=PLAIN://127.0.0.1:%1$d,LOGIN://127.0.0.1:%2$d,TLS://127.0.0.1:%3$d,\
+            LOST://nowhere.invalid:%4$d
             inter.broker.listener.name=PLAIN
             sasl.enabled.mechanisms=PLAIN
-            listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_admin="admin" user_poor="poor";
+            listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.\
+            PlainLoginModule required \
+            user_admin="admin" user_poor="poor";
             ssl.keystore.location=%6$s
             ssl.keystore.password=secret
             ssl.key.password=secret
@@ -99,7 +103,8 @@ class OddCluster implements AutoCloseable {
         return Files.writeString(folder.resolve(user + ".properties"), """
             security.protocol=SASL_PLAINTEXT
             sasl.mechanism=PLAIN
-            sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="%1$s" password="%1$s";
+            sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+            username="%1$s" password="%1$s";
             """.formatted(user));
     }
 
@@ -121,7 +126,8 @@ class OddCluster implements AutoCloseable {
             node.id=%d
             log.dirs=%s
             controller.listener.names=CONTROLLER
-            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT
+            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,\
+            LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT
             offsets.topic.replication.factor=1
             log.cleaner.dedupe.buffer.size=2097152
             controller.quorum.election.timeout.ms=300
@@ -200,7 +206,9 @@ class OddCluster implements AutoCloseable {
         return store;
     }
 
-    /** Not ephemeral ones: a client's connection could take such a port before the node listens there. */
+    /**
+     * Returns ports outside the ephemeral range: a client's connection could take one before the node listens on it.
+     */
     private static List<Integer> freePorts(int count) {
         int first = 21_000 + new Random().nextInt(6_000);
         return IntStream.range(first, 29_000)

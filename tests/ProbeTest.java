@@ -13,7 +13,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.*;
 
-/** probe on real nodes: healthy, with a node killed, with the quorum lost; and that nothing of it is left, also of what hung. */
+/** Tests probe on real nodes, healthy and with a node killed; nothing of it is left, also of what hung. */
 @Order(55)
 @Tag("faults")
 class ProbeTest {

@@ -10,8 +10,8 @@ import java.util.stream.Stream;
  * loopback, so that a lane's cluster has the lab's ports whatever else has them outside, another lane's cluster or the
  * containers' one. It takes root on Linux, {@code unshare} and {@code ip} (or busybox, which has one).
  *
- * <p>A cluster's tests wait more than they compute, so two such lanes run at a time, each on its own loopback; what they
- * leave of the cores is for the tests that only compute, which have the lowest priority.
+ * <p>A cluster's tests wait more than they compute, so two such lanes run at a time, each on its own loopback; what
+ * they leave of the cores is for the tests that only compute, which have the lowest priority.
  */
 class TestLane {
     /**

@@ -19,7 +19,7 @@ final class ClassArchive {
     private static final String MARK = "-Dkraft-lab.archive=";
     /** Among the last classes that a starting broker loads: a list without it is of one that did not get that far. */
     private static final String LATE_CLASS = "\nkafka/server/KafkaApis";
-    /** Moves the archive into place. What a signal ended is tried again soon; any other failure leaves an empty file. */
+    /** Moves the archive into place. After a signal it is tried again soon; any other failure leaves an empty file. */
     private static final String CREATE =
             "\"$@\" && mv -f \"$0.new\" \"$0\" || { e=$?; rm -f \"$0.new\"; [ $e -gt 128 ]; } || : > \"$0\"";
     /** After a failure, such as a full disk, it is tried again. */

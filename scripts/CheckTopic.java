@@ -37,7 +37,7 @@ import picocli.CommandLine.Option;
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         description = "Checks order, gaps and duplicates by key in a topic, without a ledger. Exit 0: nothing found;"
-                + " 13: something is proved wrong; 14: something was found that proves nothing, or not everything"
+                + " 13: a violation is proved; 14: inconclusive, or not everything"
                 + " could be read.")
 class CheckTopic implements Callable<Integer> {
     @Option(names = "--topic", paramLabel = "TOPIC", required = true, description = "The topic to read.")

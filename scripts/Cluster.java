@@ -64,7 +64,7 @@ class Cluster implements Callable<Integer> {
             names = "--timeouts",
             paramLabel = "default|fast",
             defaultValue = "DEFAULT",
-            description = "Kafka's default timeouts, or tuned ones, with outages a third as long.")
+            description = "Kafka's default timeouts, or fast ones, with outages a third as long (default: default).")
     Timeouts timeouts;
 
     @Option(names = "--fresh", description = "up: stop running nodes and delete their data first.")
@@ -80,7 +80,7 @@ class Cluster implements Callable<Integer> {
     @Option(
             names = "--data-dir",
             paramLabel = "DIR",
-            description = "The nodes' folder (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            description = "Data directory of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 

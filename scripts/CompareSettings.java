@@ -50,22 +50,22 @@ class CompareSettings implements Callable<Integer> {
     List<String> settings = List.of();
 
     /** The options of an earlier version, in place of --setting: each names the letter of its setting. */
-    @Option(names = "--a", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--a", hidden = true, description = "Deprecated: use --setting.")
     String a;
 
-    @Option(names = "--b", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--b", hidden = true, description = "Deprecated: use --setting.")
     String b;
 
-    @Option(names = "--c", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--c", hidden = true, description = "Deprecated: use --setting.")
     String c;
 
-    @Option(names = "--d", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--d", hidden = true, description = "Deprecated: use --setting.")
     String d;
 
-    @Option(names = "--e", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--e", hidden = true, description = "Deprecated: use --setting.")
     String e;
 
-    @Option(names = "--f", hidden = true, description = "Deprecated: --setting.")
+    @Option(names = "--f", hidden = true, description = "Deprecated: use --setting.")
     String f;
 
     @Option(

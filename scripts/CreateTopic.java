@@ -61,7 +61,7 @@ class CreateTopic implements Callable<Integer> {
     @Parameters(paramLabel = "TOPIC", arity = "0..*", description = "The topics (default: test_topic).")
     List<String> topics = new ArrayList<>();
 
-    @Option(names = "--topic", paramLabel = "TOPIC", description = "A topic, as an option; may be repeated.")
+    @Option(names = "--topic", paramLabel = "TOPIC", description = "Topic, instead of an argument; may be repeated.")
     void topic(String topic) {
         byOption.add(topic);
     }
@@ -88,7 +88,7 @@ class CreateTopic implements Callable<Integer> {
             description = "A topic configuration, such as min.insync.replicas=2; may be repeated.")
     Map<String, String> configs = new TreeMap<>();
 
-    @Option(names = "--if-not-exists", description = "Accept a topic that exists already with this very layout.")
+    @Option(names = "--if-not-exists", description = "Accept an existing topic with the same layout.")
     boolean ifNotExists;
 
     @Mixin
@@ -462,7 +462,7 @@ class CreateTopic implements Callable<Integer> {
     static class StandardOptions {
         private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
+        @Option(names = "--json", description = "Print one JSON object per line.")
         boolean json;
 
         @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")

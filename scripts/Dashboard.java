@@ -53,13 +53,13 @@ class Dashboard implements Callable<Integer> {
             names = "--port",
             paramLabel = "N",
             defaultValue = "8060",
-            description = "Where; 0: any that is free (default: ${DEFAULT-VALUE}).")
+            description = "Port to listen on; 0 for any free port (default: ${DEFAULT-VALUE}).")
     int port;
 
     @Option(
             names = "--data-dir",
             paramLabel = "DIR",
-            description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            description = "Data directory of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 

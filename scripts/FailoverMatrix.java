@@ -50,7 +50,7 @@ import picocli.CommandLine.Option;
         version = "kraft-lab 0.1.0",
         sortOptions = false,
         description = "Runs faults against producer and topic settings, and shows what each combination lost and how"
-                + " long it waited. Without options for these: ten instructive combinations.")
+                + " long it waited. Without options for these, ten preset combinations.")
 class FailoverMatrix implements Callable<Integer> {
     private static final String MARK = "a matrix";
 
@@ -67,7 +67,7 @@ class FailoverMatrix implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "Folder of the matrix; the runs that it lacks are added (default: runs/matrix-<time>).")
+            description = "Folder of the matrix; existing runs are kept (default: runs/matrix-<time>).")
     Path out;
 
     @Option(names = "--list", description = "List the combinations and exit.")

@@ -64,7 +64,7 @@ class FindMaxRate implements Callable<Integer> {
             split = ",",
             paramLabel = "OBJECTIVE",
             converter = PerfTest.Objective.Reader.class,
-            description = "Objectives to meet: p99=50ms, e2e-p99.9=1s, avg, max, failed=0; of the response time.")
+            description = "Objectives for the response time: p99=50ms, e2e-p99.9=1s, avg, max, failed=0.")
     List<PerfTest.Objective> objectives;
 
     @Option(

@@ -142,8 +142,19 @@ class KillNode implements Callable<Integer> {
             description = "Undo the fault after this long, also when interrupted.")
     Duration lasting;
 
-    @Option(names = "--restore", description = "Undo whatever was done to the nodes, and wait until they are back.")
     boolean restore;
+
+    /** The alias start-node is kill-node --restore, and has a help of its own. */
+    @Option(names = "--restore", description = "Undo whatever was done to the nodes, and wait until they are back.")
+    void restore(boolean on) {
+        restore = on;
+        if (on) {
+            common.spec
+                    .usageMessage()
+                    .customSynopsis("Usage: start-node [OPTION...] NODE...")
+                    .description("Undoes the fault of a node and waits until the node is back.");
+        }
+    }
 
     @Option(names = "--no-wait", description = "With --restore: do not wait.")
     boolean noWait;
@@ -836,26 +847,27 @@ class KillNode implements Callable<Integer> {
                 names = "--runtime",
                 paramLabel = "auto|embedded|docker|external",
                 defaultValue = "AUTO",
-                description = "What runs the nodes; external: your own commands (default: auto, a living embedded"
+                description = "What runs the nodes; external: your own commands (default: auto, a running embedded"
                         + " cluster, else the containers of compose/compose.yaml).")
         RuntimeKind where;
 
         @Option(
                 names = "--kill-command",
                 paramLabel = "COMMAND",
-                description = "For any cluster: how to break {id} ({name}, {host}, {mode}).")
+                description = "Command that breaks a node; {id}, {name}, {host} and {mode} are replaced.")
         String killCommand;
 
         @Option(
                 names = "--start-command",
                 paramLabel = "COMMAND",
-                description = "For any cluster: how to start {id} ({name}, {host}) again.")
+                description = "Command that starts a node again; {id}, {name} and {host} are replaced.")
         String startCommand;
 
         @Option(
                 names = "--data-dir",
                 paramLabel = "DIR",
-                description = "Where the nodes live (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+                description =
+                        "Data directory of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
                 defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
         Path dataDir;
 
@@ -929,7 +941,7 @@ class KillNode implements Callable<Integer> {
                 throw failure(2, sentence, dataDir);
             }
             if (nodes.isEmpty()) {
-                String sentence = "Nothing to break: there is no embedded cluster in %s (cluster up), and %s; for"
+                String sentence = "No nodes found: there is no embedded cluster in %s (cluster up), and %s; for"
                         + " another cluster give --kill-command and --start-command.";
                 throw failure(UNREACHABLE, sentence, dataDir, noDocker);
             }
@@ -1941,7 +1953,7 @@ class KillNode implements Callable<Integer> {
     static class StandardOptions {
         private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
+        @Option(names = "--json", description = "Print one JSON object per line.")
         boolean json;
 
         @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")

@@ -64,7 +64,7 @@ class Lab implements Callable<Integer> {
     @Option(
             names = "--timeouts",
             paramLabel = "default|fast",
-            description = "Kafka's own timeouts, or shorter ones for outages a third as long (default: default).")
+            description = "Kafka's default timeouts, or fast ones, with outages a third as long (default: default).")
     Cluster.Timeouts timeouts;
 
     @Option(
@@ -79,20 +79,20 @@ class Lab implements Callable<Integer> {
     @Option(
             names = "--kill-command",
             paramLabel = "COMMAND",
-            description = "With --runtime external: command that breaks node {id} ({name}, {host}).")
+            description = "Command that breaks a node; {id}, {name}, {host} and {mode} are replaced.")
     String killCommand;
 
     @Option(
             names = "--start-command",
             paramLabel = "COMMAND",
-            description = "With --runtime external: command that starts node {id} ({name}, {host}) again.")
+            description = "Command that starts a node again; {id}, {name} and {host} are replaced.")
     String startCommand;
 
     @Option(
             names = "--rate",
             paramLabel = "N",
             defaultValue = "20",
-            description = "Messages per second of the producer, whose period is the precision of a gap"
+            description = "Messages per second of the producer; gaps are measured to one send interval"
                     + " (default: ${DEFAULT-VALUE}).")
     double rate;
 
@@ -100,11 +100,11 @@ class Lab implements Callable<Integer> {
             names = "--wait-duration",
             paramLabel = "DURATION",
             defaultValue = "5s",
-            description = "Duration of a wait for which the scenario gives none, such as that without a quorum"
+            description = "Duration of a wait step without one, such as after the loss of the quorum"
                     + " (default: ${DEFAULT-VALUE}).")
     Duration waitDuration;
 
-    @Option(names = "--observe", hidden = true, description = "Former name of --wait-duration.")
+    @Option(names = "--observe", hidden = true, description = "Deprecated: use --wait-duration.")
     Duration observe;
 
     @Option(names = "--out", paramLabel = "DIR", description = "Folder of the run (default: runs/<time>).")
@@ -132,7 +132,7 @@ class Lab implements Callable<Integer> {
     @Option(
             names = "--data-dir",
             paramLabel = "DIR",
-            description = "Folder of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
+            description = "Data directory of the nodes (default: cluster/ in $$KRAFT_LAB_HOME, else in ~/.kraft-lab).",
             defaultValue = "${KRAFT_LAB_HOME:-${sys:user.home}/.kraft-lab}/cluster")
     Path dataDir;
 

@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
  * <p>What an outage cost is a partition's gap, as the producer measures it: the time in which a message waited until
  * one was acknowledged. The moments that the watchers saw divide it, so that its phases add up to it. A message waits
  * already <em>before</em> the fault is applied; there is no <em>quorum</em> until a node is brought back; a controller
- * is <em>elected</em>; the partition gets a live leader, or the dead member is fenced out of its ISR (<em>lead</em>);
+ * is <em>elected</em>; the partition gets a live leader, or the failed replica leaves its ISR (<em>lead</em>);
  * then the producer has to find out and to be answered (<em>ack</em>). A phase that did not happen, or that nobody
  * watched, is absent, and its time belongs to the next one.
  *

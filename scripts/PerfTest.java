@@ -130,7 +130,10 @@ class PerfTest implements Callable<Integer> {
         @Option(names = "--percentiles", hidden = true, paramLabel = "FILE", description = "Write percentiles.")
         Path percentiles;
 
-        @Option(names = "--ledger", paramLabel = "FILE", description = "Write acknowledged offsets (check-delivery).")
+        @Option(
+                names = "--ledger",
+                paramLabel = "FILE",
+                description = "Write the acknowledged offsets, for check-delivery.")
         File ledger;
 
         @Option(names = "--start-at", paramLabel = "TIME", description = "Start at 14:05:30 or 2026-11-23T14:05:00Z.")
@@ -2273,7 +2276,7 @@ class PerfTest implements Callable<Integer> {
     static class StandardOptions {
         private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
+        @Option(names = "--json", description = "Print one JSON object per line.")
         boolean json;
 
         @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")

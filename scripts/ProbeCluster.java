@@ -76,11 +76,11 @@ class ProbeCluster implements Callable<Integer> {
     @Option(
             names = "--check-timeout",
             paramLabel = "DURATION",
-            description = "Timeout for each check, which hangs if it takes longer (default: 4s).")
+            description = "Timeout for each check; one without an answer by then hangs (default: 4s).")
     Duration checkTimeout = Duration.ofSeconds(4); // a default of picocli's would override --each
 
     /** The name of an earlier version. */
-    @Option(names = "--each", hidden = true, description = "Deprecated: --check-timeout.")
+    @Option(names = "--each", hidden = true, description = "Deprecated: use --check-timeout.")
     void each(Duration timeout) {
         checkTimeout = timeout;
     }

@@ -54,7 +54,8 @@ class Report implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "The page (default: report.html in the run's folder; here for files, stdin or several runs).")
+            description =
+                    "The page (default: report.html in the run's folder, or here for files, stdin and several runs).")
     Path out;
 
     @Option(
@@ -72,7 +73,7 @@ class Report implements Callable<Integer> {
     @Option(
             names = "--unit",
             paramLabel = "ns|us|ms|s",
-            description = "Unit of the values in .hlog files that do not say it.")
+            description = "Unit of the values in .hlog files that do not state it.")
     String unit;
 
     @Mixin

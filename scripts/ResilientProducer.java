@@ -90,7 +90,7 @@ class ResilientProducer implements Callable<Integer> {
     @Option(
             names = "--acks",
             paramLabel = "0|1|all",
-            description = "Required acknowledgements (default: ${DEFAULT-VALUE}); less than all is not idempotent.")
+            description = "Required acknowledgements (default: ${DEFAULT-VALUE}); 0 and 1 disable idempotence.")
     String acks = "all";
 
     @Option(
@@ -146,7 +146,7 @@ class ResilientProducer implements Callable<Integer> {
     private Duration deliveryTimeout;
     private LedgerWriter ledger;
 
-    @Option(names = "--run", hidden = true, description = "The old name of --run-id, for one version.")
+    @Option(names = "--run", hidden = true, description = "Deprecated: use --run-id.")
     void run(String id) {
         runId = id;
     }
@@ -1017,7 +1017,7 @@ class ResilientProducer implements Callable<Integer> {
     static class StandardOptions {
         private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
+        @Option(names = "--json", description = "Print one JSON object per line.")
         boolean json;
 
         @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Tests that perf measures the truth, against a producer of known delays, and that the load is the one asked for. */
 @Order(71)
+@Tag("timed")
 class PerfTruthTest {
     private static PerfTest stubbed(KnownProducer stub, StringWriter err, String... args) {
         PerfTest perf = new PerfTest() {

@@ -66,7 +66,7 @@ class Cli {
     static class StandardOptions {
         private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
-        @Option(names = "--json", description = "Print one JSON object a line.")
+        @Option(names = "--json", description = "Print one JSON object per line.")
         boolean json;
 
         @Option(names = "--events", paramLabel = "FILE", description = "Append events to this JSON Lines file.")

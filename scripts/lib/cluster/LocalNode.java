@@ -238,7 +238,7 @@ final class LocalNode {
     /** Returns the last line of the log that looks like the reason of an end. */
     String lastProblem() throws IOException {
         String why = Files.readAllLines(log).stream()
-                .filter(line -> line.matches(".*(ERROR|FATAL|Exception|memory).*"))
+                .filter(line -> line.matches(".*(ERROR|FATAL|Exception|memory).*|(Error|Invalid|Unrecognized).*"))
                 .reduce((first, last) -> last)
                 .orElse("nothing in its log");
         return Cli.printable(why.length() > 200 ? why.substring(0, 200) + "..." : why);

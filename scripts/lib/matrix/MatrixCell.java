@@ -83,7 +83,7 @@ record MatrixCell(String acks, int minIsr, boolean idempotent, Fault fault, Stri
                 names = "--acks",
                 split = ",",
                 paramLabel = "0|1|all",
-                description = "Required acknowledgements; several with commas, as in the next four (default: all).")
+                description = "Required acknowledgements: a list with commas, as in the next four (default: all).")
         List<String> acks;
 
         @Option(
@@ -129,7 +129,7 @@ record MatrixCell(String acks, int minIsr, boolean idempotent, Fault fault, Stri
         Duration faultDuration = Duration.ofSeconds(2); // a default of picocli's would override --hold
 
         /** The name of an earlier version. */
-        @Option(names = "--hold", hidden = true, description = "Deprecated: --fault-duration.")
+        @Option(names = "--hold", hidden = true, description = "Deprecated: use --fault-duration.")
         void hold(Duration duration) {
             faultDuration = duration;
         }

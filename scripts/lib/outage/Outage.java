@@ -76,7 +76,7 @@ record Outage(int number, Fault fault, Moments moments, Gap all, List<Gap> parti
     /**
      * When the cluster had recovered, step by step.
      *
-     * @param led when every partition had a live leader and no dead member in its ISR
+     * @param led when every partition had a live leader and no failed replica in its ISR
      */
     record Moments(Instant restored, Elected elected, Instant led, Instant firstAck, Instant lastAck, Instant inSync) {}
 

@@ -194,8 +194,8 @@ final class OutageMoments {
     }
 
     /**
-     * Returns since when, and still at the end, a partition has a live leader and no dead member in its ISR; null if it
-     * always had, NEVER if it has not.
+     * Returns since when, and still at the end, a partition has a live leader and no failed replica in its ISR; null if
+     * it always had, NEVER if it has not.
      *
      * <p>A node that was killed and started again counts as dead until it was out of the ISR: what the ISR says of it
      * is old. And a leader that was left alone in the ISR cannot acknowledge by acks=all before another one has joined.

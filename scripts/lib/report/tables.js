@@ -152,7 +152,7 @@ function errorTable(run) {
   }
   const rows = run.errors.map(({ error, first, n }) =>
     el('tr', {}, [error, rel(first, .5), num(n)].map(text => el('td', {}, text))));
-  return [el('h2', {}, 'Errors of sends'), table('errors', ['Error', 'First', 'Times'], rows)];
+  return [el('h2', {}, 'Send errors'), table('errors', ['Error', 'First', 'Times'], rows)];
 }
 
 // ---- The nodes of a live cluster ----
@@ -163,7 +163,7 @@ function clusterTable(run) {
     return [];
   }
   const unit = cluster.runtime === 'docker' ? 'Container' : 'Process';
-  const heads = ['Node', 'Port', unit, 'As the metadata has it', 'Voter', 'Behind the leader'];
+  const heads = ['Node', 'Port', unit, 'In the metadata', 'Voter', 'Lag'];
   const rows = cluster.nodes.map(node => el('tr', {}, nodeCells(cluster, node).map(([text, mark], i) =>
     el('td', { 'data-label': heads[i], class: mark || '' }, text))));
   const frozen = cluster.frozenSince

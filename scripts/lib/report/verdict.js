@@ -122,7 +122,7 @@ function quorumLost(cluster) {
 function frozenInWords(run, frozen) {
   const since = frozen.replace(/^.*T/, '').slice(0, 12);
   const known = replicasInWords(run) || 'nothing';
-  return 'What the brokers tell of the cluster is frozen since ' + since + ' UTC; last known: '
+  return 'The metadata is frozen since ' + since + ' UTC; last known: '
     + known + lastAckInWords(run) + '.';
 }
 
@@ -165,8 +165,8 @@ function clientFigures(run) {
   const errors = run.errors.reduce((sum, error) => sum + error.n, 0);
   return [
     cost('Longest gap', run.acks ? longestGap(run) : null, dur),
-    cost('Errors of sends', run.acks ? errors : null, num),
-    figure('Fewest in sync', run.isr.x.length ? lowest(run) : null, num),
+    cost('Send errors', run.acks ? errors : null, num),
+    figure('Minimum in-sync replicas', run.isr.x.length ? lowest(run) : null, num),
     cost('Ack p50', curve.p50, ms),
     cost('Ack p99', curve.p99, ms),
   ];

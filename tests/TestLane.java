@@ -31,7 +31,7 @@ class TestLane {
     private static final String COMPUTING = "!" + TIMED + " & !" + DOCKER + " & !" + String.join(" & !", ON_A_CLUSTER);
     /** What runs side by side, each list in its order: on Docker late, since its image may still be being made. */
     private static final List<List<String>> SIDE_BY_SIDE =
-            List.of(List.of("records", "faults", "screen", "lab"), List.of(TIMED, COMPUTING, DOCKER, "shell"));
+            List.of(List.of("records", "faults", "screen", "lab", "shell"), List.of(TIMED, COMPUTING, DOCKER));
 
     private static final List<List<String>> SIDE_BY_SIDE_FAST = List.of(List.of(PROCESSES), List.of("!" + PROCESSES));
 

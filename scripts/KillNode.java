@@ -151,7 +151,7 @@ class KillNode implements Callable<Integer> {
         if (on) {
             common.spec
                     .usageMessage()
-                    .customSynopsis("Usage: start-node [OPTION...] NODE...")
+                    .customSynopsis("start-node [OPTION...] NODE...")
                     .description("Undoes the fault of a node and waits until the node is back.");
         }
     }

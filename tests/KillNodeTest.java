@@ -29,6 +29,15 @@ class KillNodeTest {
     }
 
     @Test
+    void startNodeHasAHelpOfItsOwn() {
+        TestCluster.Run help = TestCluster.run(KillNode::run, "--restore", "--help");
+        assertEquals(0, help.code(), help.toString());
+        assertTrue(
+                help.out().startsWith("Usage: start-node [OPTION...] NODE...\nUndoes the fault of a node"), help.out());
+        assertTrue(TestCluster.run(KillNode::run, "--help").out().startsWith("Usage: kill-node "));
+    }
+
+    @Test
     void aHostThatIsNoneIsNotPutIntoACommand() {
         for (String host : List.of(
                 "-oProxyCommand=touch${IFS}harm",

@@ -414,7 +414,7 @@ class Cluster implements Callable<Integer> {
     }
 
     private static String stateOf(LocalNode running) {
-        if (!Cli.connects("127.0.0.1", running.port, 500)) {
+        if (!Cli.Common.connects("127.0.0.1", running.port, 500)) {
             return "starting";
         }
         return Cli.Common.answers("127.0.0.1", running.port, 1500) ? "up" : "paused";
@@ -440,7 +440,7 @@ class Cluster implements Callable<Integer> {
     /** Clients would be answered by another cluster while the status says that all nodes are down. */
     private void nameOtherCluster() {
         for (LocalNode node : nodes) {
-            if (node.process().isEmpty() && Cli.connects("127.0.0.1", node.port, 500)) {
+            if (node.process().isEmpty() && Cli.Common.connects("127.0.0.1", node.port, 500)) {
                 common.say(
                         "The nodes in %s are not up, but port %d is in use by %s.",
                         dataDir, node.port, listener(node.port));

@@ -2242,8 +2242,12 @@ class KillNode implements Callable<Integer> {
         }
 
         private static boolean connects(Node node) {
+            return connects(node.host(), node.port(), 1000);
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(node.host(), node.port()), 1000);
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 return true;
             } catch (IOException | IllegalArgumentException e) {
                 return false;

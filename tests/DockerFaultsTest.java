@@ -171,7 +171,7 @@ class DockerFaultsTest {
                 name + " disconnected\n",
                 killNode("" + id, "--mode", "disconnect").out());
         assertEquals("running", TestEngine.inspect(name, "{{.State.Status}} " + NETWORKS), "and in no network");
-        assertFalse(Cli.connects("127.0.0.1", Cluster.port(id), 1000), "its port goes with the network");
+        assertFalse(Cli.Common.connects("127.0.0.1", Cluster.port(id), 1000), "its port goes with the network");
         TestCluster.await("node " + id + " out of every ISR", () -> inNoIsr(id));
         TestCluster.Run again = killNode("" + id, "--mode", "disconnect");
         assertEquals(1, again.code(), again.toString());

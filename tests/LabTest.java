@@ -275,7 +275,7 @@ class LabTest {
     private void nothingIsLeft() throws Exception {
         assertEquals(List.of(), TestCluster.processesOf(data));
         for (int id : Cluster.IDS)
-            assertFalse(Cli.connects("127.0.0.1", Cluster.port(id), 200), "node " + id + " still serves");
+            assertFalse(Cli.Common.connects("127.0.0.1", Cluster.port(id), 200), "node " + id + " still serves");
         try (Stream<Path> files = Files.exists(data) ? Files.list(data) : Stream.empty()) {
             assertEquals(List.of(), files.filter(f -> Files.isDirectory(f)).toList(), "the data is deleted");
         }

@@ -355,8 +355,12 @@ class Cli {
         }
 
         private static boolean connects(Node node) {
+            return connects(node.host(), node.port(), 1000);
+        }
+
+        static boolean connects(String host, int port, int timeoutMs) {
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(node.host(), node.port()), 1000);
+                socket.connect(new InetSocketAddress(host, port), timeoutMs);
                 return true;
             } catch (IOException | IllegalArgumentException e) {
                 return false;
@@ -479,14 +483,4 @@ class Cli {
         return LocalDateTime.now(ZoneOffset.UTC).format(DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"));
     }
     // ---- End of what is common. ----
-
-    /** Whether something accepts connections on a port. */
-    static boolean connects(String host, int port, int timeoutMs) {
-        try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(host, port), timeoutMs);
-            return true;
-        } catch (IOException | IllegalArgumentException e) {
-            return false;
-        }
-    }
 }

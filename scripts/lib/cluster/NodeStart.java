@@ -102,7 +102,7 @@ final class NodeStart {
         long deadline = System.nanoTime() + limit.toNanos();
         String bootstrap = nodes.stream().map(node -> "localhost:" + node.port).collect(Collectors.joining(","));
         String within = " within " + limit.toSeconds() + " s";
-        while (!nodes.stream().allMatch(node -> Cli.connects("127.0.0.1", node.port, 200))) {
+        while (!nodes.stream().allMatch(node -> Cli.Common.connects("127.0.0.1", node.port, 200))) {
             String why =
                     "Not all of " + bootstrap + " were open" + within + "; 'cluster logs kafka01' (02, 03) shows why.";
             pause(deadline, why);

@@ -261,7 +261,7 @@ abstract class LabCluster {
                 int port = Cluster.port(id);
                 boolean runs =
                         before.stream().anyMatch(n -> n.id() == id && !n.state().equals("down"));
-                if (!runs && Cli.connects("127.0.0.1", port, 200)) {
+                if (!runs && Cli.Common.connects("127.0.0.1", port, 200)) {
                     String who = Cluster.listener(port);
                     throw new Cli.Exit(1, journal.text("containers.port", port, Cluster.name(id), who));
                 }
